@@ -1,0 +1,28 @@
+"""The data sets, from the one with known truth to the ones with real noise."""
+
+from collections.abc import Callable
+
+from umt_lib.data import digit_pairs, furniture, synthetic, watch
+from umt_lib.data.base import Split, Splits, check
+from umt_lib.errors import StudyError, nearest
+
+DATASETS: dict[str, Callable[..., Splits]] = {
+    "synthetic": synthetic.load,
+    "digit-pairs": digit_pairs.load,
+    "watch": watch.load,
+    "furniture": furniture.load,
+}
+
+
+def load(name: str, **options) -> Splits:
+    """Load a data set by name, checked (see :func:`umt_lib.data.base.check`).
+
+    Raises:
+        StudyError: an unknown name, a missing or broken file, or data that fails the checks.
+    """
+    if name not in DATASETS:
+        raise StudyError(f"unknown data set {name!r}{nearest(name, DATASETS)}")
+    return check(DATASETS[name](**options), name)
+
+
+__all__ = ["DATASETS", "Split", "Splits", "check", "load"]

@@ -1,0 +1,144 @@
+"""What every data set gives: three splits of named modalities, checked before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+from torch import Tensor
+
+from umt_lib.errors import StudyError
+
+SPLIT_SEED = (
+    20230  # one fixed cut for every seed of every experiment: a seed never moves the test set
+)
+Augment = Callable[[dict[str, Tensor], torch.Generator], dict[str, Tensor]]
+
+
+class Batch(NamedTuple):
+    """What one training step sees: ``index`` (B,) are rows of the split the batch was drawn from."""
+
+    x: dict[str, Tensor]
+    y: Tensor
+    index: Tensor
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: ``x`` {modality: (n, ...)}, labels ``y`` (n,) int64, optional ``groups`` (n,)."""
+
+    x: dict[str, Tensor]
+    y: Tensor
+    groups: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def to(self, device: torch.device) -> Split:
+        """The same split with its tensors on ``device``."""
+        return Split({m: x.to(device) for m, x in self.x.items()}, self.y.to(device), self.groups)
+
+    def take(self, index: np.ndarray | Tensor) -> Split:
+        """The samples at ``index``, in that order."""
+        index = torch.as_tensor(np.asarray(index), dtype=torch.long)
+        groups = None if self.groups is None else self.groups[index.numpy()]
+        return Split({m: x[index] for m, x in self.x.items()}, self.y[index], groups)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Train, validation and test of one data set.
+
+    ``source`` is a digest of the raw bytes the splits were made from ("" where they are generated
+    from options alone): with the options and the code it says whether a result is still current.
+    ``augment`` changes a training batch (same shapes); None where the input is used as it is.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+    source: str = ""
+    augment: Augment | None = field(default=None, compare=False)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return tuple(self.train.x)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one sample per modality, without the batch dimension."""
+        return {m: tuple(x.shape[1:]) for m, x in self.train.x.items()}
+
+
+def check(splits: Splits, name: str) -> Splits:
+    """Refuse splits that would train to a wrong number.
+
+    Raises:
+        StudyError: rows that do not match, NaN or infinity, a class absent from a split, a label
+            out of range, or a group in two splits.
+    """
+    parts = {f.name: getattr(splits, f.name) for f in fields(Splits)[:3]}
+    for part, split in parts.items():
+        for modality, x in split.x.items():
+            if len(x) != len(split):
+                raise StudyError(
+                    f"data set {name!r}, {part}: modality {modality!r} has {len(x)} rows for "
+                    f"{len(split)} labels; give every modality one row per label"
+                )
+            if not torch.isfinite(x).all():
+                bad = int((~torch.isfinite(x.flatten(1)).all(1)).nonzero()[0])
+                raise StudyError(
+                    f"data set {name!r}, {part}: modality {modality!r} holds NaN or infinity, first "
+                    f"in row {bad}; repair or drop that sample"
+                )
+        present = set(split.y.tolist())
+        if wrong := present - set(range(len(splits.classes))):
+            raise StudyError(
+                f"data set {name!r}, {part}: label {min(wrong)} is outside "
+                f"0..{len(splits.classes) - 1}; give one class name per label"
+            )
+        if absent := [c for k, c in enumerate(splits.classes) if k not in present]:
+            raise StudyError(
+                f"data set {name!r}, {part}: no sample of class {absent[0]!r}; choose another split "
+                f"or leave the class out"
+            )
+    seen: dict[object, str] = {}
+    for part, split in parts.items():
+        for group in set([] if split.groups is None else split.groups.tolist()):
+            if group in seen:
+                raise StudyError(
+                    f"data set {name!r}: group {group!r} is in {seen[group]} and in {part}; keep "
+                    f"every group within one split"
+                )
+            seen[group] = part
+    return splits
+
+
+def holdout(split: Split, fraction: float, seed: int = SPLIT_SEED) -> tuple[Split, Split]:
+    """Cut a stratified ``fraction`` off ``split``: (rest, held out). Groups are never divided.
+
+    With groups the fraction is about ``fraction``, and at least one whole group.
+
+    Raises:
+        StudyError: a fraction outside 0..0.5, or a single group.
+    """
+    if not 0 < fraction <= 0.5:
+        raise StudyError(f"cannot hold out a fraction of {fraction}; give more than 0, at most 0.5")
+    y = split.y.numpy()
+    if split.groups is None:
+        cut = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
+        rest, held = next(cut.split(y, y))
+    else:
+        groups = len(np.unique(split.groups))
+        if groups < 2:
+            raise StudyError("cannot hold out part of a single group; give samples of two or more")
+        folds = StratifiedGroupKFold(
+            min(round(1 / fraction), groups), shuffle=True, random_state=seed
+        )
+        rest, held = next(folds.split(y, y, split.groups))
+    return split.take(np.sort(rest)), split.take(np.sort(held))

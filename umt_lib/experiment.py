@@ -1,0 +1,311 @@
+"""One experiment: a params file's method on its data set, all seeds, measured and written down.
+
+    python -m umt_lib.experiment params/watch-umt.yaml
+
+Validation chooses (the epoch, a swept hyper-parameter, UME's weights); then the test split is read,
+once per seed. Every model is kept under ``runs/checkpoints``, unfinished ones too: the same command
+goes on where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+from tqdm import tqdm
+
+from umt_lib import metrics, models, paths, provenance
+from umt_lib import params as params_files
+from umt_lib.checkpoints import load_state, matching, save_state
+from umt_lib.data import Split, Splits
+from umt_lib.errors import StudyError
+from umt_lib.files import load_tensors, save_tensors
+from umt_lib.inference import outputs
+from umt_lib.methods import METHODS, Method, Setting
+from umt_lib.models import LateFusion
+from umt_lib.probes import linear_probe
+from umt_lib.results import Cost, Measured, Provenance, Result, Score, SeedRecord, Trial
+from umt_lib.training import Progress, State, Training, fit
+
+SAVE_EVERY = 15.0  # seconds of training between two checkpoints of an unfinished run
+
+
+@dataclass
+class Trained:
+    """A finished training: the model validation chose, its method (started), and how it went."""
+
+    model: nn.Module
+    method: Method
+    key: str  # what it was made from, in one digest
+    progress: Progress
+    validation: Score
+
+
+class Experiment:
+    """Made by :meth:`from_params`; :meth:`run` measures it."""
+
+    def __init__(self, params: dict[str, Any], splits: Splits):
+        self.params, self.splits, self.name = params, splits, params["name"]
+        self.training = Training(**params["training"])
+
+    @classmethod
+    def from_params(cls, params: dict[str, Any], source: str = "the parameters") -> Experiment:
+        """Check ``params`` and load the data; nothing trains yet.
+
+        Raises:
+            StudyError: see :func:`umt_lib.params.check` and :func:`umt_lib.data.load`; also
+                encoders that do not match the data set's modalities.
+        """
+        params_files.check(params, source)
+        splits = provenance.splits(params)
+        if set(params["encoders"]) != set(splits.modalities):
+            raise StudyError(
+                f"{source}: encoders are given for {sorted(params['encoders'])}, the modalities of "
+                f"{params['dataset']['name']!r} are {sorted(splits.modalities)}; give one each"
+            )
+        return cls(params, splits)
+
+    def run(self, device: str = "auto", progress: bool = True) -> Result:
+        """Train every seed (of every value of the sweep), choose, test once, write the result.
+
+        Args:
+            device: "auto" (a GPU where there is one), "cpu", "cuda", ...
+            progress: show a progress bar on the terminal.
+
+        Raises:
+            StudyError: a teacher is missing, the loss is not finite, a file cannot be written.
+        """
+        began, place = time.perf_counter(), _device(device)
+        values = self._sweep()
+        epochs = self.method({}).epochs(self.training.epochs)
+        total = len(values) * len(self.params["seeds"]) * epochs
+        with tqdm(total=total, desc=self.name, unit="epoch", disable=not progress) as bar:
+            runs = [[self.train(s, v, place, bar) for s in self.params["seeds"]] for v in values]
+        means = [sum(run.validation.accuracy for run in row) / len(row) for row in runs]
+        best = max(range(len(values)), key=lambda i: means[i])  # the first of equals
+        records = [
+            self._record(s, run) for s, run in zip(self.params["seeds"], runs[best], strict=True)
+        ]
+        result = Result(
+            name=self.name,
+            params=self.params,
+            measured=Measured(
+                sweep=[
+                    Trial(value=next(iter(v.values())), validation=m)
+                    for v, m in zip(values, means, strict=True)
+                    if v
+                ],
+                chosen=values[best],
+                seeds=records,
+            ),
+            provenance=self._provenance(runs[best], place, time.perf_counter() - began),
+        )
+        result.save(paths.results_dir() / f"{self.name}.json")
+        return result
+
+    def method(self, overrides: dict[str, Any]) -> Method:
+        """A fresh method with the hyper-parameters of the params file and ``overrides``."""
+        spec = {**self.params["method"], **overrides}
+        return METHODS[spec["name"]](**params_files.options(spec))
+
+    def make(
+        self, modalities: tuple[str, ...] | None = None, auxiliary: bool = False
+    ) -> LateFusion:
+        """A freshly initialised model for ``modalities`` (all of them by default)."""
+        encoders = {m: self.params["encoders"][m] for m in modalities or self.splits.modalities}
+        return models.build(
+            encoders,
+            self.params["head"],
+            self.splits.shapes,
+            len(self.splits.classes),
+            auxiliary,
+            bf16=self.training.precision == "bf16",
+        )
+
+    def train(
+        self, seed: int, overrides: dict[str, Any], device: torch.device, bar: tqdm
+    ) -> Trained:
+        """Train one seed, or go on with it, or load it if it is finished."""
+        method = self.method(overrides)
+        torch.manual_seed(seed)
+        teachers = self._teachers(seed, device) if method.needs_teachers else {}
+        torch.manual_seed(seed)
+        model = method.build(self.make, teachers).to(device)
+        train, validation = self.splits.train.to(device), self.splits.validation.to(device)
+        method.start(model, Setting(train, validation, teachers, self.splits.augment is not None))
+        keys = {m: about["key"] for m, (_, about) in self._teacher_files(seed).items()}
+        key = provenance.training_key(self.params, seed, overrides, keys)
+        tag = "-".join([f"seed{seed}", *(f"{k}{v}" for k, v in overrides.items())])
+        done = paths.checkpoints_dir() / self.name / f"{tag}.safetensors"
+        if found := matching(done, key):
+            model.load_state_dict(found[0])
+            progress = Progress(**found[1]["progress"])
+            bar.update(method.epochs(self.training.epochs))
+        else:
+            partial = done.with_suffix(".unfinished.safetensors")
+            progress = self._fit(model, method, seed, key, partial, bar)
+            about = {"key": key, "params": self.params, "progress": asdict(progress)}
+            save_tensors(done, model.state_dict(), about)
+            partial.unlink(missing_ok=True)
+        logits = method.predict(outputs(model, validation))
+        return Trained(model, method, key, progress, _score(logits, validation))
+
+    def _fit(
+        self, model: nn.Module, method: Method, seed: int, key: str, partial: Path, bar: tqdm
+    ) -> Progress:
+        """fit() with a checkpoint now and then, from the one that is there."""
+        saved = time.monotonic()
+
+        def save(state: State) -> None:
+            nonlocal saved
+            if time.monotonic() - saved >= SAVE_EVERY:
+                save_state(partial, state, key)
+                saved = time.monotonic()
+
+        def tick(text: str) -> None:
+            bar.set_postfix_str(f"seed {seed}, {text}", refresh=False)
+            bar.update()
+
+        state = load_state(partial, key)
+        bar.update(state.progress.epoch if state else 0)
+        try:
+            return fit(model, method, self.splits, self.training, seed, state, save, tick)
+        except StudyError as error:
+            raise StudyError(f"{self.name}: {error}") from None
+
+    def _teacher_files(self, seed: int) -> dict[str, tuple[dict[str, torch.Tensor], dict]]:
+        """{modality: (tensors, description)} of the uni-modal runs of this seed."""
+        found = {}
+        for m, name in self.params.get("teachers", {}).items():
+            path = paths.checkpoints_dir() / name / f"seed{seed}.safetensors"
+            if not path.exists():
+                raise StudyError(
+                    f"{self.name}: teacher {name!r} has no model for seed {seed} ({path}); run "
+                    f"python -m umt_lib.experiment params/{name}.yaml first"
+                )
+            tensors, about = load_tensors(path)
+            theirs = about["params"]
+            if theirs["dataset"] != self.params["dataset"] or theirs["method"].get("modality") != m:
+                raise StudyError(
+                    f"{self.name}: {name!r} was trained on {theirs['dataset']} with "
+                    f"{theirs['method']}; name the uni-modal experiment of {m!r} on the same data"
+                )
+            found[m] = tensors, about
+        return found
+
+    def _teachers(self, seed: int, device: torch.device) -> dict[str, LateFusion]:
+        """The uni-modal models of this seed, frozen and in evaluation mode."""
+        teachers = {}
+        for m, (tensors, about) in self._teacher_files(seed).items():
+            theirs = Experiment(about["params"], self.splits)
+            teachers[m] = theirs.make(modalities=(m,)).to(device)
+            teachers[m].load_state_dict(tensors)
+            teachers[m].eval().requires_grad_(False)
+        return teachers
+
+    def _sweep(self) -> list[dict[str, Any]]:
+        """One {field: value} per training a seed needs; [{}] without a sweep."""
+        sweep = self.params.get("sweep", {})
+        return [{field: value} for field, values in sweep.items() for value in values] or [{}]
+
+    def _record(self, seed: int, run: Trained) -> SeedRecord:
+        """Read the test split: the only place that does."""
+        device = next(iter(run.model.state_dict().values())).device
+        train, test = self.splits.train.to(device), self.splits.test.to(device)
+        known, out = outputs(run.model, train), outputs(run.model, test)
+        return SeedRecord(
+            seed=seed,
+            epoch=run.progress.best,
+            validation=run.validation,
+            test=_score(run.method.predict(out), test),
+            unimodal={m: metrics.accuracy(logits, test.y) for m, logits in out.unimodal.items()},
+            probes={
+                m: linear_probe(known.features[m], train.y, z, test.y)
+                for m, z in out.features.items()
+            },
+            curves=run.progress.curves,
+        )
+
+    def _provenance(self, runs: list[Trained], device: torch.device, seconds: float) -> Provenance:
+        progress = [run.progress for run in runs]
+        return Provenance(
+            params=provenance.digest(self.params),
+            code=provenance.code_key(self.params),
+            source=self.splits.source,
+            keys={str(seed): run.key for seed, run in zip(self.params["seeds"], runs, strict=True)},
+            environment=provenance.environment(device),
+            cost=Cost(
+                seconds=sum(p.seconds for p in progress) / len(progress),
+                samples=sum(p.samples for p in progress) // len(progress),
+                trainings=len(self._sweep()),
+            ),
+            seconds=seconds,
+        )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise StudyError(f"device {name!r} cannot be used ({error}); choose auto or cpu") from None
+
+
+def _score(logits: torch.Tensor, split: Split) -> Score:
+    return Score(
+        accuracy=metrics.accuracy(logits, split.y),
+        nll=metrics.nll(logits, split.y),
+        samples=len(split),
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns the exit status (2 for a StudyError, 130 for Ctrl-C)."""
+    parser = argparse.ArgumentParser(prog="python -m umt_lib.experiment", description=__doc__)
+    parser.add_argument("params", type=Path, help="a file of params/")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace one value, e.g. --set training.epochs=1 --set seeds=[0]",
+    )
+    given = parser.parse_args(arguments)
+    try:
+        params = params_files.read(given.params)
+        for setting in given.set:
+            _replace(params, setting)
+        result = Experiment.from_params(params, str(given.params)).run(given.device)
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{given.params}: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    mean, low, high, n = metrics.t_interval(result.accuracy)
+    print(f"{result.name}: test accuracy {mean:.1%} [{low:.1%}, {high:.1%}], {n} seed(s)")
+    return 0
+
+
+def _replace(params: dict[str, Any], setting: str) -> None:
+    """``training.epochs=1``: the value at a dotted key, parsed as YAML."""
+    key, equals, value = setting.partition("=")
+    *parents, last = key.split(".")
+    for parent in parents:
+        params = params.get(parent) if isinstance(params, dict) else None
+    if not equals or not isinstance(params, dict) or last not in params:
+        raise StudyError(f"--set {setting}: no such key in the params file; write KEY=VALUE")
+    params[last] = yaml.safe_load(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""What a training method is: a few hooks around one loop.
+
+A method's dataclass fields are its hyper-parameters, and so the schema of ``method:`` in a params
+file. Learnable parameters live in the model; a method holds hyper-parameters and small state.
+
+    loss      what is minimised                       cross-entropy of the fused logits
+    backward  how the loss becomes gradients          loss.backward()
+    step      how a batch becomes an update           zero_grad, forward, backward, step
+    predict   how outputs become a prediction         the fused logits
+    build     which model is trained                  encoders + head
+    start     what is prepared before the first epoch nothing
+    epochs    how long                                as long as everyone else
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from umt_lib.data.base import Batch, Split
+from umt_lib.models import LateFusion, Output
+
+Teachers = dict[str, LateFusion]
+Make = Callable[..., LateFusion]  # make(modalities=None, auxiliary=False): a fresh model
+
+
+class Setting(NamedTuple):
+    """What a method may look at before the first epoch. Never the test split."""
+
+    train: Split
+    validation: Split
+    teachers: Teachers  # {m: frozen uni-modal model in evaluation mode}; {} unless asked for
+    augmented: bool  # whether training inputs differ from epoch to epoch
+
+
+@dataclass
+class Method:
+    """The default of every hook is plain joint training."""
+
+    needs_teachers: ClassVar[bool] = False  # the uni-modal runs of the same seed
+    needs_shares: ClassVar[bool] = False  # per-modality logits, hence an additive head
+    auxiliary: ClassVar[bool] = False  # an own linear head per modality
+
+    def epochs(self, epochs: int) -> int:
+        """How many epochs this method trains when the data set's schedule says ``epochs``."""
+        return epochs
+
+    def build(self, make: Make, teachers: Teachers) -> nn.Module:
+        """The model to train."""
+        return make(auxiliary=self.auxiliary)
+
+    def start(self, model: nn.Module, setting: Setting) -> None:
+        """Prepare state before the first epoch (also after a resume: derive, do not accumulate)."""
+
+    def loss(self, out: Output, batch: Batch) -> Tensor:
+        """What is minimised, a scalar."""
+        return cross_entropy(out.fused, batch.y)
+
+    def backward(self, model: nn.Module, out: Output, batch: Batch) -> Tensor:
+        """Leave gradients in ``model``'s parameters and return the loss."""
+        loss = self.loss(out, batch)
+        loss.backward()
+        return loss
+
+    def step(self, model: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch) -> Tensor:
+        """Update the model from one batch and return the loss."""
+        optimizer.zero_grad()
+        loss = self.backward(model, model(batch.x), batch)
+        optimizer.step()
+        return loss.detach()
+
+    def predict(self, out: Output) -> Tensor:
+        """Logits (B, K) the method is judged by."""
+        return out.fused
+
+
+HOOKS = ("build", "start", "loss", "backward", "step", "predict", "epochs")
+
+
+def hooks(method: type[Method]) -> dict[str, bool]:
+    """{hook: whether ``method`` acts there}: the classification of methods by where they act."""
+    return {hook: getattr(method, hook) is not getattr(Method, hook) for hook in HOOKS}

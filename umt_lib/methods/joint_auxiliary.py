@@ -1,0 +1,33 @@
+"""Joint training with a uni-modal cross-entropy on every encoder's own head.
+
+    L = CE(H(z_1, ..., z_M), y) + w sum_m CE(H_m z_m, y)
+
+The fair control of methods that bring uni-modal losses along (MMPareto, MLB, token-wise MBT):
+what they add must come on top of this. The own heads are not used at test.
+
+Source: the uniform baseline of Wei & Hu, ICML 2024 (MMPareto), with w = 1 there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from umt_lib.data.base import Batch
+from umt_lib.methods.base import Method
+from umt_lib.models import Output
+
+
+@dataclass
+class JointAuxiliary(Method):
+    """``weight`` is w; 0 is joint training."""
+
+    weight: float = 1.0
+    auxiliary: ClassVar[bool] = True
+
+    def loss(self, out: Output, batch: Batch) -> Tensor:
+        unimodal = sum(cross_entropy(logits, batch.y) for logits in out.auxiliary.values())
+        return super().loss(out, batch) + self.weight * unimodal

@@ -1,0 +1,50 @@
+"""Budget control of UME: an ensemble of joint models.
+
+    log p = log 1/2 sum_i softmax(H_i(z^i_1, ..., z^i_M)),   each member trained by CE on its own
+
+UME is an ensemble; part of its gain is that of any ensemble. Members differ in initialisation only
+and share no parameter, so training them in one loop is training them apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from umt_lib.data.base import Batch
+from umt_lib.methods.base import Make, Method, Teachers
+from umt_lib.models import LateFusion, Output
+
+
+class Members(nn.Module):
+    """Joint models side by side; features are concatenated, probabilities averaged."""
+
+    def __init__(self, members: list[LateFusion]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x: dict[str, Tensor]) -> Output:
+        outs = [member(x) for member in self.members]
+        features = {m: torch.cat([out.features[m] for out in outs], 1) for m in outs[0].features}
+        logs = torch.stack([out.fused.log_softmax(1) for out in outs])
+        return Output(features, logs.logsumexp(0), {}, {})
+
+
+@dataclass
+class JointEnsemble(Method):
+    """``size`` = 2 joint models: the ensemble to compare UME with."""
+
+    size: int = 2
+
+    def build(self, make: Make, teachers: Teachers) -> Members:
+        return Members([make() for _ in range(self.size)])
+
+    def step(self, model: Members, optimizer: torch.optim.Optimizer, batch: Batch) -> Tensor:
+        optimizer.zero_grad()
+        losses = [cross_entropy(member(batch.x).fused, batch.y) for member in model.members]
+        torch.stack(losses).sum().backward()
+        optimizer.step()
+        return torch.stack(losses).mean().detach()

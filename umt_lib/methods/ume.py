@@ -1,0 +1,80 @@
+"""UME, Uni-Modal Ensemble: combine separately trained uni-modal models; nothing is trained.
+
+    mean      p = 1/M sum_m p_m                      (the usual reading of the paper)
+    product   log p = sum_m log p_m + const          (right for views independent given the class)
+    weighted  log p = sum_m w_m log p_m + const      (w >= 0 minimises the validation cross-entropy)
+
+All three are always reported: which one is taken can move UME by more than any training method.
+
+Source: Du et al., ICML 2023, section 4; the paper does not say which rule it uses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor, nn
+from torch.nn.functional import nll_loss
+
+from umt_lib.inference import outputs
+from umt_lib.methods.base import Make, Method, Setting, Teachers
+from umt_lib.models import Output
+
+
+class Ensemble(nn.Module):
+    """Uni-modal models side by side; ``unimodal`` of the output are their log-probabilities."""
+
+    def __init__(self, members: Teachers):
+        super().__init__()
+        self.members = nn.ModuleDict(members)
+        self.register_buffer("weights", torch.ones(len(members)))
+
+    def forward(self, x: dict[str, Tensor]) -> Output:
+        outs = {m: member(x) for m, member in self.members.items()}
+        logs = {m: out.fused.log_softmax(1) for m, out in outs.items()}
+        fused = torch.einsum("m,mbk->bk", self.weights, torch.stack(tuple(logs.values())))
+        return Output({m: out.features[m] for m, out in outs.items()}, fused, logs, {})
+
+
+@dataclass
+class UME(Method):
+    """Average, multiply or weigh the predictions of the uni-modal models of the same seed."""
+
+    rule: Literal["mean", "product", "weighted"] = "mean"
+    needs_teachers: ClassVar[bool] = True
+
+    def epochs(self, epochs: int) -> int:
+        return 0
+
+    def build(self, make: Make, teachers: Teachers) -> Ensemble:
+        return Ensemble(teachers)
+
+    def start(self, model: Ensemble, setting: Setting) -> None:
+        if self.rule == "weighted":
+            logs = outputs(model, setting.validation).unimodal
+            weights = fit_weights(torch.stack(tuple(logs.values())), setting.validation.y)
+            model.weights.copy_(torch.from_numpy(weights))
+
+    def predict(self, out: Output) -> Tensor:
+        if self.rule == "mean":
+            return torch.stack(tuple(out.unimodal.values())).logsumexp(0)
+        return out.fused
+
+
+def fit_weights(logs: Tensor, y: Tensor) -> np.ndarray:
+    """Weights w (M,) >= 0 of log-probabilities ``logs`` (M, n, K) with the least cross-entropy."""
+    logs, y = logs.double().cpu(), y.cpu()
+
+    def value_and_gradient(w: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = torch.tensor(w, requires_grad=True)
+        loss = nll_loss(torch.einsum("m,mnk->nk", weights, logs).log_softmax(1), y)
+        loss.backward()
+        return loss.item(), weights.grad.numpy()
+
+    bounds = [(0, None)] * len(logs)
+    found = minimize(value_and_gradient, np.ones(len(logs)), jac=True, bounds=bounds)
+    return found.x

@@ -1,0 +1,54 @@
+"""UMT, Uni-Modal Teacher: joint training that also distils frozen uni-modal features.
+
+    L = CE(H(z_1, ..., z_M), y) + lambda sum_m MSE(z_m, sg t_m(x_m))
+
+t_m is the encoder of the uni-modal run of the same seed: frozen, in evaluation mode, fed the very
+view the student sees. MSE is the mean over batch and feature dimension, so lambda does not change
+its meaning with the width. The student starts from its own initialisation.
+
+Deviation: lambda is chosen on validation (the paper's value is not known to us); where the input is
+not augmented the teacher's features are computed once, which changes no number.
+
+Source: Du et al., ICML 2023, section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from umt_lib.data.base import Batch
+from umt_lib.inference import outputs
+from umt_lib.methods.base import Method, Setting
+from umt_lib.models import LateFusion, Output
+
+
+@dataclass
+class UMT(Method):
+    """``weight`` is lambda; 0 is joint training, bit for bit."""
+
+    weight: float = 1.0
+    needs_teachers: ClassVar[bool] = True
+
+    def start(self, model: LateFusion, setting: Setting) -> None:
+        self.teachers = setting.teachers
+        self.cache = None
+        if not setting.augmented:
+            seen = {m: outputs(t, setting.train) for m, t in self.teachers.items()}
+            self.cache = {m: out.features[m] for m, out in seen.items()}
+
+    def targets(self, batch: Batch) -> dict[str, Tensor]:
+        """sg t_m(x_m), {m: (B, d_m)}."""
+        if self.cache is not None:
+            return {m: z[batch.index] for m, z in self.cache.items()}
+        with torch.no_grad():
+            return {m: t(batch.x).features[m] for m, t in self.teachers.items()}
+
+    def loss(self, out: Output, batch: Batch) -> Tensor:
+        targets = self.targets(batch)
+        distance = sum(mse_loss(z, targets[m]) for m, z in out.features.items())
+        return super().loss(out, batch) + self.weight * distance

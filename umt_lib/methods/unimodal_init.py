@@ -1,0 +1,29 @@
+"""Joint training that starts from the uni-modal encoders.
+
+    z_m starts as t_m, then L = CE(H(z_1, ..., z_M), y) as in joint training
+
+An ablation of UMT: are good uni-modal features kept when joint training merely begins with them?
+
+Source: the fine-tuning ablation of Du et al., ICML 2023.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from umt_lib.methods.base import Make, Method, Teachers
+from umt_lib.models import LateFusion
+
+
+@dataclass
+class UnimodalInit(Method):
+    """Encoders copied from the teachers, a fresh head, everything trained."""
+
+    needs_teachers: ClassVar[bool] = True
+
+    def build(self, make: Make, teachers: Teachers) -> LateFusion:
+        model = make()
+        for m, teacher in teachers.items():
+            model.encoders[m].load_state_dict(teacher.encoders[m].state_dict())
+        return model

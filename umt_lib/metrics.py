@@ -1,0 +1,61 @@
+"""Scores of predictions, and the intervals every table shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+
+def accuracy(logits: Tensor, y: Tensor) -> float:
+    """Top-1 accuracy in [0, 1] of ``logits`` (n, K) against labels ``y`` (n,)."""
+    return (logits.argmax(1) == y).double().mean().item()
+
+
+def nll(logits: Tensor, y: Tensor) -> float:
+    """Mean cross-entropy in nats of ``logits`` (n, K), which need not be normalised."""
+    return cross_entropy(logits.double(), y).item()
+
+
+class Interval(NamedTuple):
+    """A mean with its 95% t-interval over seeds."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def is_tie(self) -> bool:
+        """For a difference: whether the interval holds 0."""
+        return self.low <= 0 <= self.high
+
+
+def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+    """Mean and t-interval of ``values``, one per seed; the interval of one value is infinite."""
+    values = np.asarray(values, dtype=float)
+    n, mean = len(values), float(values.mean())
+    if n < 2:
+        return Interval(mean, -math.inf, math.inf, n)
+    half = stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def welch_interval(a: Sequence[float], b: Sequence[float]) -> Interval:
+    """Mean of ``a`` - mean of ``b`` for independent sets of seeds, 95% Welch interval.
+
+    The same numbers on both sides give the interval [0, 0].
+    """
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    difference = float(a.mean() - b.mean())
+    if min(len(a), len(b)) < 2:
+        return Interval(difference, -math.inf, math.inf, min(len(a), len(b)))
+    if a.std() == 0 and b.std() == 0:
+        return Interval(difference, difference, difference, min(len(a), len(b)))
+    interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    return Interval(difference, float(interval.low), float(interval.high), min(len(a), len(b)))

@@ -1,0 +1,52 @@
+"""Encoders and heads by name, and :func:`build`, which puts them together."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from umt_lib.models.encoders import MLP, ImageCNN, SeriesCNN
+from umt_lib.models.heads import AttentionHead, LinearHead, MLPHead
+from umt_lib.models.late_fusion import LateFusion, Output
+
+ENCODERS: dict[str, Callable[..., nn.Module]] = {
+    "mlp": MLP,
+    "image-cnn": ImageCNN,
+    "series-cnn": SeriesCNN,
+}
+HEADS: dict[str, Callable[..., nn.Module]] = {
+    "linear": LinearHead,
+    "mlp": MLPHead,
+    "attention": AttentionHead,
+}
+
+
+def build(
+    encoders: dict[str, dict],
+    head: dict,
+    shapes: dict[str, tuple[int, ...]],
+    classes: int,
+    auxiliary: bool = False,
+    bf16: bool = False,
+) -> LateFusion:
+    """A freshly initialised model from specs ``{"name": ..., **options}``.
+
+    The encoders are made first, in order: with one seed, methods that differ only in what follows
+    them start from the same encoders.
+
+    Args:
+        encoders: {modality: spec}; head: spec; shapes: {modality: shape of one sample}.
+        auxiliary: give each modality its own linear head as well.
+    """
+    made = {m: _make(ENCODERS, spec, shapes[m]) for m, spec in encoders.items()}
+    dims = {m: encoder.dim for m, encoder in made.items()}
+    fusion = _make(HEADS, head, dims, classes)
+    own = {m: nn.Linear(d, classes) for m, d in dims.items()} if auxiliary else None
+    return LateFusion(made, fusion, own, bf16)
+
+
+def _make(registry: dict[str, Callable[..., nn.Module]], spec: dict, *inputs) -> nn.Module:
+    options = {key: value for key, value in spec.items() if key != "name"}
+    return registry[spec["name"]](*inputs, **options)
+
+
+__all__ = ["ENCODERS", "HEADS", "LateFusion", "Output", "build"]

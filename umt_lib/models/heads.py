@@ -1,0 +1,61 @@
+"""Fusion heads: features by modality, {m: (B, d_m)}, to logits (B, K)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class LinearHead(nn.Module):
+    """One linear layer on the concatenated features, kept as one block W_m per modality.
+
+    The only additive head, hence the only one with logits per modality. It can never represent an
+    interaction between modalities: with z_1 fixed, changing z_2 adds the same to the logits
+    whatever z_1 is.
+    """
+
+    def __init__(self, dims: dict[str, int], classes: int):
+        super().__init__()
+        whole = nn.Linear(sum(dims.values()), classes)  # initialised as the concatenation would be
+        blocks = whole.weight.detach().split(list(dims.values()), dim=1)
+        self.weights = nn.ParameterDict(
+            {m: block.clone() for m, block in zip(dims, blocks, strict=True)}
+        )
+        self.bias = nn.Parameter(whole.bias.detach().clone())
+
+    def shares(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """l_m = W_m z_m + b/M, {m: (B, K)}; their sum is the fused prediction."""
+        bias = self.bias / len(self.weights)
+        return {m: nn.functional.linear(features[m], w, bias) for m, w in self.weights.items()}
+
+
+class MLPHead(nn.Module):
+    """One hidden layer on the concatenated features: can represent pairs of features."""
+
+    def __init__(self, dims: dict[str, int], classes: int, hidden: int = 128):
+        super().__init__()
+        self.modalities = tuple(dims)
+        self.layers = nn.Sequential(
+            nn.Linear(sum(dims.values()), hidden), nn.ReLU(), nn.Linear(hidden, classes)
+        )
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        return self.layers(torch.cat([features[m] for m in self.modalities], dim=1))
+
+
+class AttentionHead(nn.Module):
+    """One self-attention block over the M feature tokens and a CLS token, which is classified."""
+
+    def __init__(self, dims: dict[str, int], classes: int, width: int = 64, heads: int = 4):
+        super().__init__()
+        self.tokens = nn.ModuleDict({m: nn.Linear(d, width) for m, d in dims.items()})
+        self.cls = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.block = nn.TransformerEncoderLayer(
+            width, heads, 2 * width, dropout=0.0, batch_first=True, norm_first=True
+        )
+        self.classify = nn.Linear(width, classes)
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        tokens = torch.stack([to(features[m]) for m, to in self.tokens.items()], dim=1)
+        cls = self.cls.expand(len(tokens), -1, -1)
+        return self.classify(self.block(torch.cat([cls, tokens], dim=1))[:, 0])

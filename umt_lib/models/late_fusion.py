@@ -1,0 +1,76 @@
+"""Late fusion: one encoder per modality, one head over their features.
+
+    z_m = encoder_m(x_m),   logits = H(z_1, ..., z_M)
+
+A head that is linear and additive over modalities, H(z) = sum_m W_m z_m + b, also has logits
+per modality, l_m = W_m z_m + b/M with sum_m l_m = H(z). No other head has them, so ``unimodal`` is
+empty there and a method that needs it refuses the head (the split is that of Peng et al., 2022).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Output(NamedTuple):
+    """What one forward pass gives: all a method may look at."""
+
+    features: dict[str, Tensor]  # {m: (B, d_m)}, after pooling, just before fusion
+    fused: Tensor  # (B, K)
+    unimodal: dict[str, Tensor]  # {m: (B, K)}, summing to fused; {} for a head that is not additive
+    auxiliary: dict[str, Tensor]  # {m: (B, K)} of each modality's own head; {} where there is none
+
+
+class LateFusion(nn.Module):
+    """Encoders by modality name, a fusion head, and optionally an own linear head per modality.
+
+    Args:
+        encoders: {modality: module with ``dim``}, (B, ...) -> (B, dim).
+        head: a module from :mod:`umt_lib.models.heads`.
+        auxiliary: {modality: (B, dim) -> (B, K)}, for methods with uni-modal losses.
+        bf16: run the forward pass under bfloat16 autocast; the outputs are float32 either way.
+    """
+
+    def __init__(
+        self,
+        encoders: dict[str, nn.Module],
+        head: nn.Module,
+        auxiliary: dict[str, nn.Module] | None = None,
+        bf16: bool = False,
+    ):
+        super().__init__()
+        self.encoders = nn.ModuleDict(encoders)
+        self.head = head
+        self.auxiliary = nn.ModuleDict(auxiliary or {})
+        self.bf16 = bf16
+        self.frozen = False
+
+    def freeze_encoders(self) -> None:
+        """Stop the encoders from learning; their batch statistics stay put in training mode too."""
+        self.frozen = True
+        self.encoders.requires_grad_(False)
+        self.encoders.eval()
+
+    def train(self, mode: bool = True) -> LateFusion:
+        super().train(mode)
+        if self.frozen:
+            self.encoders.eval()
+        return self
+
+    def forward(self, x: dict[str, Tensor]) -> Output:
+        """{m: (B, ...)} -> Output; modalities without an encoder here are not looked at."""
+        device = next(iter(x.values())).device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
+            features = {m: encoder(x[m]) for m, encoder in self.encoders.items()}
+        return self.fuse({m: z.float() for m, z in features.items()})
+
+    def fuse(self, features: dict[str, Tensor]) -> Output:
+        """{m: (B, d_m)} -> Output: everything after the encoders."""
+        own = {m: head(features[m]) for m, head in self.auxiliary.items()}
+        if hasattr(self.head, "shares"):
+            shares = self.head.shares(features)
+            return Output(features, torch.stack(tuple(shares.values())).sum(0), shares, own)
+        return Output(features, self.head(features), {}, own)

@@ -1,0 +1,163 @@
+"""Params files: read, checked at every depth before anything trains, and told where they are wrong.
+
+The constructor is the schema: ``method: {name: umt, weight: 1.0}`` is held to the fields of
+``UMT``; ``encoders``, ``head``, ``dataset`` and ``training`` likewise. Nothing to register.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, create_model
+
+from umt_lib.data import DATASETS
+from umt_lib.errors import StudyError, nearest
+from umt_lib.methods import METHODS
+from umt_lib.models import ENCODERS, HEADS
+from umt_lib.training import Training
+
+Named = dict[str, Any]
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+class Params(BaseModel):
+    """The top level of a params file."""
+
+    model_config = STRICT
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    dataset: Named
+    encoders: Annotated[dict[str, Named], Field(min_length=1)]
+    head: Named
+    method: Named
+    training: Named
+    seeds: Annotated[list[StrictInt], Field(min_length=1)]
+    sweep: dict[str, Annotated[list[Any], Field(min_length=2, max_length=5)]] = {}
+    teachers: dict[str, str] = {}
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The checked contents of a params file.
+
+    Raises:
+        StudyError: the file is missing, is no YAML mapping, fails :func:`check`, or its ``name`` is
+            not the file's.
+    """
+    path = Path(path)
+    try:
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(f"{path}: no such params file{_siblings(path)}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(params, dict):
+        raise StudyError(f"{path}: a params file is a mapping of keys; see params/ for examples")
+    check(params, str(path))
+    if params["name"] != path.stem:
+        raise StudyError(
+            f"{path}: name is {params['name']!r}; make it {path.stem!r}, as the file's"
+        )
+    return params
+
+
+def check(params: Mapping[str, Any], source: str) -> None:
+    """Hold ``params`` against the constructors it names; ``source`` names the file in sentences.
+
+    Raises:
+        StudyError: an unknown key at any depth (with the nearest right one), a wrong type, an
+            unknown data set, encoder, head or method, or parts that do not go together.
+    """
+    _validate(Params, params, source, "")
+    _named(DATASETS, params["dataset"], source, "dataset")
+    for modality, spec in params["encoders"].items():
+        _named(ENCODERS, spec, source, f"encoders.{modality}", given=("shape",))
+    _named(HEADS, params["head"], source, "head", given=("dims", "classes"))
+    _named(METHODS, params["method"], source, "method")
+    _validate(schema(Training), params["training"], source, "training.")
+    method = METHODS[params["method"]["name"]]
+    for key, values in params.get("sweep", {}).items():
+        for value in values:
+            trial = {**params["method"], key: value}
+            _named(METHODS, trial, source, f"sweep {key}={value}: method")
+    if len(params.get("sweep", {})) > 1:
+        raise StudyError(f"{source}: sweep names {len(params['sweep'])} fields; sweep one")
+    if len(set(params["seeds"])) < len(params["seeds"]):
+        raise StudyError(f"{source}: seeds {params['seeds']} repeat; give each seed once")
+    if method.needs_shares and params["head"]["name"] != "linear":
+        raise StudyError(
+            f"{source}: method {params['method']['name']!r} needs logits per modality, a head "
+            f"{params['head']['name']!r} has none; set head: {{name: linear}}"
+        )
+    wanted = set(params["encoders"]) if method.needs_teachers else set()
+    if set(params.get("teachers", {})) != wanted:
+        raise StudyError(
+            f"{source}: method {params['method']['name']!r} takes teachers for "
+            f"{sorted(wanted) or 'no modality'}, the file names "
+            f"{sorted(params.get('teachers', {})) or 'none'}; "
+            f"write teachers: {{modality: name of its uni-modal experiment}}"
+        )
+    modality = params["method"].get("modality")
+    if modality is not None and modality not in params["encoders"]:
+        raise StudyError(
+            f"{source}: method.modality {modality!r} has no encoder"
+            f"{nearest(modality, params['encoders'])}"
+        )
+
+
+def options(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec without its name: the constructor's keyword arguments, lists made tuples."""
+    return {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in spec.items()
+        if key != "name"
+    }
+
+
+def schema(make: Callable, given: tuple[str, ...] = ()) -> type[BaseModel]:
+    """A strict model of the keyword arguments of ``make``, without those the library gives."""
+    target = make.__init__ if inspect.isclass(make) else make
+    hints = get_type_hints(target)
+    wanted: dict[str, Any] = {}
+    for key, parameter in inspect.signature(make).parameters.items():
+        if key not in given:
+            default = ... if parameter.default is parameter.empty else parameter.default
+            wanted[key] = (hints[key], default)
+    return create_model(getattr(make, "__name__", "options"), __config__=STRICT, **wanted)
+
+
+def _named(
+    registry: Mapping[str, Callable],
+    spec: Mapping[str, Any],
+    source: str,
+    where: str,
+    given: tuple[str, ...] = (),
+) -> None:
+    name = spec.get("name")
+    if name is None:
+        raise StudyError(f"{source}: {where} has no name{nearest('', registry)}")
+    if name not in registry:
+        raise StudyError(f"{source}: {where}.name: unknown {name!r}{nearest(name, registry)}")
+    _validate(schema(registry[name], given), options(spec), source, f"{where}.")
+
+
+def _validate(model: type[BaseModel], value: Any, source: str, where: str) -> None:
+    try:
+        model.model_validate(value)
+    except ValidationError as failure:
+        error = failure.errors()[0]
+        at = where + ".".join(str(part) for part in error["loc"])
+        if error["type"] == "extra_forbidden":
+            key = error["loc"][-1]
+            text = f"unknown key {at!r}{nearest(key, model.model_fields)}"
+        elif error["type"] == "missing":
+            text = f"key {at!r} is missing; add it"
+        else:
+            text = f"{at}: {error['msg'].lower()}, not {error['input']!r}"
+        raise StudyError(f"{source}: {text}") from None
+
+
+def _siblings(path: Path) -> str:
+    return nearest(path.stem, sorted(p.stem for p in path.parent.glob("*.yaml")))

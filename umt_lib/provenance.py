@@ -1,0 +1,142 @@
+"""What a result was made from, by content: clocks decide nothing.
+
+A result is current if the parameters, the code and the data that made it are. Code counts as
+changed when its meaning may have: comments, docstrings and formatting do not count, nor does a
+module the experiment does not use (a new method leaves the results of all others current).
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import inspect
+import json
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from umt_lib import inference, metrics, probes, training
+from umt_lib.data import DATASETS, Splits, load
+from umt_lib.methods import METHODS
+from umt_lib.models import ENCODERS, HEADS
+from umt_lib.params import options
+from umt_lib.paths import ROOT
+
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
+
+
+def digest(*parts: Any) -> str:
+    """Hex digest of JSON-able ``parts``."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def code_key(params: dict[str, Any]) -> str:
+    """Digest of every umt_lib module that decides the numbers of this experiment."""
+    made_by = [
+        DATASETS[params["dataset"]["name"]],
+        METHODS[params["method"]["name"]],
+        HEADS[params["head"]["name"]],
+        *(ENCODERS[spec["name"]] for spec in params["encoders"].values()),
+    ]
+    modules = [training, metrics, probes, inference, *map(inspect.getmodule, made_by)]
+    files: set[Path] = set()
+    waiting = [Path(module.__file__) for module in modules]
+    waiting.append(ROOT / "umt_lib/experiment.py")
+    while waiting:
+        file = waiting.pop()
+        if file not in files:
+            files.add(file)
+            waiting += imported(file)
+    return digest(sorted((str(f.relative_to(ROOT)), meaning(f)) for f in files))
+
+
+def splits(params: dict[str, Any]) -> Splits:
+    """The experiment's data, loaded once per process."""
+    return _splits(json.dumps(params["dataset"]))
+
+
+@cache
+def _splits(dataset: str) -> Splits:
+    spec = json.loads(dataset)
+    return load(spec["name"], **options(spec))
+
+
+def training_key(
+    params: dict[str, Any], seed: int, overrides: dict[str, Any], teachers: dict[str, str]
+) -> str:
+    """Digest of all that decides one training; ``teachers`` {modality: their training keys}.
+
+    Adding a seed or a swept value leaves the trainings that are there current.
+    """
+    decides = {k: v for k, v in params.items() if k not in ("name", "seeds", "sweep")}
+    decides["method"] = {**params["method"], **overrides}
+    return digest(decides, seed, teachers, code_key(params), splits(params).source)
+
+
+@cache
+def meaning(file: Path) -> str:
+    """Digest of a module's syntax tree without docstrings and ``picture``: they decide nothing."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            body = node.body = [n for n in body if getattr(n, "name", "") != "picture"]
+        first = body[0] if isinstance(body, list) and body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            node.body = body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+# Modules whose words change and numbers do not: sentences, paths, the files' outside, this one.
+OUTSIDE = {"errors", "paths", "files", "params", "provenance", "results"}
+
+
+@cache
+def imported(file: Path) -> tuple[Path, ...]:
+    """The umt_lib modules ``file`` imports; packages' indexes are passed through, not followed."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("umt_lib"):
+            base = ROOT / node.module.replace(".", "/")
+            names = [base.with_suffix(".py"), *(base / f"{alias.name}.py" for alias in node.names)]
+            found += [path for path in names if path.is_file() and path.stem not in OUTSIDE]
+    return tuple(found)
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Where a result was made: library versions, device, processor and commit."""
+    return {
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "commit": _commit(),
+    }
+
+
+@cache
+def _processor() -> str:
+    """The processor's name, or the architecture where the system does not tell."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+@cache
+def _commit() -> str:
+    """The commit checked out, "+" after it when files differ from it, "" outside a repository."""
+    try:
+        git = ["git", "-C", str(ROOT)]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+        dirty = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
+    return (
+        head.stdout.strip() + ("+" if dirty.stdout.strip() else "") if not head.returncode else ""
+    )
