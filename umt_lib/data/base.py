@@ -20,7 +20,7 @@ Augment = Callable[[dict[str, Tensor], torch.Generator], dict[str, Tensor]]
 
 
 class Batch(NamedTuple):
-    """What one training step sees: ``index`` (B,) are rows of the split the batch was drawn from."""
+    """What one training step sees: ``index`` (B,) are rows of the split it was drawn from."""
 
     x: dict[str, Tensor]
     y: Tensor
@@ -93,8 +93,8 @@ def check(splits: Splits, name: str) -> Splits:
             if not torch.isfinite(x).all():
                 bad = int((~torch.isfinite(x.flatten(1)).all(1)).nonzero()[0])
                 raise StudyError(
-                    f"data set {name!r}, {part}: modality {modality!r} holds NaN or infinity, first "
-                    f"in row {bad}; repair or drop that sample"
+                    f"data set {name!r}, {part}: modality {modality!r} holds NaN or infinity, "
+                    f"first in row {bad}; repair or drop that sample"
                 )
         present = set(split.y.tolist())
         if wrong := present - set(range(len(splits.classes))):
@@ -104,8 +104,8 @@ def check(splits: Splits, name: str) -> Splits:
             )
         if absent := [c for k, c in enumerate(splits.classes) if k not in present]:
             raise StudyError(
-                f"data set {name!r}, {part}: no sample of class {absent[0]!r}; choose another split "
-                f"or leave the class out"
+                f"data set {name!r}, {part}: no sample of class {absent[0]!r}; choose another "
+                f"split or leave the class out"
             )
     seen: dict[object, str] = {}
     for part, split in parts.items():

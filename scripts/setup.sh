@@ -1,0 +1,38 @@
+#!/bin/sh
+# The environment of this repository, in .venv: made once, and again when what it is made from has
+# changed (its content: git keeps no dates). PYTHON is the interpreter, TORCH_BACKEND=cpu a small torch.
+set -eu
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+
+command -v "$python" >/dev/null || {
+    echo "setup: no $python found; install Python 3.11 or newer, or name one: make PYTHON=..." >&2
+    exit 2
+}
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "setup: $("$python" --version) is too old; name 3.11 or newer: make PYTHON=python3.11" >&2
+    exit 2
+}
+
+packages=$(cat pyproject.toml constraints.txt scripts/setup.sh | cksum)
+if [ "$(cat .venv/packages 2>/dev/null)" != "$packages" ]; then
+    echo "setup: installing the packages into .venv (some minutes the first time)"
+    [ -x .venv/bin/python ] || "$python" -m venv .venv
+    [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet uv || true
+    if [ -x .venv/bin/uv ]; then
+        .venv/bin/uv pip install --quiet --python .venv -e '.[all]' -c constraints.txt \
+            ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"}
+    else
+        echo "setup: uv cannot be had, pip takes some minutes more"
+        .venv/bin/python -m pip install --quiet -e '.[all]' -c constraints.txt
+    fi
+    # JupyterLab opens our .py notebooks as notebooks; the setting lives in .venv, not at home
+    JUPYTER_CONFIG_DIR=.venv/etc/jupyter .venv/bin/jupytext-config set-default-viewer python
+    echo "$packages" >.venv/packages
+fi
+
+notebooks=$(cat notebooks/*.py | cksum)
+if [ "$(cat .venv/notebooks 2>/dev/null)" != "$notebooks" ]; then
+    .venv/bin/jupytext --quiet --to ipynb notebooks/*.py
+    echo "$notebooks" >.venv/notebooks
+fi
