@@ -10,10 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 
@@ -24,7 +25,8 @@ from umt_lib.inference import outputs
 from umt_lib.methods.base import Method
 from umt_lib.probes import linear_probe
 
-GLIMPSE = 1000  # training samples the curves and the probes along the way look at, the same always
+GLIMPSE = 500  # training samples the curves and the probes along the way look at, the same always
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,13 @@ class Training:
         precision: "bf16" runs forward passes under autocast.
     """
 
-    epochs: int
-    batch_size: int = 64
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    decay: float = 0.3
-    probe_every: int = 0
+    epochs: PositiveInt
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 0.05
+    momentum: Share = 0.9
+    weight_decay: NonNegativeFloat = 1e-4
+    decay: Share = 0.3
+    probe_every: NonNegativeInt = 0
     precision: Literal["fp32", "bf16"] = "fp32"
 
 
@@ -123,6 +125,8 @@ def fit(
     device = next(model.parameters()).device
     train, validation = splits.train.to(device), splits.validation.to(device)
     epochs, progress, best = method.epochs(training.epochs), Progress(), model.state_dict()
+    if not epochs:  # a method that only combines finished models
+        return progress
     learned = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(
         learned, training.learning_rate, training.momentum, weight_decay=training.weight_decay
