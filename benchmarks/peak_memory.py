@@ -1,0 +1,48 @@
+"""Peak memory of every experiment, in MB of resident set, one process each.
+
+    python benchmarks/peak_memory.py [--out benchmarks/peak_memory.json]
+
+One seed and one epoch: a longer run holds nothing more. An experiment's teachers run before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from umt_lib.params import read
+from umt_lib.paths import PARAMS
+
+SHORT = ["--set", "training.epochs=1", "--set", "training.probe_every=1", "--set", "seeds=[0]"]
+
+
+def peak(path: Path, runs: str) -> float:
+    """MB of resident memory at the most; the child's status must be 0."""
+    command = [sys.executable, "-m", "umt_lib.experiment", str(path), *SHORT]
+    environment = {**os.environ, "UMT_RUNS": runs, "OMP_NUM_THREADS": "1"}
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{path}: exit status {child.returncode}")
+    return usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    files = sorted(PARAMS.glob("*.yaml"), key=lambda path: bool(read(path).get("teachers")))
+    with tempfile.TemporaryDirectory() as runs:
+        measured = {}
+        for path in files:
+            measured[path.stem] = round(peak(path, runs))
+            print(f"{path.stem:40s} {measured[path.stem]:6d} MB", flush=True)
+    print(f"largest: {max(measured.values())} MB")
+    if given.out:
+        given.out.write_text(json.dumps(measured, indent=1) + "\n")
