@@ -1,17 +1,23 @@
 """A papermill engine without a kernel: cells run in this process, in IPython's own shell.
 
-What a cell shows is kept as Jupyter keeps it, in order: streams, displays, the rich form of the last
-expression, the traceback. What it saves is the start of a kernel and, in a process forked from one
-that has imported everything (:mod:`umt_lib.worker`), all imports.
+What a cell shows is kept as Jupyter keeps it, in order: streams, displays, the rich form of the
+last expression, the traceback. What it saves is the start of a kernel and, in a process forked from
+one that has imported everything (:mod:`umt_lib.worker`), all imports.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import logging
+import os
+import sys
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any
 
+import jupytext
+import papermill
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
@@ -20,7 +26,51 @@ from papermill.engines import Engine, papermill_engines
 from traitlets import List, Type
 from traitlets.config import Config
 
+from umt_lib.errors import StudyError
+from umt_lib.params import read
+
 NAME = "inprocess"
+
+
+def execute(notebook: str, out: str, params: str) -> int:
+    """Run ``notebook`` (.py or .ipynb) in this process and keep it, failed or not, at ``out``.
+
+    Returns 0, or 1 after printing an error in a cell that was not foreseen.
+
+    Raises:
+        StudyError: raised in a cell, the params file is wrong, or ``out`` cannot be written.
+        KeyboardInterrupt: a cell was interrupted.
+    """
+    parameters, name, path = read(params), Path(params).stem, Path(out)
+    partial = path.with_name(f".{path.stem}.partial.ipynb")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        jupytext.write(jupytext.read(notebook), partial)
+        papermill.execute_notebook(
+            str(partial),
+            str(partial),
+            parameters=parameters,
+            engine_name=NAME,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+        )
+    except papermill.PapermillExecutionError as error:
+        if error.ename == "KeyboardInterrupt":
+            raise KeyboardInterrupt from None
+        if error.ename == "StudyError":
+            raise StudyError(error.evalue) from None
+        print(f"{name}: {error.ename}: {error.evalue}; see {out}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        raise StudyError(
+            f"{name}: {out} cannot be written ({error.strerror or error}); free some space, then "
+            f"run the same command again"
+        ) from None
+    finally:
+        if partial.exists():
+            os.replace(partial, path)
+    return 0
 
 
 class _Hook(DisplayHook):
@@ -35,7 +85,6 @@ class _Hook(DisplayHook):
                 "execute_result",
                 data=_jsonable(format_dict),
                 metadata=md_dict or {},
-                execution_count=self.shell.execution_count,
             )
         )
 
@@ -65,7 +114,9 @@ class _Stream(io.TextIOBase):
         if last is None or last.get("name") != self.name:
             last = v4.new_output("stream", name=self.name, text="")
             self.outputs.append(last)
-        *lines, end = (last.text + text).split("\n")  # a progress bar rewrites its line: keep the end
+        *lines, end = (last.text + text).split(
+            "\n"
+        )  # a progress bar rewrites its line: keep the end
         last.text = "\n".join([*(line.rsplit("\r", 1)[-1] for line in lines), end])
         return len(text)
 
@@ -84,6 +135,9 @@ class Shell(InteractiveShell):
         with redirect_stdout(out), redirect_stderr(err):
             result = self.run_cell(cell.source, store_history=True)
         cell.execution_count, cell.outputs = result.execution_count, list(self.outputs)
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = cell.execution_count
         return result.error_before_exec or result.error_in_exec
 
     def enable_gui(self, gui: str | None = None) -> None:
@@ -99,8 +153,8 @@ class InProcessEngine(Engine):
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **_: Any) -> None:
-        Shell.clear_instance()  # every notebook begins with an empty namespace
         shell = Shell.instance(config=Config(HistoryManager={"enabled": False}))
+        shell.reset()  # every notebook begins with an empty namespace
         shell.run_line_magic("matplotlib", "inline")
         for index, cell in enumerate(nb_man.nb.cells):
             if cell.cell_type != "code" or not cell.source.strip():
@@ -122,3 +176,4 @@ def _jsonable(data: dict[str, Any]) -> dict[str, Any]:
 
 
 papermill_engines.register(NAME, InProcessEngine)
+logging.getLogger("papermill").setLevel(logging.ERROR)  # unknown keys are refused, not warned of

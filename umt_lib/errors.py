@@ -10,6 +10,8 @@ class StudyError(Exception):
 def nearest(name: object, known: object) -> str:
     """``"; did you mean 'umt'? (known: joint, umt)"``: the tail of an unknown-name sentence."""
     known = [str(k) for k in known]
+    if not known:
+        return "; there is none to give here"
     close = get_close_matches(str(name), known, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}? " if close else ""
     return f"; {guess}(known: {', '.join(known)})"

@@ -70,7 +70,15 @@ class Experiment:
                 f"{source}: encoders are given for {sorted(params['encoders'])}, the modalities of "
                 f"{params['dataset']['name']!r} are {sorted(splits.modalities)}; give one each"
             )
-        return cls(params, splits)
+        experiment = cls(params, splits)
+        try:
+            experiment.make()(splits.train.take(range(2)).x)
+        except (RuntimeError, ValueError, IndexError, AssertionError) as error:
+            raise StudyError(
+                f"{source}: encoders and head do not take samples of {splits.shapes} ({error}); "
+                f"choose encoders made for these shapes or other sizes"
+            ) from None
+        return experiment
 
     def run(self, device: str = "auto", progress: bool = True) -> Result:
         """Train every seed (of every value of the sweep), choose, test once, write the result.
@@ -192,10 +200,13 @@ class Experiment:
                 )
             tensors, about = load_tensors(path)
             theirs = about["params"]
-            if theirs["dataset"] != self.params["dataset"] or theirs["method"].get("modality") != m:
+            asked = self.params["dataset"], m, self.params["encoders"][m]
+            given = theirs["dataset"], theirs["method"].get("modality"), theirs["encoders"].get(m)
+            if given != asked:
                 raise StudyError(
-                    f"{self.name}: {name!r} was trained on {theirs['dataset']} with "
-                    f"{theirs['method']}; name the uni-modal experiment of {m!r} on the same data"
+                    f"{self.name}: teacher {name!r} has data set, modality and encoder {given}, "
+                    f"this experiment asks for {asked}; name the uni-modal experiment of {m!r} on "
+                    f"the same data"
                 )
             found[m] = tensors, about
         return found
@@ -304,7 +315,10 @@ def _replace(params: dict[str, Any], setting: str) -> None:
         params = params.get(parent) if isinstance(params, dict) else None
     if not equals or not isinstance(params, dict) or last not in params:
         raise StudyError(f"--set {setting}: no such key in the params file; write KEY=VALUE")
-    params[last] = yaml.safe_load(value)
+    try:
+        params[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise StudyError(f"--set {setting}: the value is not readable as YAML") from None
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ The constructor is the schema: ``method: {name: umt, weight: 1.0}`` is held to t
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -21,7 +22,7 @@ from umt_lib.models import ENCODERS, HEADS
 from umt_lib.training import Training
 
 Named = dict[str, Any]
-STRICT = ConfigDict(extra="forbid", strict=True)
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Params(BaseModel):
@@ -51,7 +52,7 @@ def read(path: str | Path) -> dict[str, Any]:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StudyError(f"{path}: no such params file{_siblings(path)}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise StudyError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
     if not isinstance(params, dict):
         raise StudyError(f"{path}: a params file is a mapping of keys; see params/ for examples")
@@ -82,8 +83,11 @@ def check(params: Mapping[str, Any], source: str) -> None:
         for value in values:
             trial = {**params["method"], key: value}
             _named(METHODS, trial, source, f"sweep {key}={value}: method")
-    if len(params.get("sweep", {})) > 1:
-        raise StudyError(f"{source}: sweep names {len(params['sweep'])} fields; sweep one")
+    if len(params.get("sweep", {})) > 1 or "name" in params.get("sweep", {}):
+        raise StudyError(
+            f"{source}: sweep names {sorted(params['sweep'])}; sweep one hyper-parameter of the "
+            f"method"
+        )
     if len(set(params["seeds"])) < len(params["seeds"]):
         raise StudyError(f"{source}: seeds {params['seeds']} repeat; give each seed once")
     if method.needs_shares and params["head"]["name"] != "linear":
@@ -119,7 +123,7 @@ def options(spec: Mapping[str, Any]) -> dict[str, Any]:
 def schema(make: Callable, given: tuple[str, ...] = ()) -> type[BaseModel]:
     """A strict model of the keyword arguments of ``make``, without those the library gives."""
     target = make.__init__ if inspect.isclass(make) else make
-    hints = get_type_hints(target)
+    hints = get_type_hints(target, include_extras=True)
     wanted: dict[str, Any] = {}
     for key, parameter in inspect.signature(make).parameters.items():
         if key not in given:
@@ -138,7 +142,7 @@ def _named(
     name = spec.get("name")
     if name is None:
         raise StudyError(f"{source}: {where} has no name{nearest('', registry)}")
-    if name not in registry:
+    if not isinstance(name, str) or name not in registry:
         raise StudyError(f"{source}: {where}.name: unknown {name!r}{nearest(name, registry)}")
     _validate(schema(registry[name], given), options(spec), source, f"{where}.")
 
@@ -156,6 +160,8 @@ def _validate(model: type[BaseModel], value: Any, source: str, where: str) -> No
             text = f"key {at!r} is missing; add it"
         else:
             text = f"{at}: {error['msg'].lower()}, not {error['input']!r}"
+            if re.fullmatch(r"[-+]?\d+e[-+]?\d+", str(error["input"])):
+                text += "; YAML reads that as text, write a point: 1.0e-4"
         raise StudyError(f"{source}: {text}") from None
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from umt_lib import inference, metrics, probes, training
+from umt_lib import inference, metrics, models, probes, training
 from umt_lib.data import DATASETS, Splits, load
 from umt_lib.methods import METHODS
 from umt_lib.models import ENCODERS, HEADS
@@ -43,8 +43,9 @@ def code_key(params: dict[str, Any]) -> str:
         METHODS[params["method"]["name"]],
         HEADS[params["head"]["name"]],
         *(ENCODERS[spec["name"]] for spec in params["encoders"].values()),
+        models.LateFusion,
     ]
-    modules = [training, metrics, probes, inference, *map(inspect.getmodule, made_by)]
+    modules = [training, metrics, probes, inference, models, *map(inspect.getmodule, made_by)]
     files: set[Path] = set()
     waiting = [Path(module.__file__) for module in modules]
     waiting.append(ROOT / "umt_lib/experiment.py")
@@ -81,8 +82,13 @@ def training_key(
 
 @cache
 def meaning(file: Path) -> str:
-    """Digest of a module's syntax tree without docstrings and ``picture``: they decide nothing."""
+    """Digest of a module's syntax tree without docstrings and ``picture``: they decide nothing.
+
+    Of a package's index only the functions: what it lists counts where it is used.
+    """
     tree = ast.parse(file.read_text(encoding="utf-8"))
+    if file.name == "__init__.py":
+        tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
@@ -101,6 +107,8 @@ OUTSIDE = {"errors", "paths", "files", "params", "provenance", "results"}
 def imported(file: Path) -> tuple[Path, ...]:
     """The umt_lib modules ``file`` imports; packages' indexes are passed through, not followed."""
     found = []
+    if file.name == "__init__.py":
+        return ()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("umt_lib"):
             base = ROOT / node.module.replace(".", "/")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -153,9 +154,12 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
 def rising(record: SeedRecord, decay: float) -> float:
     """Accuracy the validation curve still gained late in the constant-rate part of the schedule.
 
-    Mean of its last quarter minus mean of the quarter before; about 0 for a converged run.
+    Mean of its last quarter minus mean of the quarter before; about 0 for a converged run, NaN
+    for one of fewer than 2 epochs.
     """
     curve = record.curves.get("validation_accuracy", [])
+    if len(curve) < 2:
+        return math.nan
     constant = curve[: max(4, round(len(curve) * (1 - decay)))]
     quarter = max(1, len(constant) // 4)
     last, before = constant[-quarter:], constant[-2 * quarter : -quarter]

@@ -3,15 +3,15 @@
     python -m umt_lib.worker serve -- COMMAND ...      a server for as long as COMMAND runs
     python -m umt_lib.worker run NOTEBOOK OUT -f PARAMS
 
-``run`` imports the standard library alone and hands its terminal to a forked child; without a server
-it executes the notebook itself, with the same engine, to the same numbers. Nothing is forked where
-there is a GPU: CUDA does not survive it.
+``run`` imports the standard library alone and hands its terminal to a forked child; without a
+server it executes the notebook itself, with the same engine, to the same numbers. Nothing is forked
+where there is a GPU, because CUDA does not survive a fork, nor outside Linux.
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
+import importlib
 import json
 import os
 import signal
@@ -20,56 +20,185 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from umt_lib.errors import StudyError
-from umt_lib.paths import ROOT, results_dir, runs
+from umt_lib.paths import results_dir, runs
 
 GPUS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
-INTERRUPTED = 130
+PRELOAD = ("matplotlib.pyplot", "pandas", "umt_lib.engine", "umt_lib.experiment")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns the notebook's or the command's exit status."""
+    """The command; returns the notebook's or the command's exit status (2 for a StudyError)."""
     parser = argparse.ArgumentParser(prog="python -m umt_lib.worker", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     server = verbs.add_parser("serve", help="serve while COMMAND runs, and exit with its status")
     server.add_argument("command", nargs="+")
     runner = verbs.add_parser("run", help="execute NOTEBOOK with the parameters of a file")
-    runner.add_argument("notebook", type=Path)
-    runner.add_argument("out", type=Path)
+    for name in ("notebook", "out"):
+        runner.add_argument(name, type=Path)
     runner.add_argument("-f", dest="params", type=Path, required=True)
     given = parser.parse_args(arguments)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one worker per core; read at torch's import
     try:
-        if given.verb == "serve":
-            return serve(given.command)
-        return run(given.notebook, given.out, given.params)
+        serving = given.verb == "serve"
+        return serve(given.command) if serving else run(given.notebook, given.out, given.params)
     except StudyError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{given.params.stem}: interrupted; the next run goes on from here", file=sys.stderr)
-        return INTERRUPTED
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
 
 
 def run(notebook: Path, out: Path, params: Path) -> int:
-    """Execute ``notebook`` in a warm child, or here if nobody serves; returns the exit status."""
-    began = time.monotonic()
-    request = {"job": [str(notebook), str(out), str(params)], "env": dict(os.environ)}
-    try:
-        with _address() as address, socket.socket(socket.AF_UNIX) as server:
-            server.connect(address)
-            socket.send_fds(server, [json.dumps({**request, "cwd": os.getcwd()}).encode()], [1, 2])
-            server.shutdown(socket.SHUT_WR) if False else None
-            answer = server.recv(16)
-    except OSError:
-        status = execute(notebook, out, params)
+    """Execute ``notebook`` in a warm child, or here where nobody serves; returns the exit status.
+
+    Raises:
+        StudyError: the child was killed (or what :func:`umt_lib.engine.execute` raises).
+    """
+    began, job = time.monotonic(), [str(notebook), str(out), str(params)]
+    server = _connect()
+    if server is None:
+        from umt_lib.engine import execute
+
+        status = execute(*job)
     else:
-        if not answer:
-            raise StudyError(f"{params.stem}: its process was killed; run the same command again")
-        status = int(answer)
+        with server:
+            request = {"job": job, "cwd": os.getcwd(), "environment": dict(os.environ)}
+            socket.send_fds(server, [b"!"], [1, 2])
+            server.sendall(json.dumps(request).encode() + b"\n")
+            if not (answer := server.recv(16)):
+                raise StudyError(f"{params.stem}: its process was killed; run the command again")
+            status = int(answer)
     if status == 0:
         print(f"{_tally()}{params.stem}, {time.monotonic() - began:.0f} s", flush=True)
     return status
+
+
+def _connect() -> socket.socket | None:
+    """A connection to the server of the runs folder, None where nobody serves."""
+    server = socket.socket(socket.AF_UNIX)
+    with suppress(OSError), _address() as address:
+        server.connect(address)
+        return server
+    server.close()
+    return None
+
+
+def serve(command: list[str]) -> int:
+    """Run ``command`` beside a server for its :func:`run` calls; returns its exit status.
+
+    Raises:
+        StudyError: another server of this runs folder is alive.
+    """
+    with _alone() as lock:
+        process = subprocess.Popen(command, process_group=0, pass_fds=[lock])
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda n, _: os.killpg(process.pid, n))
+        if sys.platform == "linux" and not any(map(os.path.exists, GPUS)):
+            _answer_while(process)
+        status = process.wait()
+    return 128 - status if status < 0 else status  # 128 + n after signal n, as a shell says it
+
+
+def _answer_while(process: subprocess.Popen) -> None:
+    """Fork a child for every client that comes before ``process`` ends."""
+    parent, children = os.getppid(), set()
+    with _address() as address, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen(1024)
+        listener.settimeout(0.2)
+        while process.poll() is None:
+            if os.getppid() != parent:
+                os.killpg(process.pid, signal.SIGTERM)
+            children -= {pid for pid in children if os.waitpid(pid, os.WNOHANG)[0]}
+            try:
+                client, _ = listener.accept()
+            except TimeoutError:
+                continue
+            for module in PRELOAD:
+                importlib.import_module(module)
+            if not (pid := os.fork()):
+                listener.close()
+                _child(client)
+            children.add(pid)
+            client.close()
+
+
+def _child(client: socket.socket) -> None:
+    """Become ``client`` (terminal, folder, environment), run its notebook and tell the status."""
+    status = 1
+    try:
+        os.setpgid(0, 0)  # Ctrl-C reaches the client, whose end ends this process
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        _, terminal, _, _ = socket.recv_fds(client, 1, 2)
+        for number, descriptor in enumerate(terminal, start=1):
+            os.dup2(descriptor, number)
+        request = json.loads(client.makefile().readline())
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        os.chdir(request["cwd"])
+        threading.Thread(target=_end_with, args=(client,), daemon=True).start()
+        status = sys.modules["umt_lib.engine"].execute(*request["job"])
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        status = 2
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        print(end="", flush=True)
+        client.sendall(str(status).encode())
+        os._exit(status)
+
+
+def _end_with(client: socket.socket) -> None:
+    """End this process as soon as ``client`` is gone: whatever it writes is written atomically."""
+    client.recv(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextmanager
+def _alone() -> Iterator[int]:
+    """Hold the runs folder's lock; the system gives it back when its last holder has ended."""
+    import fcntl
+
+    try:
+        runs().mkdir(parents=True, exist_ok=True)
+        lock = (runs() / "worker.lock").open("a")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StudyError(
+            f"another study is running in {runs()}; wait for it or set UMT_RUNS to another folder"
+        ) from None
+    except OSError as error:
+        raise StudyError(f"{runs()}: cannot be written ({error.strerror}); mend that") from None
+    with lock:
+        (runs() / "worker.sock").unlink(missing_ok=True)
+        yield lock.fileno()
+
+
+@contextmanager
+def _address() -> Iterator[str]:
+    """The server's socket under runs/, named through a descriptor: such names hold 107 bytes."""
+    folder = os.open(runs(), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/worker.sock"
+    finally:
+        os.close(folder)
+
+
+def _tally() -> str:
+    """How many of the experiments the run graph found stale have a result by now: "12/44 "."""
+    todo = os.environ.get("UMT_TODO", "").split()
+    done = sum((results_dir() / f"{name}.json").exists() for name in todo)
+    return f"{done}/{len(todo)} " if todo else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pydantic import NonNegativeFloat
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -25,7 +26,7 @@ from umt_lib.models import Output
 class JointAuxiliary(Method):
     """``weight`` is w; 0 is joint training."""
 
-    weight: float = 1.0
+    weight: NonNegativeFloat = 1.0
     auxiliary: ClassVar[bool] = True
 
     def loss(self, out: Output, batch: Batch) -> Tensor:

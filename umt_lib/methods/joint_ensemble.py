@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -37,7 +38,7 @@ class Members(nn.Module):
 class JointEnsemble(Method):
     """``size`` = 2 joint models: the ensemble to compare UME with."""
 
-    size: int = 2
+    size: PositiveInt = 2
 
     def build(self, make: Make, teachers: Teachers) -> Members:
         return Members([make() for _ in range(self.size)])

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import PositiveInt
+
 from umt_lib.methods.joint import Joint
 
 
@@ -16,7 +18,7 @@ from umt_lib.methods.joint import Joint
 class JointLonger(Joint):
     """``factor`` = 2: teachers and student together cost two joint trainings."""
 
-    factor: int = 2
+    factor: PositiveInt = 2
 
     def epochs(self, epochs: int) -> int:
         return self.factor * epochs

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
@@ -31,7 +32,7 @@ from umt_lib.models import LateFusion, Output
 class UMT(Method):
     """``weight`` is lambda; 0 is joint training, bit for bit."""
 
-    weight: float = 1.0
+    weight: NonNegativeFloat = 1.0
     needs_teachers: ClassVar[bool] = True
 
     def start(self, model: LateFusion, setting: Setting) -> None:

@@ -1,0 +1,39 @@
+# Verbs only. `make` prints them; each does its own set-up, which costs nothing when it is done.
+PYTHON ?= python3
+BIN := .venv/bin
+TORCH := torch==2.11.0
+export OMP_NUM_THREADS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup study test book smoke lab publish constraints clean
+
+help: ## print these verbs
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 13
+
+setup: ## make the environment in .venv (PYTHON=python3.12, TORCH_BACKEND=cpu are understood)
+	@PYTHON="$(PYTHON)" TORCH_BACKEND="$(TORCH_BACKEND)" sh scripts/setup.sh
+
+study: setup ## run every experiment of params/ on this machine, then build the book
+	@$(BIN)/python -m umt_lib.worker serve -- $(BIN)/snakemake --profile profiles/local
+
+test: setup ## run the tests
+	@$(BIN)/python -m pytest
+
+book: setup ## build the book from the published results; trains nothing
+	@$(BIN)/python -m umt_lib.book --published
+
+smoke: setup ## run every experiment for one seed and one epoch, to prove that all run
+	@$(BIN)/python -m umt_lib.smoke
+
+lab: setup ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab notebooks
+
+publish: setup ## copy this machine's complete, current results to results/
+	@$(BIN)/python -m umt_lib.publish
+
+constraints: setup ## pin today's newest versions of all dependencies (torch: see Makefile)
+	@echo "$(TORCH)" | $(BIN)/uv pip compile pyproject.toml - --all-extras --universal --upgrade \
+		--no-annotate --no-header --python-version 3.11 --quiet --output-file constraints.txt
+
+clean: ## delete the environment and everything this machine has made, results included
+	rm -rf .venv runs .snakemake book/_build book/_generated notebooks/*.ipynb

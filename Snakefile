@@ -1,0 +1,78 @@
+# The run graph: uni-modal teachers -> methods -> book. One job = one params file, all its seeds.
+#
+#   snakemake --profile profiles/local -n          what would run, and why (runs/stamps/<name>)
+#   snakemake --profile profiles/local             run it, one experiment per core
+#   snakemake --profile profiles/slurm             the same on a cluster
+#   snakemake --profile profiles/local runs/results/watch-umt.json     one experiment
+import os
+import sys
+from pathlib import Path
+
+import yaml
+
+from umt_lib.errors import StudyError
+from umt_lib.graph import mark, sources
+from umt_lib.paths import ROOT, runs
+
+RUNS = runs().relative_to(ROOT) if runs().is_relative_to(ROOT) else runs()
+PARAMS = Path(config.get("params", "params"))
+NAMES = sorted(path.stem for path in PARAMS.glob("*.yaml"))
+RESULT = f"{RUNS}/results/{{name}}.json"
+
+if workflow.is_main_process:  # not on the nodes of a cluster
+    SOURCES = sources(PARAMS)
+    try:
+        os.environ["UMT_TODO"] = " ".join(mark(NAMES, PARAMS))
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        raise
+
+
+def teachers(wildcards):
+    """Results of the uni-modal experiments this one distils from; their models lie beside them."""
+    try:
+        params = yaml.safe_load((PARAMS / f"{wildcards.name}.yaml").read_text(encoding="utf-8"))
+        return [RESULT.format(name=name) for name in params.get("teachers", {}).values()]
+    except (yaml.YAMLError, AttributeError):  # its own run says what is wrong with the file
+        return []
+
+
+rule book:  # made of nothing but current results; asked for every time, it knows what it is made of
+    localrule: True
+    input:
+        ancient(expand(RESULT, name=NAMES)),
+    shell:
+        "{sys.executable} -m umt_lib.graph {PARAMS} {SOURCES} && {sys.executable} -m umt_lib.book"
+
+
+rule experiments:
+    input:
+        expand(RESULT, name=NAMES),
+
+
+rule experiment:
+    input:
+        f"{RUNS}/stamps/{{name}}",
+        ancient(teachers),
+    output:
+        RESULT,
+    log:
+        f"{RUNS}/notebooks/{{name}}.ipynb",  # kept when the job fails, as outputs are not
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=60,  # minutes
+    shell:
+        "{sys.executable} -m umt_lib.worker run notebooks/experiment.py {log}"
+        " -f {PARAMS}/{wildcards.name}.yaml"
+
+
+onerror:
+    missing = [name for name in NAMES if not Path(RESULT.format(name=name)).exists()]
+    if missing:
+        print(
+            f"{len(missing)} of {len(NAMES)} experiments have no result: {', '.join(missing)};",
+            "the same command goes on from here",
+            file=sys.stderr,
+        )

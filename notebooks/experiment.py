@@ -1,0 +1,101 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # One experiment, step by step
+#
+# A params file names a data set, an encoder per modality, a fusion head, a training method and the
+# seeds. This notebook runs it from the first sample to the last number. It is executed once for
+# every file in `params/`; opened here, it runs the defaults below. Change one and run it again.
+
+# %%
+import inspect
+
+import pandas as pd
+from IPython.display import Markdown
+
+from umt_lib import plots
+from umt_lib.data import DATASETS
+from umt_lib.experiment import Experiment
+from umt_lib.metrics import t_interval
+
+known = {*globals(), "known"}
+
+# %% [markdown]
+# ## The parameters
+#
+# The same keys as in a params file, which replaces them all. A method that needs teachers, or a
+# hyper-parameter chosen on validation, adds `teachers` or `sweep`.
+
+# %% tags=["parameters"]
+name = "synthetic-joint"
+dataset = {"name": "synthetic"}
+encoders = {"a": {"name": "mlp"}, "b": {"name": "mlp"}}
+head = {"name": "linear"}
+method = {"name": "joint"}
+training = {"epochs": 20, "probe_every": 5}
+seeds = [0, 1, 2, 3, 4]
+
+# %% [markdown]
+# ## The check, and what a sample looks like
+#
+# Every name that is new since the imports is a parameter: a misspelt one is refused here, before
+# anything trains. Loading the data checks it too: no group in two splits, every class in each.
+
+# %%
+params = {key: value for key, value in globals().items() if key not in known and key[0] != "_"}
+experiment = Experiment.from_params(params)
+inspect.getmodule(DATASETS[dataset["name"]]).picture(experiment.splits)
+
+# %% [markdown]
+# ## Training
+#
+# Every seed draws its own initialisation and order. Validation chooses the epoch; then the test
+# split is read, once. An interrupted run goes on from its last checkpoint. Accuracies in percent:
+
+# %%
+result = experiment.run()
+table = pd.DataFrame(
+    {
+        "seed": record.seed,
+        "chosen epoch": record.epoch,
+        "validation": 100 * record.validation.accuracy,
+        "test": 100 * record.test.accuracy,
+        **{f"probe of {m}": 100 * accuracy for m, accuracy in record.probes.items()},
+    }
+    for record in result.measured.seeds
+).set_index("seed")
+table.round(1)
+
+# %%
+plots.curves(result)
+
+# %% [markdown]
+# ## Is anyone lazy?
+#
+# A linear probe asks each encoder alone what it knows, while the training accuracy of the whole
+# model rises. Where that accuracy is used up and a probe stands still, the modality has stopped
+# learning. How far it stays behind an encoder trained alone is in the book.
+
+# %%
+plots.saturation(result)
+
+# %%
+mean, low, high, n = t_interval(result.accuracy)
+spread = f"95% interval {low:.1%} to {high:.1%}, {n} seeds" if n > 1 else "one seed"
+probes = [
+    f"{c.removeprefix('probe of ')} {table[c].mean():.1f}%" for c in table.filter(like="probe")
+]
+Markdown(
+    f"**What we saw.** {name} answers {mean:.1%} of the test samples correctly ({spread}). "
+    f"Its encoders, asked alone and linearly: {', '.join(probes)}."
+)

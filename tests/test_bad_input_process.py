@@ -1,0 +1,141 @@
+"""Whole processes that end badly: nothing half-written is left, and the next run goes on.
+
+The processes are forks of this one, so that they need no imports of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from umt_lib import experiment, results
+from umt_lib.engine import execute
+from umt_lib.errors import StudyError
+from umt_lib.experiment import Experiment
+
+
+@pytest.fixture
+def file(params: dict[str, Any], tmp_path: Path) -> Path:
+    """The tiny params as a file."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(params))
+    return path
+
+
+def forked(work: Callable[[], int], told: Path) -> int:
+    """The exit status of ``work`` in a process of its own (minus the signal that ended it)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside idle BLAS threads
+        pid = os.fork()
+    if not pid:
+        status = 70
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            descriptor = os.open(told, os.O_WRONLY | os.O_CREAT)
+            os.dup2(descriptor, 2)
+            import sys
+
+            sys.stderr = os.fdopen(2, "w", buffering=1)
+            status = work()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def at_save(number: int, happens: Callable[[], Any]) -> None:
+    """Checkpoint after every epoch, and let something happen after one of them."""
+    saved, save = [], experiment.save_state
+
+    def save_state(*arguments: Any) -> None:
+        save(*arguments)
+        saved.append(arguments)
+        if len(saved) == number:
+            happens()
+
+    experiment.save_state, experiment.SAVE_EVERY = save_state, 0.0
+
+
+def interrupted(file: Path, number: signal.Signals) -> Callable[[], int]:
+    """The command, sent a signal in the middle of its second seed."""
+
+    def work() -> int:
+        at_save(5, lambda: os.kill(os.getpid(), number))
+        return experiment.main([str(file), "--device", "cpu"])
+
+    return work
+
+
+def limited(work: Callable[[], int], size: int) -> Callable[[], int]:
+    """``work`` where no file can grow beyond ``size`` bytes: a disk that is full."""
+
+    def inside() -> int:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        return work()
+
+    return inside
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "sentence"),
+    [(signal.SIGKILL, -9, ""), (signal.SIGINT, 130, "interrupted; the same command goes on")],
+)
+def test_an_ended_run_is_gone_on_with_to_the_same_bytes(
+    params, file, runs, tmp_path, monkeypatch, number, status, sentence
+):
+    told = tmp_path / "told"
+    assert forked(interrupted(file, number), told) == status
+    assert sentence in told.read_text()
+    assert "Traceback" not in told.read_text()
+    assert left(runs) == ["seed0.safetensors", "seed1.unfinished.safetensors"]
+
+    epochs = []
+    fit = experiment.fit
+    monkeypatch.setattr(
+        experiment, "fit", lambda *a, **k: epochs.append(a[5].progress.epoch) or fit(*a, **k)
+    )
+    resumed = Experiment.from_params(params).run("cpu", progress=False)
+    assert epochs == [2]  # the first seed was done, the second goes on after its second epoch
+    monkeypatch.setattr(experiment, "fit", fit)
+    monkeypatch.setenv("UMT_RUNS", str(tmp_path / "undisturbed"))
+    undisturbed = Experiment.from_params(params).run("cpu", progress=False)
+    assert resumed.measured_bytes() == undisturbed.measured_bytes()
+    assert left(runs) == ["seed0.safetensors", "seed1.safetensors", "tiny.json"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(params, file, runs, tmp_path):
+    told = tmp_path / "told"
+    run = limited(lambda: experiment.main([str(file), "--device", "cpu"]), 1000)
+    assert forked(run, told) == 2
+    last = told.read_text().splitlines()[-1]
+    assert "seed0.safetensors: cannot be written (File too large); free some space" in last
+    assert left(runs) == []
+    Experiment.from_params(params).run("cpu", progress=False)
+    assert results.load(runs / "results/tiny.json").name == "tiny"
+
+
+def test_a_full_disk_under_a_notebook_is_said_too(file, tmp_path):
+    notebook = tmp_path / "told.py"
+    notebook.write_text('# %% tags=["parameters"]\nseeds = 1\n\n# %%\nprint("much " * 1000)\n')
+
+    def run() -> int:
+        try:
+            return execute(str(notebook), str(tmp_path / "out.ipynb"), str(file))
+        except StudyError as error:
+            os.write(2, str(error).encode())
+            return 2
+
+    told = tmp_path / "told"
+    assert forked(limited(run, 4000), told) == 2
+    assert "out.ipynb cannot be written (File too large); free some space" in told.read_text()

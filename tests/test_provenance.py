@@ -1,0 +1,201 @@
+"""What counts as a change: what a module means, of the modules an experiment uses."""
+
+from __future__ import annotations
+
+import pytest
+
+from umt_lib import provenance
+from umt_lib.methods import METHODS
+from umt_lib.paths import ROOT
+from umt_lib.provenance import code_key, digest, imported, meaning, training_key
+
+SOURCE = '''"""Says what."""
+
+from math import exp
+
+
+def gain(x, power=2):
+    """Doc."""
+    # why
+    return exp(x) + power * x
+
+
+class Thing:
+    """Doc."""
+
+    rate = 0.5
+
+    def picture(self):
+        return 1
+'''
+
+
+@pytest.fixture
+def meant(tmp_path):
+    """meaning() of a text; every text in a file of its own."""
+    count = iter(range(100))
+
+    def of(text: str, name: str = "") -> str:
+        folder = tmp_path / str(next(count))
+        folder.mkdir()
+        path = folder / (name or "module.py")
+        path.write_text(text)
+        return meaning(path)
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""Says what."""', '"""Says it otherwise."""'),
+        ('"""Says what."""', ""),
+        ('    """Doc."""\n    # why', "    # because"),
+        ("exp(x) + power * x", "(\n        exp(x)  # e\n        + power * x\n    )"),
+        ("        return 1", "        return 2"),  # a picture decides no number
+        ("rate = 0.5", "rate = .5"),
+    ],
+)
+def test_words_and_formatting_do_not_count(meant, old, new):
+    assert old in SOURCE
+    assert meant(SOURCE.replace(old, new)) == meant(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("exp(x) + power", "exp(x) - power"),
+        ("power=2", "power=3"),
+        ("rate = 0.5", "rate = 0.25"),
+        ("from math import exp", "from math import expm1 as exp"),
+        ("def gain", "def loss"),
+    ],
+)
+def test_operators_constants_and_names_count(meant, old, new):
+    assert old in SOURCE
+    assert meant(SOURCE.replace(old, new)) != meant(SOURCE)
+
+
+def test_of_a_packages_index_the_functions_count_and_the_list_does_not(meant):
+    index = "from a import A\n\nALL = {'a': A}\n\n\ndef build(x):\n    return ALL[x]\n"
+    longer = index.replace("import A\n", "import A\nfrom b import B\n").replace("A}", "A, 'b': B}")
+    assert meant(longer, "__init__.py") == meant(index, "__init__.py")
+    other = index.replace("ALL[x]", "ALL[x]()")
+    assert meant(other, "__init__.py") != meant(index, "__init__.py")
+
+
+@pytest.fixture
+def key_after(monkeypatch, params):
+    """code_key of a method's experiment as if the file ``edited`` meant something else."""
+    real = provenance.meaning
+
+    def key(method: str, edited: str = "", **changes) -> str:
+        with monkeypatch.context() as patch:
+            target = ROOT / "umt_lib" / edited
+            assert not edited or target.is_file()
+            patch.setattr(provenance, "meaning", lambda f: "new" if f == target else real(f))
+            return code_key({**params, "method": {"name": method}, **changes})
+
+    return key
+
+
+@pytest.mark.parametrize(
+    ("edited", "touched"),
+    [
+        ("__init__.py", set()),  # the index: a new method leaves all results as they are
+        ("umt.py", {"umt"}),
+        ("ume.py", {"ume"}),
+        ("joint.py", {"joint", "joint-longer"}),
+        ("unimodal_init.py", {"unimodal-init", "frozen"}),
+        ("frozen.py", {"frozen"}),
+        ("base.py", set(METHODS)),
+    ],
+)
+def test_a_methods_file_makes_its_own_results_stale_and_no_others(key_after, edited, touched):
+    changed = {n for n in METHODS if key_after(n, f"methods/{edited}") != key_after(n)}
+    assert changed == touched
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        "training.py",
+        "experiment.py",
+        "metrics.py",
+        "probes.py",
+        "inference.py",
+        "data/base.py",
+        "data/synthetic.py",
+        "models/late_fusion.py",
+        "models/heads.py",
+        "models/encoders.py",
+        "models/__init__.py",
+    ],
+)
+def test_what_every_experiment_uses_counts_for_all(key_after, edited):
+    assert all(key_after(name, edited) != key_after(name) for name in METHODS)
+
+
+@pytest.mark.parametrize("edited", ["errors.py", "paths.py", "results.py", "data/watch.py"])
+def test_what_decides_no_number_counts_for_none(key_after, edited):
+    assert all(key_after(name, edited) == key_after(name) for name in METHODS)
+
+
+def test_another_data_set_is_another_file(key_after):
+    watch = {"dataset": {"name": "watch"}}
+    assert key_after("joint", "data/watch.py", **watch) != key_after("joint", **watch)
+    assert key_after("joint", "data/synthetic.py", **watch) == key_after("joint", **watch)
+
+
+def test_imports_are_found_in_every_form():
+    found = {
+        path.relative_to(ROOT / "umt_lib").as_posix()
+        for path in imported(ROOT / "umt_lib/training.py")
+    }
+    assert {"metrics.py", "data/base.py", "inference.py", "methods/base.py", "probes.py"} <= found
+    assert "errors.py" not in found
+
+
+def test_one_training_is_decided_by_everything_but_names_seeds_and_sweeps(params):
+    base = training_key(params, 0, {}, {})
+    same = {"name": "other", "seeds": [5], "sweep": {"weight": [1, 2]}}
+    assert training_key({**params, **same}, 0, {}, {}) == base
+    changed = [
+        training_key(params, 1, {}, {}),
+        training_key(params, 0, {"weight": 2.0}, {}),
+        training_key(params, 0, {}, {"a": "another teacher"}),
+        training_key({**params, "training": {"epochs": 4}}, 0, {}, {}),
+        training_key({**params, "head": {"name": "mlp"}}, 0, {}, {}),
+        training_key({**params, "dataset": {**params["dataset"], "noise": 0.4}}, 0, {}, {}),
+    ]
+    assert len({base, *changed}) == 7
+
+
+def test_a_swept_value_is_the_same_training_as_one_written_in_the_file(params):
+    swept = training_key({**params, "method": {"name": "umt"}}, 0, {"weight": 2.0}, {})
+    written = training_key({**params, "method": {"name": "umt", "weight": 2.0}}, 0, {}, {})
+    assert swept == written
+
+
+def test_the_data_counts_by_its_bytes(params, monkeypatch):
+    from dataclasses import replace
+
+    before = training_key(params, 0, {}, {})
+    splits = provenance.splits(params)
+    assert provenance.splits(dict(params)) is splits
+    monkeypatch.setattr(provenance, "splits", lambda p: replace(splits, source="other bytes"))
+    assert training_key(params, 0, {}, {}) != before
+
+
+def test_digest_ignores_the_order_of_keys_and_nothing_else():
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    assert len({digest([1, 2]), digest([2, 1]), digest("12"), digest(1, 2), digest([1], [2])}) == 5
+
+
+def test_the_environment_names_what_a_reader_would_ask(params):
+    import torch
+
+    found = provenance.environment(torch.device("cpu"))
+    assert found["libraries"]["torch"] == torch.__version__.split("+")[0]
+    assert set(found) == {"libraries", "python", "device", "commit"}
+    assert found["device"]

@@ -1,0 +1,94 @@
+"""The files a fresh machine is set up from agree with each other."""
+
+import re
+import subprocess
+import tomllib
+from itertools import chain
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from rattler import MatchSpec
+
+from umt_lib.paths import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = {k: v for k, v in PROJECT["optional-dependencies"].items() if k != "all"}
+REQUIREMENTS = [*map(Requirement, chain(PROJECT["dependencies"], *EXTRAS.values()))]
+CONDA_NAMES = {
+    "matplotlib-base": "matplotlib",
+    "pytorch": "torch",
+    "snakemake-minimal": "snakemake",
+}
+
+
+@pytest.fixture(scope="module")
+def conda() -> list:
+    """The dependencies of environment.yml."""
+    return yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+
+
+def test_every_dependency_is_listed_once():
+    names = [requirement.name for requirement in REQUIREMENTS]
+    assert len(names) == len(set(names))
+
+
+def test_all_names_every_extra_but_the_cluster_s():
+    (everything,) = map(Requirement, PROJECT["optional-dependencies"]["all"])
+    assert everything.extras == EXTRAS.keys() - {"slurm"}
+
+
+def test_the_constraints_pin_every_dependency_within_its_range():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines]
+    for requirement in REQUIREMENTS:
+        found = [pin for pin in pins if pin.name == requirement.name]
+        assert found, requirement
+        for pin in found:
+            (exact,) = pin.specifier
+            assert exact.operator == "==", pin
+            assert requirement.specifier.contains(exact.version), (pin, requirement)
+
+
+def test_conda_packages_have_the_ranges_of_pyproject(conda):
+    ranges = {r.name: r.specifier for r in REQUIREMENTS}
+    for line in conda[2:-1]:
+        spec = MatchSpec(line)
+        name = CONDA_NAMES.get(spec.name.normalized, spec.name.normalized)
+        assert str(spec.version) == str(ranges[name]), line
+
+
+def test_conda_pins_python_to_a_minor_and_ends_with_pip(conda):
+    assert re.fullmatch(r"python=3\.\d+", conda[0])
+    version = conda[0].removeprefix("python=")
+    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(f"{version}.0")
+    assert conda[1] == "pip"
+    assert conda[-1] == {"pip": ["-e .[all]"]}
+
+
+def test_make_alone_prints_every_verb():
+    makefile = (ROOT / "Makefile").read_text()
+    phony = set(re.search(r"\.PHONY: (.*)", makefile).group(1).split())
+    printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[0] for line in printed.splitlines()} == phony
+    assert all(len(line.split()) > 3 for line in printed.splitlines())
+
+
+def test_an_old_python_is_refused_in_one_sentence(tmp_path):
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n')
+    old.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "scripts/setup.sh"], cwd=ROOT, env={"PYTHON": str(old), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("setup: Python 3.9.2 is too old; name 3.11 or newer")
+
+
+def test_the_citation_names_the_seed_paper():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    (paper,) = citation["references"]
+    assert [a["family-names"] for a in paper["authors"]][::7] == ["Du", "Zhao"]
+    assert (paper["volume"], paper["start"], paper["end"]) == (202, 8632, 8656)
+    assert citation["version"] == PROJECT["version"]

@@ -1,0 +1,177 @@
+"""The run graph: what it would run, what it does not run twice, and what a failure stops."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from umt_lib import graph, results
+from umt_lib.experiment import Experiment
+from umt_lib.paths import PARAMS, ROOT, results_dir
+from umt_lib.publish import publish
+from umt_lib.smoke import shorten
+
+SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]
+SERVE = [sys.executable, "-m", "umt_lib.worker", "serve", "--"]
+
+
+@pytest.fixture
+def folder(params: dict[str, Any], tmp_path: Path) -> Path:
+    """Params files: two teachers, their student, and a joint experiment beside them."""
+    folder = tmp_path / "params"
+    folder.mkdir()
+    changes = {
+        "tiny-a": {"method": {"name": "unimodal", "modality": "a"}},
+        "tiny-b": {"method": {"name": "unimodal", "modality": "b"}},
+        "tiny-umt": {"method": {"name": "umt"}, "teachers": {"a": "tiny-a", "b": "tiny-b"}},
+        "tiny-joint": {},
+    }
+    for name, change in changes.items():
+        write(folder, {**params, **change, "name": name, "seeds": [0]})
+    return folder
+
+
+@pytest.fixture
+def snakemake(folder: Path, runs: Path) -> Iterator[Callable[[], subprocess.CompletedProcess]]:
+    """Run the graph of those files as far as the results, with a server beside it."""
+    graph = [*SNAKEMAKE, "--config", f"params={folder}", "--", "experiments"]
+    server = subprocess.Popen([*SERVE, "sleep", "1000"])
+    while not (runs / "worker.sock").exists():
+        time.sleep(0.05)
+        assert server.poll() is None
+    yield lambda: subprocess.run(graph, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    server.terminate()
+    server.wait()
+
+
+def write(folder: Path, params: dict[str, Any]) -> None:
+    (folder / f"{params['name']}.yaml").write_text(yaml.safe_dump(params))
+
+
+def read(folder: Path, name: str) -> dict[str, Any]:
+    return yaml.safe_load((folder / f"{name}.yaml").read_text())
+
+
+def run(folder: Path, name: str) -> None:
+    Experiment.from_params(read(folder, name)).run("cpu", progress=False)
+
+
+def must_run(folder: Path) -> set[str]:
+    """What the stamps tell Snakemake, held against what ``mark`` returns."""
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    stale = graph.mark(names, folder)
+    told = {name for name in names if (graph.stamps_dir() / name).stat().st_mtime > 0}
+    assert told == set(stale)
+    return told
+
+
+def test_a_dry_run_lists_every_experiment_of_the_study_and_runs_none(runs):
+    done = subprocess.run(
+        [*SNAKEMAKE, "-n", "--quiet", "host"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    names = [path.stem for path in PARAMS.glob("*.yaml")]
+    assert names
+    for name in names:
+        assert f"wildcards: name={name}\n" in done.stdout + done.stderr
+    assert not (runs / "results").exists()
+
+
+def test_a_failure_stops_its_students_alone_and_the_next_run_goes_on(snakemake, folder):
+    teacher = read(folder, "tiny-b")
+    write(folder, {**teacher, "sedes": [1]})
+    done = snakemake()
+    assert done.returncode == 1
+    assert "tiny-b.yaml: unknown key 'sedes'; did you mean 'seeds'?" in done.stderr
+    assert "2 of 4 experiments have no result: tiny-b, tiny-umt" in done.stderr
+    assert {p.stem for p in results_dir().glob("*.json")} == {"tiny-a", "tiny-joint"}
+    assert done.stdout.splitlines()[-1].startswith("2/4 tiny-")
+
+    write(folder, teacher)
+    before = (results_dir() / "tiny-a.json").stat().st_mtime_ns
+    done = snakemake()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith("1/2 tiny-b, ")
+    assert done.stdout.splitlines()[1].startswith("2/2 tiny-umt, ")
+    assert (results_dir() / "tiny-a.json").stat().st_mtime_ns == before
+
+    graph.settle(folder, graph.sources(folder))
+    again = snakemake()
+    assert (again.returncode, again.stdout) == (0, "")
+
+
+def test_contents_decide_what_is_stale_and_dates_do_not(folder):
+    for name in ("tiny-a", "tiny-b", "tiny-umt", "tiny-joint"):
+        run(folder, name)
+    assert must_run(folder) == set()
+    for path in [*folder.iterdir(), *results_dir().iterdir()]:
+        os.utime(path, (0, 0) if "joint" in path.stem else None)
+    assert must_run(folder) == set()
+
+    joint = read(folder, "tiny-joint")
+    write(folder, {**joint, "training": {**joint["training"], "epochs": 2}})
+    assert must_run(folder) == {"tiny-joint"}
+    assert (graph.stamps_dir() / "tiny-joint").read_text() == "made with other params\n"
+
+    teacher = read(folder, "tiny-a")
+    write(folder, {**teacher, "training": {**teacher["training"], "epochs": 2}})
+    assert must_run(folder) == {"tiny-joint", "tiny-a", "tiny-umt"}
+
+
+def test_what_was_settled_is_current_until_something_changes(folder, monkeypatch):
+    run(folder, "tiny-joint")
+    began_with = graph.sources(folder)
+    graph.settle(folder, began_with)
+    monkeypatch.setattr(graph, "_reason", lambda name, _: "asked")
+    assert graph.mark(["tiny-joint"], folder) == []
+    write(folder, {**read(folder, "tiny-joint"), "seeds": [3]})
+    assert graph.mark(["tiny-joint"], folder) == ["tiny-joint"]
+    graph.settle(folder, began_with)  # a file was edited while the graph ran
+    assert graph.mark(["tiny-joint"], folder) == ["tiny-joint"]
+
+
+def test_a_damaged_result_is_made_again(folder):
+    run(folder, "tiny-joint")
+    path = results_dir() / "tiny-joint.json"
+    path.write_text(path.read_text()[:100])
+    assert "tiny-joint" in must_run(folder)
+
+
+def test_publishing_takes_what_is_current_and_says_why_not_the_rest(folder, tmp_path):
+    run(folder, "tiny-joint")
+    run(folder, "tiny-a")
+    write(folder, {**read(folder, "tiny-a"), "seeds": [5]})
+    copied, refused = publish(folder, results_dir(), tmp_path / "published")
+    assert copied == ["tiny-joint"]
+    assert refused == {
+        "tiny-a": "made with other params",
+        "tiny-b": "missing",
+        "tiny-umt": "missing",
+    }
+    ours, theirs = results_dir() / "tiny-joint.json", tmp_path / "published/tiny-joint.json"
+    assert results.load(theirs) == results.load(ours)
+    assert len(list(theirs.parent.iterdir())) == 1
+
+
+def test_smoke_shortens_every_params_file_to_a_valid_one():
+    from umt_lib.params import check
+
+    for path in PARAMS.glob("*.yaml"):
+        short = shorten(yaml.safe_load(path.read_text()))
+        check(short, str(path))
+        assert (len(short["seeds"]), short["training"]["epochs"]) == (1, 1)
+        assert "sweep" not in short
+
+
+def test_the_cluster_profile_asks_for_gpu_memory_and_minutes():
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    assert profile["executor"] == "slurm"
+    assert profile["set-resources"]["experiment"].keys() == {"gpu", "mem_mb", "runtime"}

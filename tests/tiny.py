@@ -1,0 +1,127 @@
+"""A learnable task small enough for any test, and a bench that trains any method on it."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from umt_lib import models
+from umt_lib.data.base import Augment, Batch, Split, Splits
+from umt_lib.inference import outputs
+from umt_lib.methods import METHODS, Method, Setting
+from umt_lib.training import Progress, Training, fit
+
+CLASSES = 3
+SHAPES = {"mlp": (6,), "series-cnn": (2, 8), "image-cnn": (1, 6, 6)}
+ENCODERS = {
+    "mlp": {"name": "mlp", "hidden": 16, "dim": 6},
+    "series-cnn": {"name": "series-cnn", "channels": (4, 6), "kernel": 3},
+    "image-cnn": {"name": "image-cnn", "channels": (4, 6)},
+}
+
+
+def method(name: str, **options) -> Method:
+    """A method with its required options filled in."""
+    required = {"unimodal": {"modality": "a"}}
+    return METHODS[name](**{**required.get(name, {}), **options})
+
+
+class Bench:
+    """Splits, models and teachers of one tiny task.
+
+    Each modality is a class's code under heavy noise: alone it is worth about 80%, all together
+    more; chance is 1/3.
+    """
+
+    def __init__(
+        self,
+        modalities: tuple[str, ...] = ("a", "b"),
+        encoder: str = "mlp",
+        head: str = "linear",
+        samples: int = 150,
+        augment: Augment | None = None,
+        **training,
+    ):
+        self.modalities, self.encoder, self.head = modalities, encoder, head
+        self.training = Training(
+            **{"epochs": 6, "batch_size": 32, "learning_rate": 0.1, **training}
+        )
+        stream = torch.Generator().manual_seed(7)
+        shape = SHAPES[encoder]
+        codes = {m: torch.randn(CLASSES, *shape, generator=stream) for m in modalities}
+
+        def split() -> Split:
+            y = torch.randperm(samples, generator=stream) % CLASSES
+            noise = {m: torch.randn(samples, *shape, generator=stream) for m in modalities}
+            return Split({m: 0.8 * codes[m][y] + noise[m] for m in modalities}, y)
+
+        names = tuple(map(str, range(CLASSES)))
+        self.splits = Splits(split(), split(), split(), names, augment=augment)
+        self._teachers: dict[str, models.LateFusion] = {}
+
+    def make(
+        self, modalities: tuple[str, ...] | None = None, auxiliary: bool = False
+    ) -> models.LateFusion:
+        """A fresh model, as :meth:`umt_lib.experiment.Experiment.make` gives it."""
+        return models.build(
+            {m: ENCODERS[self.encoder] for m in modalities or self.modalities},
+            {"name": self.head},
+            self.splits.shapes,
+            CLASSES,
+            auxiliary,
+            self.training.precision == "bf16",
+        )
+
+    def teachers(self) -> dict[str, models.LateFusion]:
+        """The uni-modal models of seed 0, frozen and in evaluation mode."""
+        for m in self.modalities:
+            if m not in self._teachers:
+                teacher, _ = self.train(method("unimodal", modality=m))
+                self._teachers[m] = teacher.requires_grad_(False)
+        return {m: teacher.eval() for m, teacher in self._teachers.items()}
+
+    def start(self, method: Method, seed: int = 0) -> nn.Module:
+        """The model ``method`` trains, before the first epoch."""
+        teachers = self.teachers() if method.needs_teachers else {}
+        torch.manual_seed(seed)
+        model = method.build(self.make, teachers)
+        augmented = self.splits.augment is not None
+        method.start(model, Setting(self.splits.train, self.splits.validation, teachers, augmented))
+        return model
+
+    def train(self, method: Method, seed: int = 0, **how) -> tuple[nn.Module, Progress]:
+        """The trained model and how it went."""
+        model = self.start(method, seed)
+        return model, fit(model, method, self.splits, self.training, seed, **how)
+
+    def predict(self, method: Method, model: nn.Module) -> torch.Tensor:
+        """Logits on the test split."""
+        return method.predict(outputs(model, self.splits.test))
+
+    def batch(self, start: int = 0, stop: int = 12) -> Batch:
+        """Some training samples, not augmented."""
+        rows = torch.arange(start, stop)
+        part = self.splits.train.take(rows)
+        return Batch(part.x, part.y, rows)
+
+    def gradients(self, method: Method) -> dict[str, torch.Tensor]:
+        """{parameter: gradient} of one batch at the start; parameters without one are left out."""
+        model = self.start(method)
+        batch = self.batch()
+        method.backward(model, model(batch.x), batch)
+        return {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+
+
+def jitter(x: dict[str, torch.Tensor], stream: torch.Generator) -> dict[str, torch.Tensor]:
+    """An augmentation: a little noise on every modality."""
+    return {m: v + 0.1 * torch.randn(v.shape, generator=stream) for m, v in x.items()}
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    """Whether two state dicts agree in names and in every bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict as it is now."""
+    return {name: tensor.clone() for name, tensor in tensors.items()}

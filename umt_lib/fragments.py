@@ -1,0 +1,208 @@
+"""What the book's pages include: tables, figures and sentences, all made from results.
+
+A page says ``{include} _generated/<name>.md``; nothing measured is typed into a page.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from umt_lib import plots, provenance, sentences, tables
+from umt_lib.data import DATASETS
+from umt_lib.methods import METHODS
+from umt_lib.metrics import Interval, t_interval
+from umt_lib.study import Entry, Study
+from umt_lib.wording import laziness
+
+FOLDERS = {"this machine": ("local", "runs/results"), "published": ("published", "results")}
+ANSWERED = ("UME (mean)", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
+KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # their encoders are the uni-modal ones
+PLAIN = ("linear", "mean")  # of a method's variants, the one drawn as a filled dot
+
+
+class Fragments:
+    """Writes into ``folder``, which the pages know as ``/_generated``."""
+
+    def __init__(self, study: Study, folder: Path):
+        self.study, self.folder = study, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def text(self, name: str, content: str) -> None:
+        (self.folder / f"{name}.md").write_text(content + "\n", encoding="utf-8")
+
+    def table(self, name: str, content: str, entries: Sequence[Entry] = ()) -> None:
+        if "|" in content:  # an empty one is a sentence
+            content = f"```{{table}}\n:class: sortable\n\n{content}\n```"
+        if any(entry.result for entry in entries):
+            content += f"\n\n<p class='source'>{self.made_from(entries)}</p>"
+        self.text(name, content)
+
+    def figure(
+        self, name: str, figure: Figure, alt: str, caption: str, entries: Sequence[Entry] = ()
+    ) -> None:
+        """An svg, or a png for a picture (which comes from data, not from results)."""
+        file = f"{name}.{'svg' if entries else 'png'}"
+        plots.save(figure, self.folder / file)
+        made_from = f" <span class='source'>{self.made_from(entries)}</span>" if entries else ""
+        head = f"```{{figure}} /_generated/{file}\n:name: fig-{name}\n:alt: {alt}"
+        self.text(name, f"{head}\n\n{caption}{made_from}\n```")
+
+    def made_from(self, entries: Sequence[Entry]) -> str:
+        """``Made from results/watch-{joint-linear,umt}.json``: the files numbers were read from."""
+        files: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for entry in entries:
+            if entry.result:
+                files[entry.origin, entry.dataset].append(entry.name)
+        shown = []
+        for (origin, dataset), names in files.items():
+            kind, place = FOLDERS[origin]
+            every = [e.name for e in self.study.of(dataset) if getattr(e, kind)]
+            listed = names[0] if len(names) == 1 else "{" + ", ".join(names) + "}"
+            listed = "*" if names == every else listed
+            if all(name.startswith(f"{dataset}-") for name in every):
+                tail = listed.replace(f"{dataset}-", "")
+                listed = f"{dataset}-{tail}"
+            shown.append(f"<code>{place}/{listed}.json</code>")
+        return f"Made from {', '.join(shown)}."
+
+
+def write(study: Study, folder: Path, literature: Path) -> None:
+    """Every fragment of every page."""
+    to = Fragments(study, folder)
+    _front(to)
+    _lazy(to)
+    for dataset in DATASETS:
+        _dataset(to, dataset)
+    to.table("hooks", tables.where_methods_act())
+    for method in METHODS:
+        entries = study.of(method=method)
+        to.table(f"hooks-{method}", tables.where_methods_act([method]))
+        to.table(f"results-{method}", tables.accuracies(study, entries, by="data set"), entries)
+    to.text("time", sentences.time(study))
+    to.table("reproduced", tables.reproduced(study))
+    to.table("literature", tables.literature(literature))
+    drawing = plots.feature_kinds()
+    alt = "Two scatter drawings: a class told by one feature alone, and a class told by two only."
+    caption = (
+        "Left, a uni-modal feature: a gives the class away. Right, a paired feature: neither a nor "
+        "b says anything alone, both together say all."
+    )
+    to.figure("kinds", drawing, alt, caption)
+
+
+def _front(to: Fragments) -> None:
+    study, panels, used = to.study, {}, []
+    for dataset in study.datasets:
+        shown = [
+            e
+            for e in study.of(dataset)
+            if e.result
+            and e.method in ("unimodal", "ume", "joint", "umt")
+            and e.params["method"].get("rule") != "weighted"
+            and e.head != "attention"
+        ]
+        used += shown
+        if shown:
+            panels[dataset] = [_row(entry, t_interval(entry.result.accuracy)) for entry in shown]
+    answered = [e for e in study.entries if e.label in ANSWERED or e.method == "unimodal"]
+    to.table("answer", tables.answer(study), answered)
+    to.text("answer-words", sentences.answer(study))
+    if not panels:
+        return to.text("headline", "Nothing has run yet: run `make study`.")
+    alt = "Per data set: test accuracy of each modality alone, UME, joint training and UMT."
+    caption = (
+        "Test accuracy: mean over seeds and 95% t-interval. Filled dots: linear head, or mean of "
+        "probabilities. Open dots: MLP head, or product of probabilities."
+    )
+    to.figure("headline", plots.dots(panels, "test accuracy (%)"), alt, caption, used)
+
+
+def _lazy(to: Fragments) -> None:
+    """An overview of joint training and UMT, then every method, data set by data set."""
+    study, overview, used, parts = to.study, {}, [], []
+    alt = "Probe of each encoder after training, minus that of the encoder trained alone: {}."
+    xlabel = "probe, points against training alone"
+    for dataset in study.datasets:
+        alone = study.unimodal(dataset)
+        trained = [e for e in study.of(dataset) if e.result and e.method not in KEEP_ENCODERS]
+        made_from = [e for e in study.of(dataset, "unimodal") if e.result] + trained
+        gaps = {m: [(e, laziness(e.result, r, m)) for e in trained] for m, r in alone.items()}
+        panels = {m: [_row(e, gap) for e, gap in rows if gap] for m, rows in gaps.items()}
+        if panels := {m: rows for m, rows in panels.items() if rows}:
+            figure = plots.dots(panels, xlabel, zero=True)
+            caption = (
+                f"Laziness after every method on {dataset}; see the first figure for how to read."
+            )
+            to.figure(f"lazy-{dataset}-dots", figure, alt.format(dataset), caption, made_from)
+            parts.append(f"## {dataset}\n\n```{{include}} /_generated/lazy-{dataset}-dots.md\n```")
+            to.table(f"lazy-{dataset}", tables.lazy(study, dataset), made_from)
+            parts.append(f"```{{include}} /_generated/lazy-{dataset}.md\n```")
+        overview[dataset] = [
+            _row(e, gap, f"{m}, {e.label}")
+            for m, rows in gaps.items()
+            for e, gap in rows
+            if gap and e.label in ANSWERED
+        ]
+        used += [e for e in made_from if e.label in ANSWERED or e.method == "unimodal"]
+    to.text("lazy-tables", "\n\n".join(parts))
+    overview = {dataset: rows for dataset, rows in overview.items() if rows}
+    if not overview:
+        return to.text("lazy", "Nothing has run yet: run `make study`.")
+    caption = (
+        "Probe of each encoder after joint training and after UMT, minus the probe of the encoder "
+        "trained alone; paired over seeds, 95% t-interval. Left of the line: lazy."
+    )
+    figure = plots.dots(overview, xlabel, zero=True)
+    to.figure("lazy", figure, alt.format("all data sets"), caption, used)
+
+
+def _dataset(to: Fragments, dataset: str) -> None:
+    study, entries = to.study, to.study.of(dataset)
+    for part in ("picture", "convergence", "flat", "saturation"):
+        to.text(f"{dataset}-{part}", "Not run yet: run `make study`.")
+    if not entries:
+        for part in ("facts", "chance", "saw", "accuracy", "costs", "sweep"):
+            to.text(f"{dataset}-{part}", f"No file in `params/` names {dataset}.")
+        return
+    splits = provenance.splits(entries[0].params)
+    groups = 0 if splits.test.groups is None else len(set(splits.test.groups.tolist()))
+    to.text(f"{dataset}-facts", tables.facts(splits))
+    to.text(f"{dataset}-chance", sentences.chance(study, dataset, groups))
+    picture = inspect.getmodule(DATASETS[dataset]).picture(splits)
+    caption = "Training samples. Made from the data, by the data set's own `picture`."
+    to.figure(f"{dataset}-picture", picture, f"Training samples of {dataset}, by class.", caption)
+    to.text(f"{dataset}-saw", sentences.saw(study, dataset))
+    to.table(f"{dataset}-accuracy", tables.accuracies(study, entries), entries)
+    to.table(f"{dataset}-costs", tables.costs(study, dataset), entries)
+    swept = [e for e in entries if e.params.get("sweep")]
+    to.table(f"{dataset}-sweep", tables.sweeps(study, dataset), swept)
+
+    baselines = [e for e in study.of(dataset, "unimodal") if e.result]
+    alone = study.unimodal(dataset)
+    if baselines:
+        to.table(f"{dataset}-flat", tables.convergence(study, dataset), baselines)
+        alt = f"Accuracy of the uni-modal baselines of {dataset} over epochs."
+        caption = "Accuracy over epochs of each encoder trained alone; seeds thin, mean thick."
+        figure = plots.convergence(alone)
+        to.figure(f"{dataset}-convergence", figure, alt, caption, baselines)
+
+    joint = study.find(dataset, "joint")
+    if joint is None or joint.result is None:
+        return
+    alt = f"Joint training on {dataset}: train accuracy and the probe of each encoder over epochs."
+    caption = (
+        "Saturation in joint training (linear head): when the training accuracy of the whole model "
+        "is used up, the probes stop. Probes on validation, at one fixed regularisation."
+    )
+    figure = plots.saturation(joint.result, alone)
+    to.figure(f"{dataset}-saturation", figure, alt, caption, [joint, *baselines])
+
+
+def _row(entry: Entry, interval: Interval, label: str = "") -> tuple:
+    variant = entry.params["method"].get("rule", entry.head)
+    return label or entry.label, entry.method, variant in PLAIN, interval

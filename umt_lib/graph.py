@@ -1,0 +1,93 @@
+"""What the run graph asks before it starts: which results are not current.
+
+Snakemake compares dates, this study contents. So every experiment gets a stamp file under
+``runs/stamps`` that says in words why its result must be made again, and whose date says the same
+to Snakemake: now where it must, 1970 where it need not. All other dates are declared ancient.
+
+    python -m umt_lib.graph PARAMS SOURCES      writes down that all results are current
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from umt_lib.errors import StudyError
+from umt_lib.paths import ROOT, results_dir, runs
+
+
+def stamps_dir() -> Path:
+    """One file per experiment, empty where its result is current."""
+    return runs() / "stamps"
+
+
+def mark(names: list[str], params_dir: Path) -> list[str]:
+    """Stamp every experiment; returns those to run.
+
+    Where everything lies as it lay when all was current, nothing is asked of the library, whose
+    import takes longer than all else.
+
+    Raises:
+        StudyError: a stamp cannot be written.
+    """
+    current = stamps_dir() / ".current"
+    if current.exists() and current.read_text() == _state(sources(params_dir)):
+        return []
+    reasons = {name: _reason(name, params_dir) for name in names}
+    for name, reason in reasons.items():
+        _write(stamps_dir() / name, f"{reason}\n")
+        os.utime(stamps_dir() / name, None if reason else (0, 0))
+    return [name for name, reason in reasons.items() if reason]
+
+
+def settle(params_dir: Path, began_with: str) -> None:
+    """After all experiments: remember that this is what all current looks like.
+
+    Unless the sources are no longer the ones the run graph ``began_with``.
+    """
+    if sources(params_dir) == began_with:
+        _write(stamps_dir() / ".current", _state(began_with))
+
+
+def sources(params_dir: Path) -> str:
+    """Digest of the library with its data, the params files and the versions of the packages."""
+    return _digest(ROOT / "umt_lib", params_dir, ROOT / "constraints.txt")
+
+
+def _state(sources: str) -> str:
+    return sources + _digest(results_dir())
+
+
+def _digest(*places: Path) -> str:
+    files = [f for place in places for f in (place, *place.rglob("*"))]
+    contents = {str(f): f.read_bytes() for f in files if f.is_file() and f.suffix != ".pyc"}
+    parts = [f"{f} {hashlib.sha256(content).hexdigest()}" for f, content in contents.items()]
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
+
+
+def _reason(name: str, params_dir: Path) -> str:
+    if not (results_dir() / f"{name}.json").exists():
+        return "missing"
+    from umt_lib.results import stale
+
+    try:
+        return stale(name, results_dir(), params_dir)
+    except StudyError as error:  # its own run says so, without stopping the others
+        return str(error)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StudyError(
+            f"{path}: cannot be written ({error.strerror}); free some space or mend the "
+            f"permissions, then run the same command again"
+        ) from None
+
+
+if __name__ == "__main__":
+    settle(Path(sys.argv[1]), sys.argv[2])

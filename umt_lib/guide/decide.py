@@ -1,0 +1,159 @@
+"""From evidence to a verdict: the rule of :mod:`umt_lib.guide`, and the paper's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from umt_lib.bootstrap import bootstrap
+from umt_lib.guide import report
+from umt_lib.guide.evidence import ADDITIVE, BEST, LINEAR, MEAN, PAIRS, Evidence
+from umt_lib.guide.inputs import Inputs
+from umt_lib.metrics import Interval
+
+UME, UMT, INTERACTIONS, UNCLEAR = VERDICTS = ("UME", "UMT", "interactions", "no clear winner")
+FLOOR = 0.005  # a smaller gain in accuracy is not worth a joint training
+MARGIN = 0.02  # the largest loss in accuracy that "UME" may still hide
+GAINS = {  # name: (better, than)
+    "combining": (BEST, MEAN),
+    "paper": (LINEAR, MEAN),
+    "joint": (LINEAR, BEST),
+    "additive": (ADDITIVE, BEST),
+    "pairs": (PAIRS, ADDITIVE),
+}
+
+
+class Measure(NamedTuple):
+    """Held-out log-likelihood in nats per sample, and accuracy in 0..1 (or gains in them)."""
+
+    likelihood: Interval
+    accuracy: Interval
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What :func:`umt_lib.guide.recommend` found."""
+
+    verdict: str  # one of VERDICTS
+    reason: str
+    paper: str  # the verdict of the paper's rule
+    competitors: dict[str, Measure]
+    gains: dict[str, Measure]  # see GAINS
+    chance: float  # accuracy of always naming the commonest class
+    rules: tuple[str, ...]
+    data: dict[str, Any]
+    cost: dict[str, Any]
+    warnings: tuple[str, ...]  # known ways it can be wrong, those of this case first
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, JSON-able; an interval is {"mean", "low", "high"}."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, Interval):
+                return {"mean": value.mean, "low": value.low, "high": value.high}
+            if isinstance(value, Measure):
+                return {k: plain(v) for k, v in value._asdict().items()}
+            if isinstance(value, dict):
+                return {k: plain(v) for k, v in value.items()}
+            return list(value) if isinstance(value, tuple) else value
+
+        fields = {k: getattr(self, k) for k in self.__dataclass_fields__}
+        return {k: plain(v) for k, v in fields.items()}
+
+    def report(self) -> str:
+        """One self-contained HTML page: the verdict, a picture, the table, the caveats."""
+        return report.page(self)
+
+
+def measures(
+    evidence: Evidence, groups: np.ndarray | None, seed: int
+) -> tuple[dict[str, Measure], dict[str, Measure]]:
+    """Of every competitor, and of every gain of :data:`GAINS`; all intervals paired."""
+
+    def measure(scores: np.ndarray) -> Measure:
+        return Measure(
+            *(bootstrap(scores[:, [c]], lambda a: a[..., 0], groups, seed) for c in (0, 1))
+        )
+
+    scores = evidence.scores
+    gains = {name: measure(scores[a] - scores[b]) for name, (a, b) in GAINS.items()}
+    return {name: measure(s) for name, s in scores.items()}, gains
+
+
+def paper_rule(gains: dict[str, Measure]) -> str:
+    """A head trained on frozen features against UME by the mean of probabilities, in accuracy."""
+    gain = gains["paper"].accuracy
+    if gain.is_tie:
+        return UNCLEAR
+    return UMT if gain.mean > 0 else UME
+
+
+def our_rule(
+    competitors: dict[str, Measure], gains: dict[str, Measure], chance: float
+) -> tuple[str, str]:
+    """The verdict and the sentence that gives its reason."""
+    pairs, joint = gains["pairs"], gains["joint"]
+    accuracy = {name: m.accuracy.mean for name, m in competitors.items()}
+    worth = accuracy[PAIRS] - max(accuracy[n] for n in (ADDITIVE, LINEAR, BEST))
+    if pairs.likelihood.low > 0 and worth >= FLOOR:
+        return INTERACTIONS, (
+            f"a correction that sees modalities together gains {_points(worth)} on held-out "
+            f"samples over the best model that adds them up"
+        )
+    if joint.likelihood.low > 0 and joint.accuracy.mean >= FLOOR:
+        return UMT, (
+            f"one linear head on all features gains {_points(joint.accuracy.mean)} over the best "
+            f"combination of uni-modal predictions, and pairs add nothing clear beyond it"
+        )
+    if competitors[BEST].accuracy.low <= chance:
+        return UNCLEAR, (
+            "the uni-modal predictions are not clearly better than naming the commonest class, "
+            "and nothing joint is clearly better than they are"
+        )
+    rivals = (joint.accuracy, pairs.accuracy)
+    if all(g.mean < FLOOR and g.high < MARGIN for g in rivals):
+        return UME, (
+            f"nothing trained jointly gains {_points(FLOOR)} over the best combination of "
+            f"uni-modal predictions, or can be expected to gain {_points(MARGIN)}"
+        )
+    return UNCLEAR, (
+        f"joint training may gain up to {_points(max(g.high for g in rivals))} or nothing: there "
+        f"are too few samples to tell"
+    )
+
+
+def conclude(
+    inputs: Inputs, evidence: Evidence, seed: int, seconds: float, source: str
+) -> Recommendation:
+    """All of it in one object."""
+    competitors, gains = measures(evidence, inputs.groups, seed)
+    chance = float(np.bincount(inputs.y).max() / len(inputs.y))
+    verdict, reason = our_rule(competitors, gains, chance)
+    data = {
+        "source": source,
+        "samples": len(inputs.y),
+        "samples given": inputs.given,
+        "modalities": {m: z.shape[1] for m, z in inputs.features.items()},
+        "classes": len(inputs.classes),
+        "groups": None if inputs.groups is None else int(inputs.groups.max()) + 1,
+        "folds": inputs.folds,
+        "seed": seed,
+    }
+    return Recommendation(
+        verdict=verdict,
+        reason=reason,
+        paper=paper_rule(gains),
+        competitors=competitors,
+        gains=gains,
+        chance=chance,
+        rules=evidence.rules,
+        data=data,
+        cost={"seconds": seconds, "fits": evidence.fits},
+        warnings=report.warnings(verdict, gains, data),
+    )
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} accuracy points"

@@ -1,0 +1,45 @@
+"""Publish: copy this machine's complete, current results to ``results/``, the committed ones.
+
+python -m umt_lib.publish
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from umt_lib import paths
+from umt_lib.errors import StudyError
+from umt_lib.files import write_atomically
+from umt_lib.results import stale
+
+
+def publish(params_dir: Path, local: Path, published: Path) -> tuple[list[str], dict[str, str]]:
+    """Copy what is current; returns the names copied and {name: why not} of the others.
+
+    Raises:
+        StudyError: a params file is wrong, or a result cannot be written.
+    """
+    names = sorted(path.stem for path in params_dir.glob("*.yaml"))
+    reasons = {name: stale(name, local, params_dir) for name in names}
+    current = [name for name, reason in reasons.items() if not reason]
+    for name in current:
+        write_atomically(published / f"{name}.json", (local / f"{name}.json").read_bytes())
+    return current, {name: reason for name, reason in reasons.items() if reason}
+
+
+def main() -> int:
+    """The command; exit status 1 when something was left out, 2 for a StudyError."""
+    try:
+        copied, refused = publish(paths.PARAMS, paths.results_dir(), paths.PUBLISHED)
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"published {len(copied)} results to {paths.PUBLISHED}")
+    for name, reason in refused.items():
+        print(f"{name}: not published: {reason}; make study mends it", file=sys.stderr)
+    return 1 if refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Smoke: every params file for one seed and one epoch, into ``runs/smoke``: do all of them run?
+
+python -m umt_lib.smoke
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import yaml
+
+from umt_lib import paths
+
+
+def shorten(params: dict) -> dict:
+    """The same experiment at its cheapest: one seed, one epoch, one probe, no sweep."""
+    training = {**params["training"], "epochs": 1, "probe_every": 1}
+    kept = {key: value for key, value in params.items() if key != "sweep"}
+    return {**kept, "training": training, "seeds": params["seeds"][:1]}
+
+
+def main() -> None:
+    """The command: write the short params files, then become the run graph."""
+    smoke = paths.runs() / "smoke"
+    shutil.rmtree(smoke, ignore_errors=True)
+    folder = smoke / "params"
+    folder.mkdir(parents=True)
+    for path in sorted(paths.PARAMS.glob("*.yaml")):
+        short = shorten(yaml.safe_load(path.read_text(encoding="utf-8")))
+        (folder / path.name).write_text(yaml.safe_dump(short, sort_keys=False), encoding="utf-8")
+    snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]
+    graph = [*snakemake, "--config", f"params={folder}", "--", "experiments"]
+    os.environ["UMT_RUNS"] = str(smoke)
+    os.chdir(paths.ROOT)
+    served = [sys.executable, "-m", "umt_lib.worker", "serve", "--", *graph]
+    os.execv(served[0], served)
+
+
+if __name__ == "__main__":
+    main()
