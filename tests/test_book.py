@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 import tiny_study
 
-from umt_lib import book, metrics, paths, results
+from umt_lib import book, metrics, paths, readme, results
 from umt_lib.errors import StudyError
 from umt_lib.study import gather
 from umt_lib.wording import percent
@@ -172,25 +172,25 @@ def test_a_damaged_notebook_is_named(built, tmp_path):
 
 
 def test_the_answer_table_goes_into_its_block_of_the_readme(built, tmp_path):
-    study, readme = built.folders.study(), tmp_path / "README.md"
-    readme.write_text("# x\n<!-- answer table: generated -->\nold\n<!-- end -->\nrest\n")
-    assert book.renew_readme(readme, study)
-    assert "| synthetic |" in readme.read_text()
-    assert "old" not in readme.read_text()
-    assert readme.read_text().endswith("<!-- end -->\nrest\n")
-    assert not book.renew_readme(readme, study)
+    study, file = built.folders.study(), tmp_path / "README.md"
+    file.write_text("# x\n<!-- answer table: generated -->\nold\n<!-- end -->\nrest\n")
+    assert readme.renew(file, study)
+    assert "| synthetic |" in file.read_text()
+    assert "old" not in file.read_text()
+    assert file.read_text().endswith("<!-- end -->\nrest\n")
+    assert not readme.renew(file, study)
 
 
 def test_a_readme_without_the_block_is_told_how_to_mend_it(built, tmp_path):
     with pytest.raises(StudyError, match="no block for the answer table"):
-        book.with_answer("# x", built.folders.study(), "README.md")
+        readme.with_answer("# x", built.folders.study(), "README.md")
 
 
 def test_the_readme_shows_the_published_answer():
     text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
     study = gather(paths.PARAMS, paths.PUBLISHED, None)
     told = "README.md is out of date: run `python -m umt_lib.book --readme`"
-    assert book.with_answer(text, study, "README.md") == text, told
+    assert readme.with_answer(text, study, "README.md") == text, told
 
 
 @pytest.mark.parametrize("page", ["features.html", "methods/umt.html"])

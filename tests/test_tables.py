@@ -11,6 +11,7 @@ import tiny_study
 from umt_lib import metrics, paths, results, sentences, tables
 from umt_lib.data import DATASETS
 from umt_lib.errors import StudyError
+from umt_lib.findings import compared
 from umt_lib.methods import METHODS
 from umt_lib.metrics import Interval
 from umt_lib.study import Study, gather
@@ -47,7 +48,7 @@ def test_numbers_are_written_in_percent_with_their_interval():
 def test_an_interval_that_holds_zero_is_called_a_tie(low, high, words):
     gain = Interval((low + high) / 2, low, high, 5)
     assert in_words("x", "y", gain) == words
-    assert ("a tie" in sentences.compared("x", "y", gain)) == gain.is_tie
+    assert ("a tie" in compared("x", "y", gain)) == gain.is_tie
 
 
 def test_rows_stand_in_the_order_of_methods_and_say_where_they_ran(study):
@@ -141,7 +142,7 @@ def test_sentences_put_what_speaks_against_the_claim_first(study):
     gain = results.paired_difference(
         study.result("synthetic", "umt"), study.result("synthetic", "joint")
     )
-    line = sentences.compared("UMT", "joint training, linear heads", gain)
+    line = compared("UMT", "joint training, linear heads", gain)
     assert line in (rest if gain.low > 0 else against)
     assert "MLP head " in rest
 

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 STAMP = ".made-from"  # inside the HTML: the digest of all the book was made from
 MADE = ("_build", "_generated")  # folders of book/ that are not pages
-BLOCK = re.compile(r"(<!-- answer table: generated -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -92,39 +91,11 @@ def build(made_from: Sources, html: Path) -> bool:
         _render(pages)
         made = pages / "_build/html"
         (made / STAMP).write_text(digest)
-        _swap(pages / "_generated", html.parent / "fragments")
+        _swap(pages / "_generated", html.parent.parent / "_generated")  # for whoever wonders
         _swap(made, html)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return True
-
-
-def renew_readme(readme: Path, study: Study) -> bool:
-    """Write the answer table of ``study`` into its block of ``readme``; whether that changed it.
-
-    Raises:
-        StudyError: the file has no such block.
-    """
-    from umt_lib.files import write_atomically
-
-    old = readme.read_text(encoding="utf-8")
-    new = with_answer(old, study, str(readme))
-    if new != old:
-        write_atomically(readme, new.encode())
-    return new != old
-
-
-def with_answer(text: str, study: Study, source: str) -> str:
-    """``text`` with the answer table of ``study`` in its block."""
-    from umt_lib import sentences, tables
-
-    if not BLOCK.search(text):
-        raise StudyError(
-            f"{source}: no block for the answer table; add the lines "
-            f"'<!-- answer table: generated -->' and '<!-- end -->'"
-        )
-    answer = f"{tables.answer(study)}\n\n{sentences.answer(study)}"
-    return BLOCK.sub(lambda found: f"{found[1]}\n{answer}\n\n{found[2]}", text)
 
 
 def _add_notebooks(study: Study, folder: Path | None, pages: Path) -> None:
@@ -194,10 +165,11 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         if given.readme:
+            from umt_lib import readme
             from umt_lib.study import gather
 
             published = gather(paths.PARAMS, paths.PUBLISHED, None)
-            changed = renew_readme(paths.ROOT / "README.md", published)
+            changed = readme.renew(paths.ROOT / "README.md", published)
             print(f"README.md: {'renewed' if changed else 'up to date'}")
             return 0
         html = paths.ROOT / "book/_build/html"

@@ -22,6 +22,7 @@ from umt_lib.wording import laziness
 FOLDERS = {"this machine": ("local", "runs/results"), "published": ("published", "results")}
 ANSWERED = ("UME (mean)", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
 KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # their encoders are the uni-modal ones
+NOTHING = "Nothing has run yet: run `make study`."
 PLAIN = ("linear", "mean")  # of a method's variants, the one drawn as a filled dot
 
 
@@ -86,26 +87,19 @@ def write(study: Study, folder: Path, literature: Path) -> None:
     to.text("time", sentences.time(study))
     to.table("reproduced", tables.reproduced(study))
     to.table("literature", tables.literature(literature))
-    drawing = plots.feature_kinds()
-    alt = "Two scatter drawings: a class told by one feature alone, and a class told by two only."
     caption = (
         "Left, a uni-modal feature: a gives the class away. Right, a paired feature: neither a nor "
         "b says anything alone, both together say all."
     )
-    to.figure("kinds", drawing, alt, caption)
+    alt = "Two drawings: a class told by one feature alone, and one told by both features only."
+    to.figure("kinds", plots.feature_kinds(), alt, caption)
 
 
 def _front(to: Fragments) -> None:
     study, panels, used = to.study, {}, []
     for dataset in study.datasets:
-        shown = [
-            e
-            for e in study.of(dataset)
-            if e.result
-            and e.method in ("unimodal", "ume", "joint", "umt")
-            and e.params["method"].get("rule") != "weighted"
-            and e.head != "attention"
-        ]
+        runs = [e for e in study.of(dataset) if e.result]
+        shown = [e for e in runs if e.label in ANSWERED or e.method in ("unimodal", "ume")]
         used += shown
         if shown:
             panels[dataset] = [_row(entry, t_interval(entry.result.accuracy)) for entry in shown]
@@ -113,11 +107,11 @@ def _front(to: Fragments) -> None:
     to.table("answer", tables.answer(study), answered)
     to.text("answer-words", sentences.answer(study))
     if not panels:
-        return to.text("headline", "Nothing has run yet: run `make study`.")
+        return to.text("headline", NOTHING)
     alt = "Per data set: test accuracy of each modality alone, UME, joint training and UMT."
     caption = (
         "Test accuracy: mean over seeds and 95% t-interval. Filled dots: linear head, or mean of "
-        "probabilities. Open dots: MLP head, or product of probabilities."
+        "probabilities. Open dots: MLP head, or another rule of UME."
     )
     to.figure("headline", plots.dots(panels, "test accuracy (%)"), alt, caption, used)
 
@@ -152,7 +146,7 @@ def _lazy(to: Fragments) -> None:
     to.text("lazy-tables", "\n\n".join(parts))
     overview = {dataset: rows for dataset, rows in overview.items() if rows}
     if not overview:
-        return to.text("lazy", "Nothing has run yet: run `make study`.")
+        return to.text("lazy", NOTHING)
     caption = (
         "Probe of each encoder after joint training and after UMT, minus the probe of the encoder "
         "trained alone; paired over seeds, 95% t-interval. Left of the line: lazy."
@@ -164,7 +158,7 @@ def _lazy(to: Fragments) -> None:
 def _dataset(to: Fragments, dataset: str) -> None:
     study, entries = to.study, to.study.of(dataset)
     for part in ("picture", "convergence", "flat", "saturation"):
-        to.text(f"{dataset}-{part}", "Not run yet: run `make study`.")
+        to.text(f"{dataset}-{part}", NOTHING)
     if not entries:
         for part in ("facts", "chance", "saw", "accuracy", "costs", "sweep"):
             to.text(f"{dataset}-{part}", f"No file in `params/` names {dataset}.")
