@@ -70,8 +70,8 @@ def blind_spot(study: Study, dataset: str) -> Iterator[Sentence]:
     if held and found and found.low > 0 and difference(joint, mean).low > 0:
         yield (
             True,
-            f"**Frozen encoders miss what joint training finds**: with MLP heads, joint training is "
-            f"{points(found)} points above frozen encoders, which are {points(held)} from UME "
+            f"**Frozen encoders miss what joint training finds**: with MLP heads, joint training "
+            f"is {points(found)} points above frozen encoders, which are {points(held)} from UME "
             f"(mean). This is the blind spot of the guiding rule.",
         )
 
@@ -147,8 +147,8 @@ def lazy(study: Study, dataset: str) -> Iterator[Sentence]:
             continue
         kind = "not measurably lazy" if gap.is_tie else "lazy" if gap.mean < 0 else "not lazy"
         text = (
-            f"**The encoder of {modality} is {kind} after joint training**: its probe minus that of "
-            f"one trained alone is {points(gap)} points{_tie(gap)}"
+            f"**The encoder of {modality} is {kind} after joint training**: its probe minus that "
+            f"of one trained alone is {points(gap)} points{_tie(gap)}"
         )
         after = umt and laziness(umt, result, modality)
         tail = f"; after UMT, {points(after)}{_tie(after)}." if after else "."

@@ -63,11 +63,10 @@ class Fragments:
         for (origin, dataset), names in files.items():
             kind, place = FOLDERS[origin]
             every = [e.name for e in self.study.of(dataset) if getattr(e, kind)]
-            listed = names[0] if len(names) == 1 else "{" + ", ".join(names) + "}"
+            listed = names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
             listed = "*" if names == every else listed
             if all(name.startswith(f"{dataset}-") for name in every):
-                tail = listed.replace(f"{dataset}-", "")
-                listed = f"{dataset}-{tail}"
+                listed = f"{dataset}-" + listed.replace(f"{dataset}-", "")
             shown.append(f"<code>{place}/{listed}.json</code>")
         return f"Made from {', '.join(shown)}."
 

@@ -102,8 +102,8 @@ def permutation_drop(
         for k in np.unique(truth):
             order[truth == k] = rng.permutation(order[truth == k])
         moved = features[modality][torch.from_numpy(order)]
-        shuffled += _right(head({**features, modality: moved}), y) / repeats
-    right = [_right(head(dict(features)), y), shuffled]
+        shuffled += _right(head({**features, modality: moved}), y)
+    right = [_right(head(dict(features)), y), shuffled / repeats]
     return bootstrap(np.column_stack(right), groups=groups, seed=seed)
 
 

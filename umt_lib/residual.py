@@ -33,8 +33,8 @@ from torch.nn.functional import cross_entropy
 from umt_lib.bootstrap import bootstrap
 from umt_lib.metrics import Interval
 
-HIDDEN = 64
-DECAY = 3.0  # strong: pairs have many ways to fit noise
+HIDDEN = 32
+DECAY = 6.0  # of all but the linear part: pairs have many ways to fit noise
 BATCH = 128
 STEPS = 2000  # at most; a pair can be invisible for hundreds of steps before it is learned
 PATIENCE = 500  # steps without a better validation loss
@@ -52,22 +52,30 @@ class Sample(NamedTuple):
 
 
 class Correction(nn.Module):
-    """What is added to the offset: (B, D) -> (B, K); zero before training."""
+    """What is added to the offset: (B, D) -> (B, K); zero before training.
+
+    Without pairs each hidden unit of ``shared`` sees one modality only. So both kinds have the same
+    size and decay, and differ in nothing else.
+    """
 
     def __init__(self, dims: list[int], classes: int, pairs: bool):
         super().__init__()
         self.dims = dims
-        self.linear = nn.Linear(sum(dims), classes)
+        self.linear = _zero(nn.Linear(sum(dims), classes))
         self.own = nn.ModuleList(_network(d, classes) for d in dims)
-        self.pairs = _network(sum(dims), classes) if pairs else None
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
+        self.shared = nn.Linear(sum(dims), HIDDEN)
+        self.last = _zero(nn.Linear(HIDDEN, classes))
+        unit = torch.arange(HIDDEN) % len(dims)
+        column = torch.arange(len(dims)).repeat_interleave(torch.tensor(dims))
+        seen = torch.ones(HIDDEN, sum(dims)) if pairs else (unit[:, None] == column).float()
+        self.register_buffer("seen", seen)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.linear(x)
+        hidden = nn.functional.linear(x, self.shared.weight * self.seen, self.shared.bias)
+        out = self.linear(x) + self.last(hidden.relu())
         for g, z in zip(self.own, x.split(self.dims, dim=1), strict=True):
             out = out + g(z)
-        return out if self.pairs is None else out + self.pairs(x)
+        return out
 
 
 def correct(train: Sample, test: Sample, pairs: bool, seed: int = 0) -> np.ndarray:
@@ -90,7 +98,9 @@ def correct(train: Sample, test: Sample, pairs: bool, seed: int = 0) -> np.ndarr
         dims = [z.shape[1] for z in train.features.values()]
         model = Correction(dims, train.offset.shape[1], pairs)
     stream = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=DECAY)
+    curved = [p for name, p in model.named_parameters() if not name.startswith("linear")]
+    groups = [{"params": curved}, {"params": model.linear.parameters(), "weight_decay": 0.01}]
+    optimizer = torch.optim.AdamW(groups, lr=3e-3, weight_decay=DECAY)
 
     def held_loss() -> float:
         with torch.no_grad():
@@ -127,10 +137,13 @@ def residual_gain(train: Sample, test: Sample, seed: int = 0) -> Interval:
 
 
 def _network(inputs: int, classes: int) -> nn.Sequential:
-    last = nn.Linear(HIDDEN, classes)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(inputs, HIDDEN), nn.ReLU(), last)
+    return nn.Sequential(nn.Linear(inputs, HIDDEN), nn.ReLU(), _zero(nn.Linear(HIDDEN, classes)))
+
+
+def _zero(layer: nn.Linear) -> nn.Linear:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _stacked(sample: Sample) -> np.ndarray:

@@ -35,11 +35,12 @@ loss "UME" may still hide; with a few hundred samples no verdict is that sure.
 **The paper's rule** stands beside it: the linear head against UME by the mean of probabilities, in
 accuracy. Where the two differ, a better rule of combining or an interaction is the reason.
 
-**What is refused** (a StudyError that names source, array and mend): fewer than two modalities; rows
-that do not match; text, NaN, infinity or numbers beyond 1e30; arrays that are not (n, d); a constant
-modality; labels or groups that are not (n,); one class; a class with fewer than 2 samples per fold;
-fewer than 3 groups, or a class in fewer than 3. Labels may have any values. Above 10,000 samples, or
-2**26 numbers, a stratified draw is used and the report says so; only drawn rows are read and checked.
+**What is refused** (a StudyError that names source, array and mend): fewer than two modalities;
+rows that do not match; text, NaN, infinity or numbers beyond 1e30; arrays that are not (n, d); a
+constant modality; labels or groups that are not (n,); one class; a class with fewer than 2 samples
+per fold; fewer than 3 groups, or a class in fewer than 3. Labels may have any values. Above 10,000
+samples, or 2**26 numbers, a stratified draw is used and the report says so; only the drawn rows are
+read and checked.
 
 Source of the paper's rule: Du et al., ICML 2023, section 4. The rest is ours.
 """

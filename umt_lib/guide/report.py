@@ -23,12 +23,11 @@ WORDS = {  # gain: what it means
     "pairs": "pairs over the additive correction (interactions?)",
 }
 ADVICE = {
-    "UME": "Keep the uni-modal models and combine their predictions. Nothing more is to be trained: "
-    "M trainings for M modalities.",
+    "UME": "Keep the uni-modal models and combine their predictions: M trainings for M modalities.",
     "UMT": "Train jointly with uni-modal teachers: M + 1 trainings, and one more for each further "
     "value of the distillation weight that is tried.",
-    "interactions": "Train jointly with a head that can join features (an MLP, attention), from the "
-    "inputs if you can: one training. UME and a linear head cannot use what was found.",
+    "interactions": "Train jointly with a head that can join features (an MLP, attention), from "
+    "the inputs if you can: one training. UME and a linear head cannot use what was found.",
     "no clear winner": "Gather more samples or better features, or take UME, the cheapest.",
 }
 ALWAYS = (
