@@ -28,8 +28,8 @@ smoke: setup ## run every experiment for one seed and one epoch, to prove that a
 lab: setup ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
 
-publish: setup ## copy this machine's complete, current results to results/
-	@$(BIN)/python -m umt_lib.publish
+publish: setup ## copy this machine's complete, current results to results/, renew the README
+	@$(BIN)/python -m umt_lib.publish && $(BIN)/python -m umt_lib.book --readme
 
 constraints: setup ## pin today's newest versions of all dependencies (torch: see Makefile)
 	@echo "$(TORCH)" | $(BIN)/uv pip compile pyproject.toml - --all-extras --universal --upgrade \
