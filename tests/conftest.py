@@ -19,9 +19,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def params(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A whole params file on a tiny synthetic data set, to be changed at will; probes are quick."""
-    monkeypatch.setattr("umt_lib.probes.STRENGTHS", (0.1,))
+def params() -> dict[str, Any]:
+    """A whole params file on a tiny synthetic data set, to be changed at will."""
     encoder = {"name": "mlp", "hidden": 12, "dim": 6}
     return {
         "name": "tiny",

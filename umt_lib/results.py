@@ -61,7 +61,7 @@ class Measured(_Record):
 
 
 class Cost(_Record):
-    """Of one seed and without the sweep: training seconds, samples seen, models trained."""
+    """Of one seed: training seconds and samples of the chosen value; values of the sweep tried."""
 
     seconds: float
     samples: int
