@@ -1,4 +1,4 @@
-# The run graph: uni-modal teachers -> methods -> book. One job = one params file, all its seeds.
+# The run graph: uni-modal teachers -> methods -> analyses -> book. One job = one params file.
 #
 #   snakemake --profile profiles/local -n          what would run, and why (runs/stamps/<name>)
 #   snakemake --profile profiles/local             run it, one experiment per core
@@ -17,12 +17,19 @@ from umt_lib.paths import ROOT, runs
 RUNS = runs().relative_to(ROOT) if runs().is_relative_to(ROOT) else runs()
 PARAMS = Path(config.get("params", "params"))
 NAMES = sorted(path.stem for path in PARAMS.glob("*.yaml"))
+ANALYSES = sorted(f"analyses/{path.stem}" for path in PARAMS.glob("analyses/*.yaml"))
 RESULT = f"{RUNS}/results/{{name}}.json"
+
+
+wildcard_constraints:
+    name="[^/]+",
+
+
 
 if workflow.is_main_process:  # not on the nodes of a cluster
     SOURCES = sources(PARAMS)
     try:
-        os.environ["UMT_TODO"] = " ".join(mark(NAMES, PARAMS))
+        os.environ["UMT_TODO"] = " ".join(mark([*NAMES, *ANALYSES], PARAMS))
     except StudyError as error:
         print(error, file=sys.stderr)
         raise
@@ -30,17 +37,26 @@ if workflow.is_main_process:  # not on the nodes of a cluster
 
 def teachers(wildcards):
     """Results of the uni-modal experiments this one distils from; their models lie beside them."""
+    return rests_on(PARAMS / f"{wildcards.name}.yaml", lambda params: params["teachers"].values())
+
+
+def needs(wildcards):
+    """Results this analysis reads."""
+    return rests_on(PARAMS / f"analyses/{wildcards.name}.yaml", lambda params: params["needs"])
+
+
+def rests_on(file, names):
     try:
-        params = yaml.safe_load((PARAMS / f"{wildcards.name}.yaml").read_text(encoding="utf-8"))
-        return [RESULT.format(name=name) for name in params.get("teachers", {}).values()]
-    except (yaml.YAMLError, AttributeError):  # its own run says what is wrong with the file
+        params = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return [RESULT.format(name=name) for name in names(params)]
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError):  # none, or its run says why
         return []
 
 
 rule book:  # made of nothing but current results; asked for every time, it knows what it is made of
     localrule: True
     input:
-        ancient(expand(RESULT, name=NAMES)),
+        ancient(expand(RESULT, name=[*NAMES, *ANALYSES])),
     shell:
         "{sys.executable} -m umt_lib.graph {PARAMS} {SOURCES} && {sys.executable} -m umt_lib.book"
 
@@ -68,11 +84,26 @@ rule experiment:
         " -f {PARAMS}/{wildcards.name}.yaml"
 
 
+rule analysis:
+    input:
+        f"{RUNS}/stamps/analyses/{{name}}",
+        ancient(needs),
+    output:
+        f"{RUNS}/results/analyses/{{name}}.json",
+    threads: 1
+    priority: 1  # the longest jobs of all start first
+    resources:
+        mem_mb=2000,
+        runtime=30,  # minutes
+    shell:
+        "{sys.executable} -m umt_lib.analysis {PARAMS}/analyses/{wildcards.name}.yaml"
+
+
 onerror:
-    missing = [name for name in NAMES if not Path(RESULT.format(name=name)).exists()]
+    missing = [name for name in [*NAMES, *ANALYSES] if not Path(RESULT.format(name=name)).exists()]
     if missing:
         print(
-            f"{len(missing)} of {len(NAMES)} experiments have no result: {', '.join(missing)};",
+            f"{len(missing)} of {len([*NAMES, *ANALYSES])} experiments have no result: {', '.join(missing)};",
             "the same command goes on from here",
             file=sys.stderr,
         )

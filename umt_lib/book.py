@@ -50,7 +50,7 @@ class Sources:
         files = [f for f in self.pages.rglob("*") if f.relative_to(self.pages).parts[0] not in MADE]
         files += Path(__file__).parent.rglob("*")
         for folder in (self.params, self.published, self.local, self.notebooks):
-            files += folder.glob("*") if folder else []
+            files += folder.rglob("*") if folder else []
         total = hashlib.sha256(repr([str(value) for value in vars(self).values()]).encode())
         for file in sorted(f for f in files if f.is_file() and "__pycache__" not in f.parts):
             total.update(f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())

@@ -35,6 +35,7 @@ from umt_lib.results import Cost, Measured, Provenance, Result, Score, SeedRecor
 from umt_lib.training import Progress, State, Training, fit
 
 SAVE_EVERY = 15.0  # seconds of training between two checkpoints of an unfinished run
+SWEEP_SEEDS = 2  # a sweep is decided on the first seeds; only the chosen value is trained on all
 
 
 @dataclass
@@ -92,15 +93,16 @@ class Experiment:
         """
         began, place = time.perf_counter(), _device(device)
         values = self._sweep()
-        epochs = self.method({}).epochs(self.training.epochs)
-        total = len(values) * len(self.params["seeds"]) * epochs
+        seeds, epochs = self.params["seeds"], self.method({}).epochs(self.training.epochs)
+        deciding = seeds[:SWEEP_SEEDS] if len(values) > 1 else seeds
+        total = (len(values) * len(deciding) + len(seeds) - len(deciding)) * epochs
         with tqdm(total=total, desc=self.name, unit="epoch", disable=not progress) as bar:
-            runs = [[self.train(s, v, place, bar) for s in self.params["seeds"]] for v in values]
-        means = [sum(run.validation.accuracy for run in row) / len(row) for row in runs]
-        best = max(range(len(values)), key=lambda i: means[i])  # the first of equals
-        records = [
-            self._record(s, run) for s, run in zip(self.params["seeds"], runs[best], strict=True)
-        ]
+            trials = [[self.train(s, v, place, bar) for s in deciding] for v in values]
+            means = [sum(run.validation.accuracy for run in row) / len(row) for row in trials]
+            best = max(range(len(values)), key=lambda i: means[i])  # the first of equals
+            rest = seeds[len(deciding) :]
+            runs = trials[best] + [self.train(s, values[best], place, bar) for s in rest]
+        records = [self._record(s, run) for s, run in zip(seeds, runs, strict=True)]
         result = Result(
             name=self.name,
             params=self.params,
@@ -113,7 +115,7 @@ class Experiment:
                 chosen=values[best],
                 seeds=records,
             ),
-            provenance=self._provenance(runs[best], place, time.perf_counter() - began),
+            provenance=self._provenance(runs, place, time.perf_counter() - began),
         )
         result.save(paths.results_dir() / f"{self.name}.json")
         return result
@@ -259,6 +261,25 @@ class Experiment:
             ),
             seconds=seconds,
         )
+
+
+def finished(name: str, seed: int) -> tuple[LateFusion, Splits]:
+    """The late-fusion model of a finished experiment of this machine, and the data it was made on.
+
+    Raises:
+        StudyError: the experiment has no model for this seed, or its file is damaged.
+    """
+    path = paths.checkpoints_dir() / name / f"seed{seed}.safetensors"
+    if not path.exists():
+        raise StudyError(
+            f"{path}: no such checkpoint; run python -m umt_lib.experiment params/{name}.yaml first"
+        )
+    tensors, about = load_tensors(path)
+    splits, method = provenance.splits(about["params"]), about["params"]["method"]
+    alone = (method["modality"],) if "modality" in method else None
+    model = Experiment(about["params"], splits).make(modalities=alone)
+    model.load_state_dict(tensors)
+    return model.eval(), splits
 
 
 def _device(name: str) -> torch.device:

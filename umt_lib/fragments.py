@@ -12,7 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from umt_lib import plots, provenance, sentences, tables
+from umt_lib import fragments_when, plots, provenance, sentences, tables
 from umt_lib.data import DATASETS
 from umt_lib.methods import METHODS
 from umt_lib.metrics import Interval, t_interval
@@ -36,22 +36,42 @@ class Fragments:
     def text(self, name: str, content: str) -> None:
         (self.folder / f"{name}.md").write_text(content + "\n", encoding="utf-8")
 
-    def table(self, name: str, content: str, entries: Sequence[Entry] = ()) -> None:
+    def table(
+        self, name: str, content: str, entries: Sequence[Entry] = (), source: str = ""
+    ) -> None:
         if "|" in content:  # an empty one is a sentence
             content = f"```{{table}}\n:class: sortable\n\n{content}\n```"
         if any(entry.result for entry in entries):
-            content += f"\n\n<p class='source'>{self.made_from(entries)}</p>"
+            source = self.made_from(entries)
+        if source:
+            content += f"\n\n<p class='source'>{source}</p>"
         self.text(name, content)
 
     def figure(
-        self, name: str, figure: Figure, alt: str, caption: str, entries: Sequence[Entry] = ()
+        self,
+        name: str,
+        figure: Figure,
+        alt: str,
+        caption: str,
+        entries: Sequence[Entry] = (),
+        source: str = "",
     ) -> None:
         """An svg, or a png for a picture (which comes from data, not from results)."""
-        file = f"{name}.{'svg' if entries else 'png'}"
+        source = self.made_from(entries) if entries else source
+        file = f"{name}.{'svg' if source else 'png'}"
         plots.save(figure, self.folder / file)
-        made_from = f" <span class='source'>{self.made_from(entries)}</span>" if entries else ""
+        made_from = f" <span class='source'>{source}</span>" if source else ""
         head = f"```{{figure}} /_generated/{file}\n:name: fig-{name}\n:alt: {alt}"
         self.text(name, f"{head}\n\n{caption}{made_from}\n```")
+
+    def analysed_from(self, function: str) -> str:
+        """:meth:`made_from` for the analyses by ``function``."""
+        shown = []
+        for entry in self.study.analyses.values():
+            if entry.result and entry.params["analysis"]["name"] == function:
+                place = FOLDERS["this machine" if entry.local else "published"][1]
+                shown.append(f"<code>{place}/analyses/{entry.name}.json</code>")
+        return f"Made from {', '.join(shown)}."
 
     def made_from(self, entries: Sequence[Entry]) -> str:
         """``Made from results/watch-{joint-linear,umt}.json``: the files numbers were read from."""
@@ -83,6 +103,7 @@ def write(study: Study, folder: Path, literature: Path) -> None:
         entries = study.of(method=method)
         to.table(f"hooks-{method}", tables.where_methods_act([method]))
         to.table(f"results-{method}", tables.accuracies(study, entries, by="data set"), entries)
+    fragments_when.write(to)
     to.text("time", sentences.time(study))
     to.table("reproduced", tables.reproduced(study))
     to.table("literature", tables.literature(literature))

@@ -24,7 +24,7 @@ def stamps_dir() -> Path:
 
 
 def mark(names: list[str], params_dir: Path) -> list[str]:
-    """Stamp every experiment; returns those to run.
+    """Stamp every experiment and every ``analyses/<name>``; returns those to run.
 
     Where everything lies as it lay when all was current, nothing is asked of the library, whose
     import takes longer than all else.
@@ -70,10 +70,11 @@ def _digest(*places: Path) -> str:
 def _reason(name: str, params_dir: Path) -> str:
     if not (results_dir() / f"{name}.json").exists():
         return "missing"
-    from umt_lib.results import stale
+    from umt_lib import analysis, results
 
+    stale = analysis.stale if name.startswith("analyses/") else results.stale
     try:
-        return stale(name, results_dir(), params_dir)
+        return stale(Path(name).name, results_dir(), params_dir)
     except StudyError as error:  # its own run says so, without stopping the others
         return str(error)
 

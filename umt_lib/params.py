@@ -48,6 +48,17 @@ def read(path: str | Path) -> dict[str, Any]:
             not the file's.
     """
     path = Path(path)
+    params = mapping(path)
+    check(params, str(path))
+    if params["name"] != path.stem:
+        raise StudyError(
+            f"{path}: name is {params['name']!r}; make it {path.stem!r}, as the file's"
+        )
+    return params
+
+
+def mapping(path: Path) -> dict[str, Any]:
+    """The YAML mapping in a file; StudyError where there is none."""
     try:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -56,11 +67,6 @@ def read(path: str | Path) -> dict[str, Any]:
         raise StudyError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
     if not isinstance(params, dict):
         raise StudyError(f"{path}: a params file is a mapping of keys; see params/ for examples")
-    check(params, str(path))
-    if params["name"] != path.stem:
-        raise StudyError(
-            f"{path}: name is {params['name']!r}; make it {path.stem!r}, as the file's"
-        )
     return params
 
 
@@ -71,18 +77,18 @@ def check(params: Mapping[str, Any], source: str) -> None:
         StudyError: an unknown key at any depth (with the nearest right one), a wrong type, an
             unknown data set, encoder, head or method, or parts that do not go together.
     """
-    _validate(Params, params, source, "")
-    _named(DATASETS, params["dataset"], source, "dataset")
+    validate(Params, params, source, "")
+    named(DATASETS, params["dataset"], source, "dataset")
     for modality, spec in params["encoders"].items():
-        _named(ENCODERS, spec, source, f"encoders.{modality}", given=("shape",))
-    _named(HEADS, params["head"], source, "head", given=("dims", "classes"))
-    _named(METHODS, params["method"], source, "method")
-    _validate(schema(Training), params["training"], source, "training.")
+        named(ENCODERS, spec, source, f"encoders.{modality}", given=("shape",))
+    named(HEADS, params["head"], source, "head", given=("dims", "classes"))
+    named(METHODS, params["method"], source, "method")
+    validate(schema(Training), params["training"], source, "training.")
     method = METHODS[params["method"]["name"]]
     for key, values in params.get("sweep", {}).items():
         for value in values:
             trial = {**params["method"], key: value}
-            _named(METHODS, trial, source, f"sweep {key}={value}: method")
+            named(METHODS, trial, source, f"sweep {key}={value}: method")
     if len(params.get("sweep", {})) > 1 or "name" in params.get("sweep", {}):
         raise StudyError(
             f"{source}: sweep names {sorted(params['sweep'])}; sweep one hyper-parameter of the "
@@ -132,22 +138,24 @@ def schema(make: Callable, given: tuple[str, ...] = ()) -> type[BaseModel]:
     return create_model(getattr(make, "__name__", "options"), __config__=STRICT, **wanted)
 
 
-def _named(
+def named(
     registry: Mapping[str, Callable],
     spec: Mapping[str, Any],
     source: str,
     where: str,
     given: tuple[str, ...] = (),
 ) -> None:
+    """Hold ``spec`` ({"name": ..., **options}) to the constructor it names in ``registry``."""
     name = spec.get("name")
     if name is None:
         raise StudyError(f"{source}: {where} has no name{nearest('', registry)}")
     if not isinstance(name, str) or name not in registry:
         raise StudyError(f"{source}: {where}.name: unknown {name!r}{nearest(name, registry)}")
-    _validate(schema(registry[name], given), options(spec), source, f"{where}.")
+    validate(schema(registry[name], given), options(spec), source, f"{where}.")
 
 
-def _validate(model: type[BaseModel], value: Any, source: str, where: str) -> None:
+def validate(model: type[BaseModel], value: Any, source: str, where: str) -> None:
+    """Hold ``value`` to ``model``; a StudyError names ``source`` and the key after ``where``."""
     try:
         model.model_validate(value)
     except ValidationError as failure:

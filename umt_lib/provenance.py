@@ -46,9 +46,14 @@ def code_key(params: dict[str, Any]) -> str:
         models.LateFusion,
     ]
     modules = [training, metrics, probes, inference, models, *map(inspect.getmodule, made_by)]
+    starts = [Path(module.__file__) for module in modules]
+    return code_of([*starts, ROOT / "umt_lib/experiment.py"])
+
+
+def code_of(starts: list[Path]) -> str:
+    """Digest of these modules and of all of umt_lib that they import, at any depth."""
     files: set[Path] = set()
-    waiting = [Path(module.__file__) for module in modules]
-    waiting.append(ROOT / "umt_lib/experiment.py")
+    waiting = list(starts)
     while waiting:
         file = waiting.pop()
         if file not in files:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from umt_lib import paths
+from umt_lib import analysis, paths, results
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
-from umt_lib.results import stale
 
 
 def publish(params_dir: Path, local: Path, published: Path) -> tuple[list[str], dict[str, str]]:
@@ -21,7 +20,9 @@ def publish(params_dir: Path, local: Path, published: Path) -> tuple[list[str], 
         StudyError: a params file is wrong, or a result cannot be written.
     """
     names = sorted(path.stem for path in params_dir.glob("*.yaml"))
-    reasons = {name: stale(name, local, params_dir) for name in names}
+    reasons = {name: results.stale(name, local, params_dir) for name in names}
+    for path in sorted(analysis.folder(params_dir).glob("*.yaml")):
+        reasons[f"analyses/{path.stem}"] = analysis.stale(path.stem, local, params_dir)
     current = [name for name, reason in reasons.items() if not reason]
     for name in current:
         write_atomically(published / f"{name}.json", (local / f"{name}.json").read_bytes())

@@ -46,7 +46,7 @@ class SeedRecord(_Record):
 
 
 class Trial(_Record):
-    """One value of a sweep: its validation accuracy, a mean over seeds."""
+    """One value of a sweep: its validation accuracy, a mean over the seeds that decided."""
 
     value: Any
     validation: float

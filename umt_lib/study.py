@@ -7,9 +7,10 @@ parameters, the code and the data of today would give.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from umt_lib import params, results
 from umt_lib.data import DATASETS
@@ -17,6 +18,9 @@ from umt_lib.errors import StudyError
 from umt_lib.methods import METHODS
 from umt_lib.models import HEADS
 from umt_lib.results import Result
+
+if TYPE_CHECKING:
+    from umt_lib.analysis import AnalysisEntry
 
 METHOD_NAMES = {  # as the field writes them; a method that is missing here goes by its own name
     "unimodal": "uni-modal",
@@ -75,8 +79,9 @@ class Entry:
 class Study:
     """All entries, in the order of data sets, methods, heads."""
 
-    def __init__(self, entries: list[Entry]):
+    def __init__(self, entries: list[Entry], analyses: Sequence[AnalysisEntry] = ()):
         self.entries = sorted(entries, key=_place)
+        self.analyses = {entry.name: entry for entry in analyses}
         self.datasets = tuple(dict.fromkeys(e.dataset for e in self.entries))
 
     def of(self, dataset: str | None = None, method: str | None = None) -> list[Entry]:
@@ -101,6 +106,15 @@ class Study:
         entry = self.find(dataset, method, head, **options)
         return entry and entry.result
 
+    def analysed(self, name: str) -> dict[str, Any]:
+        """What the finished analyses by function ``name`` measured, {analysis: measured}."""
+        found = {}
+        for entry in self.analyses.values():
+            spec = entry.params["analysis"]
+            if spec["name"] == name and entry.result:
+                found[entry.name] = entry.result.measured
+        return found
+
     def unimodal(self, dataset: str) -> dict[str, Result]:
         """The finished uni-modal results of a data set, {modality: result}."""
         runs = [e for e in self.of(dataset, "unimodal") if e.result]
@@ -117,6 +131,8 @@ def gather(params_dir: Path, published: Path, local: Path | None) -> Study:
         StudyError: a params file is wrong, or a result that would be shown is stale; all stale
             ones are named. A stale local result is passed over where the published one is current.
     """
+    from umt_lib import analysis  # some analyses read finished studies
+
     entries, stale = [], defaultdict(list)
     for file in sorted(params_dir.glob("*.yaml")):
         why = {f: results.stale(file.stem, f, params_dir) for f in (local, published) if f}
@@ -132,7 +148,7 @@ def gather(params_dir: Path, published: Path, local: Path | None) -> Study:
             f"the book would show stale results ({listed}); measure again with `make study`, and "
             f"renew the published ones with `make publish`"
         )
-    return Study(entries)
+    return Study(entries, analysis.gather(params_dir, published, local))
 
 
 def _place(entry: Entry) -> tuple:

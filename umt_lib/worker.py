@@ -76,7 +76,7 @@ def run(notebook: Path, out: Path, params: Path) -> int:
                 raise StudyError(f"{params.stem}: its process was killed; run the command again")
             status = int(answer)
     if status == 0:
-        print(f"{_tally()}{params.stem}, {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{tally()}{params.stem}, {time.monotonic() - began:.0f} s", flush=True)
     return status
 
 
@@ -193,7 +193,7 @@ def _address() -> Iterator[str]:
         os.close(folder)
 
 
-def _tally() -> str:
+def tally() -> str:
     """How many of the experiments the run graph found stale have a result by now: "12/44 "."""
     todo = os.environ.get("UMT_TODO", "").split()
     done = sum((results_dir() / f"{name}.json").exists() for name in todo)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -31,11 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--max-samples", type=int, default=MAX_SAMPLES)
     given = parser.parse_args(arguments)
     try:
-        for path in (given.out, given.json):
-            if path is not None and path.is_dir():
-                raise StudyError(f"{path}: is a folder; name a file to write")
+        for path in filter(None, (given.out, given.json)):
+            _writable(path, given.source)
+        if given.out and given.out == given.json:
+            raise StudyError(f"{given.out}: asked for the report and the numbers; name two files")
         source = loading.load(given.source, given.seed)
-        with tqdm(desc="folds", disable=not sys.stderr.isatty()) as bar:
+        with tqdm(desc="folds", total=given.folds, disable=not sys.stderr.isatty()) as bar:
             found = recommend(
                 source.features,
                 source.labels,
@@ -47,19 +50,49 @@ def main(arguments: list[str] | None = None) -> int:
                 tick=bar.update,
             )
         if given.out:
-            write_atomically(given.out, found.report().encode())
+            _write(given.out, found.report())
         if given.json:
-            write_atomically(given.json, (json.dumps(found.to_dict(), indent=1) + "\n").encode())
+            _write(given.json, json.dumps(found.to_dict(), indent=1) + "\n")
+        print(f"reason: {found.reason}")
+        print(f"the paper's rule: {found.paper}")
+        print(f"verdict: {found.verdict}")
+        sys.stdout.flush()
     except StudyError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{given.source}: interrupted; nothing was written", file=sys.stderr)
         return 130
-    print(f"reason: {found.reason}")
-    print(f"the paper's rule: {found.paper}")
-    print(f"verdict: {found.verdict}")
+    except OSError as error:
+        print(f"standard output: cannot be written ({error.strerror})", file=sys.stderr)
+        with contextlib.suppress(OSError):  # what is still buffered would fail once more at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 2
     return 0
+
+
+def _writable(path: Path, source: str) -> None:
+    """Refuse before minutes of work what cannot be written after them."""
+    if path.is_dir():
+        raise StudyError(f"{path}: is a folder; name a file to write")
+    if not path.parent.is_dir():
+        raise StudyError(f"{path}: cannot be written, there is no folder {path.parent}; make it")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise StudyError(f"{path}: cannot be written; mend the permissions or name another file")
+    if path.exists() and Path(source).exists() and path.samefile(source):
+        raise StudyError(f"{path}: holds the features; name another file to write")
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all; a device or pipe is written to, never replaced."""
+    content = text.encode(errors="replace")
+    if path.exists() and not path.is_file():
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise StudyError(f"{path}: cannot be written ({error.strerror})") from None
+    else:
+        write_atomically(path, content)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,14 @@ import torch
 from scipy.special import log_softmax, logsumexp
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from umt_lib.errors import StudyError
 from umt_lib.guide.inputs import INNER, Inputs
 from umt_lib.methods.ume import fit_weights
-from umt_lib.residual import Sample, correct
+from umt_lib.residual import Sample, corrections
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)  # inverse regularisation C of a linear classifier
+STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # inverse regularisation C of a linear classifier
 RULES = ("mean", "product", "weighted")
 MEAN, BEST, LINEAR = "UME mean", "UME best rule", "linear joint head"
 ADDITIVE, PAIRS = "UME + additive correction", "UME + correction with pairs"
@@ -52,8 +51,8 @@ def gather(inputs: Inputs, seed: int, tick: Callable[[], None] = lambda: None) -
     Raises:
         StudyError: a training part of a fold has no sample of some class (with groups).
     """
-    scores: dict[str, np.ndarray] = {}
     rules, fits = [], 0
+    tests, predicted, past, future = [], [], [], []
     for train, test in _split(inputs, np.arange(len(inputs.y)), inputs.folds, seed):
         x = {m: z[train] for m, z in inputs.features.items()}
         asked = {m: z[test] for m, z in inputs.features.items()}
@@ -65,20 +64,22 @@ def gather(inputs: Inputs, seed: int, tick: Callable[[], None] = lambda: None) -
         unseen = _ensembles([f.test for f in alone.values()], prior, None, known.weights)
         rule = max(RULES, key=lambda r: _score(known.logs[r], inputs.y[train])[:, 0].mean())
         groups = None if inputs.groups is None else inputs.groups[train]
-        past = Sample(x, inputs.y[train], known.logs[rule], groups)
-        future = Sample(asked, inputs.y[test], unseen.logs[rule])
-        predicted = {f"{m} alone": f.test for m, f in alone.items()}
-        predicted |= {f"UME {r}": unseen.logs[r] for r in RULES}
-        predicted |= {BEST: unseen.logs[rule], LINEAR: joint.test}
-        predicted[ADDITIVE] = correct(past, future, pairs=False, seed=seed)
-        predicted[PAIRS] = correct(past, future, pairs=True, seed=seed)
-        for name, logs in predicted.items():
-            scores.setdefault(name, np.empty((len(inputs.y), 2)))[test] = _score(
-                logs, inputs.y[test]
-            )
+        past.append(Sample(x, inputs.y[train], known.logs[rule], groups))
+        future.append(Sample(asked, inputs.y[test], unseen.logs[rule]))
+        logs = {f"{m} alone": f.test for m, f in alone.items()}
+        logs |= {f"UME {r}": unseen.logs[r] for r in RULES}
+        predicted.append(logs | {BEST: unseen.logs[rule], LINEAR: joint.test})
+        tests.append(test)
         rules.append(rule)
         fits += joint.fits + sum(f.fits for f in alone.values()) + 2
         tick()
+    corrected = corrections(past, future, seed=seed)
+    scores: dict[str, np.ndarray] = {}
+    for test, logs, (additive, pairs) in zip(tests, predicted, corrected, strict=True):
+        for name, held_out in (logs | {ADDITIVE: additive, PAIRS: pairs}).items():
+            scores.setdefault(name, np.empty((len(inputs.y), 2)))[test] = _score(
+                held_out, inputs.y[test]
+            )
     return Evidence(scores, tuple(rules), fits)
 
 
@@ -110,27 +111,39 @@ def _linear(
     y: np.ndarray,
     inner: list[tuple[np.ndarray, np.ndarray]],
 ) -> Linear:
-    """Multinomial logistic regression on standardised features, C by inner cross-validation."""
-    best = -np.inf
+    """Multinomial logistic regression on standardised features, C by inner cross-validation.
+
+    From strong to weak regularisation, each fit starts where the last one ended; the search ends
+    at the first C that predicts worse than the one before.
+    """
+    paths = [_Path(x[train], y[train], x[test]) for train, test in inner]
+    best, cross_fitted, chosen, fits = -np.inf, None, STRENGTHS[0], 1
     for strength in STRENGTHS:
         logs = np.empty((len(y), y.max() + 1))
-        for train, test in inner:
-            logs[test] = _log_probabilities(x[train], y[train], x[test], strength)
+        for path, (_, test) in zip(paths, inner, strict=True):
+            logs[test] = path(strength)
+        fits += len(inner)
         value = _score(logs, y)[:, 0].mean()
-        if value > best:
-            best, chosen, cross_fitted = value, strength, logs
-    fits = len(STRENGTHS) * len(inner) + 1
-    return Linear(cross_fitted, _log_probabilities(x, y, asked, chosen), fits)
+        if value <= best:
+            break
+        best, chosen, cross_fitted = value, strength, logs
+    return Linear(cross_fitted, _Path(x, y, asked)(chosen), fits)
 
 
-def _log_probabilities(
-    x: np.ndarray, y: np.ndarray, asked: np.ndarray, strength: float
-) -> np.ndarray:
-    regression = LogisticRegression(C=strength, max_iter=2000, tol=1e-4)
-    scores = make_pipeline(StandardScaler(), regression).fit(x, y).decision_function(asked)
-    if scores.ndim == 1:  # two classes: the log-odds of the second
-        scores = np.column_stack([np.zeros_like(scores), scores])
-    return log_softmax(scores, axis=1)
+class _Path:
+    """Held-out log-probabilities of one classifier, for one regularisation after the other."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, asked: np.ndarray):
+        scaler = StandardScaler().fit(x)
+        self.x, self.y, self.asked = scaler.transform(x), y, scaler.transform(asked)
+        self.regression = LogisticRegression(max_iter=2000, tol=1e-3, warm_start=True)
+
+    def __call__(self, strength: float) -> np.ndarray:
+        self.regression.set_params(C=strength).fit(self.x, self.y)
+        scores = self.regression.decision_function(self.asked)
+        if scores.ndim == 1:  # two classes: the log-odds of the second
+            scores = np.column_stack([np.zeros_like(scores), scores])
+        return log_softmax(scores, axis=1)
 
 
 class _Ensembles(NamedTuple):

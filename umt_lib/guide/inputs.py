@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+import pandas as pd
 
 from umt_lib.errors import StudyError
 
@@ -41,12 +41,15 @@ def checked(
     Raises:
         StudyError: anything listed in :mod:`umt_lib.guide` under "What is refused".
     """
-    if seed < 0:
-        raise StudyError(f"seed is {seed}; give a whole number from 0")
+    if not 0 <= seed < 2**32:
+        raise StudyError(f"seed is {seed}; give a whole number from 0 to 2**32 - 1")
+    if max_samples < 1:
+        raise StudyError(f"max_samples is {max_samples}; give how many samples may be used")
     if len(features) < 2:
+        there = ", ".join(map(str, features)) or "none"
         raise StudyError(
-            f"{source}: {len(features)} modality given ({', '.join(features) or 'none'}); the "
-            f"guide compares ways to join modalities, so give two or more"
+            f"{source}: {len(features)} modality given ({there}); "
+            f"the guide compares ways to join modalities, so give two or more"
         )
     labels = _column(labels, "labels", source)
     groups = None if groups is None else _column(groups, "groups", source)
@@ -71,27 +74,46 @@ def checked(
 
 def _column(values: object, name: str, source: str) -> np.ndarray:
     """Labels or groups: any values that can be told apart, one per sample."""
-    values = np.asarray(values)
+    values = _array(values, name, source)
     if values.ndim != 1:
         raise StudyError(
             f"{source}: {name!r} has shape {values.shape}; give one value per sample, shape (n,)"
         )
-    if values.dtype.kind == "O":
-        values = values.astype(str)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        row = int(np.flatnonzero(~np.isfinite(values))[0])
-        raise StudyError(f"{source}: {name!r} holds NaN or infinity in row {row}; drop that sample")
-    return values
+    if len(values) == 0:
+        raise StudyError(f"{source}: {name!r} is empty; give one value per sample")
+    bad = pd.isna(values)
+    if values.dtype.kind in "fc":
+        bad |= np.isinf(values)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise StudyError(
+            f"{source}: {name!r} holds nothing, NaN or infinity in row {row}; drop that sample"
+        )
+    return values.astype(str) if values.dtype.kind == "O" else values
+
+
+def _array(values: object, name: str, source: str) -> np.ndarray:
+    """An array as it is (it may be memory-mapped), anything else made into one."""
+    if isinstance(values, np.ndarray):
+        return values
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors on a GPU
+        why = " ".join(str(error).split()).rstrip(".")
+        raise StudyError(f"{source}: {name!r} is no array ({why}); give a NumPy array") from None
 
 
 def _shaped(modality: str, x: object, n: int, source: str) -> np.ndarray:
-    x = x if isinstance(x, np.ndarray) else np.asarray(x)
+    x = _array(x, modality, source)
     if x.dtype.kind not in "biuf":
+        held = {"U": "text", "S": "text", "O": "Python objects"}.get(x.dtype.kind, x.dtype)
         raise StudyError(
-            f"{source}: {modality!r} holds {x.dtype} instead of numbers; encode it as numbers first"
+            f"{source}: {modality!r} holds {held} instead of numbers; encode it as numbers first"
         )
-    if x.ndim != 2 or x.shape[1] == 0:
-        mend = "x[:, None]" if x.ndim == 1 else "x.reshape(len(x), -1)"
+    if x.ndim == 2 and x.shape[1] == 0:
+        raise StudyError(f"{source}: {modality!r} has no features; leave the modality out")
+    if x.ndim != 2:
+        mend = "x[:, None]" if x.ndim == 1 else "x.reshape(n, -1)"
         raise StudyError(
             f"{source}: {modality!r} has shape {x.shape}; give one row of features per sample, "
             f"shape (n, d), for example with {mend}"
@@ -126,15 +148,12 @@ def _thinned(y: np.ndarray, columns: int, max_samples: int, seed: int) -> np.nda
     most = min(max_samples, MAX_NUMBERS // columns)
     if len(y) <= most:
         return np.arange(len(y))
-    classes = len(np.unique(y))
-    if most < 2 * classes:
-        raise StudyError(
-            f"{columns} columns leave room for {most} samples of {classes} classes; reduce the "
-            f"features, for example by PCA"
-        )
-    return np.sort(
-        train_test_split(np.arange(len(y)), train_size=most, stratify=y, random_state=seed)[0]
-    )
+    order = np.random.default_rng(seed).permutation(len(y))
+    order = order[np.argsort(y[order], kind="stable")]  # class by class, in random order
+    counts = np.bincount(y)
+    place = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
+    share = (place + 0.5) / counts[y[order]]  # of its class, up to this sample
+    return np.sort(order[np.argsort(share, kind="stable")[:most]])
 
 
 def _foldable(
@@ -145,15 +164,16 @@ def _foldable(
         raise StudyError(f"folds is {folds}; give 2 or more")
     if len(classes) < 2:
         raise StudyError(
-            f"{source}: all {len(y)} labels are of one class; give samples of two classes or more"
+            f"{source}: all {len(y)} values of 'labels' are {str(classes[0])!r}; give samples of "
+            f"two classes or more"
         )
     counts = np.bincount(y, minlength=len(classes))
     if counts.min() < 2 * folds:
         k = int(counts.argmin())
         raise StudyError(
-            f"{source}: class {str(classes[k])!r} has {counts[k]} samples that can be used, "
-            f"{folds} folds need {2 * folds} (2 in each); gather more, use fewer folds or leave "
-            f"the class out"
+            f"{source}: class {str(classes[k])!r} of 'labels' has {counts[k]} of the {len(y)} "
+            f"samples that can be used, {folds} folds need {2 * folds} (2 in each); gather more, "
+            f"use fewer folds or leave the class out"
         )
     if groups is None:
         return folds
@@ -167,7 +187,8 @@ def _foldable(
         within = len(np.unique(groups[y == k]))
         if within < INNER:
             raise StudyError(
-                f"{source}: class {str(name)!r} occurs in {within} of {number} groups, so leaving "
-                f"groups out leaves the class out; at least {INNER} groups must have it"
+                f"{source}: class {str(name)!r} of 'labels' occurs in {within} of {number} "
+                f"'groups', so leaving groups out leaves the class out; give it in {INNER} groups "
+                f"or more, or leave it out"
             )
     return min(folds, number)

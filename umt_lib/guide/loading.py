@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +32,7 @@ from umt_lib.files import load_tensors
 from umt_lib.inference import outputs
 
 LABELS, GROUPS = ("labels", "label"), ("groups", "group")
+DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 class Source(NamedTuple):
@@ -55,7 +57,11 @@ def load(source: str, seed: int = 0) -> Source:
     if path.exists():
         kinds = {".npz": _npz, ".csv": _table, ".parquet": _table}
         if path.suffix not in kinds:
-            raise StudyError(f"{path}: cannot read {path.suffix or 'this'!r}{nearest('', kinds)}")
+            mend = "its folder" if path.suffix == ".npy" else "a folder of npy files"
+            raise StudyError(
+                f"{path}: the guide does not know this kind of file; give {', '.join(kinds)} or "
+                f"{mend}"
+            )
         return kinds[path.suffix](path)
     if source in DATASETS:
         return runs(source, seed)
@@ -77,6 +83,11 @@ def runs(dataset: str, seed: int) -> Source:
             continue
         checkpoint = paths.checkpoints_dir() / file.stem / f"seed{seed}.safetensors"
         if not checkpoint.exists():
+            if seed not in params["seeds"]:
+                raise StudyError(
+                    f"{dataset}: params/{file.name} has no seed {seed}; give one of "
+                    f"{params['seeds']}"
+                )
             raise StudyError(
                 f"{checkpoint}: no such checkpoint; run python -m umt_lib.experiment "
                 f"params/{file.name} first, or give a file of features"
@@ -94,17 +105,26 @@ def runs(dataset: str, seed: int) -> Source:
 
 def _npz(path: Path) -> Source:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            names, arrays = archive.files, {}
-            for name in names:
-                arrays[name] = _read(path, name, lambda key=name: archive[key])
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                why = "it is truncated, or no npz archive"
+                raise StudyError(_unreadable(path, why, "save it again with np.savez"))
+            file.seek(0)
+            archive = np.load(file, allow_pickle=False)
+            arrays = {
+                name: _read(path, name, lambda key=name: archive[key]) for name in archive.files
+            }
+    except DAMAGED as error:
         raise StudyError(_unreadable(path, error, "save it again with np.savez")) from None
     return _named(path, arrays)
 
 
 def _folder(path: Path) -> Source:
     files = sorted(path.glob("*.npy"))
+    if not files:
+        raise StudyError(
+            f"{path}: the folder holds no npy files; save one per modality, and labels.npy"
+        )
     arrays = {
         f.stem: _read(f, f.stem, lambda f=f: np.load(f, mmap_mode="r", allow_pickle=False))
         for f in files
@@ -120,20 +140,36 @@ def _read(path: Path, name: str, read) -> np.ndarray:
             f"{path}: array {name!r} does not fit into memory; save the arrays as a folder of npy "
             f"files, which are read in parts"
         ) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        mend = "save plain numbers (and text as str), not Python objects"
-        why = mend if "Object arrays" in str(error) else "save it again with numpy"
-        raise StudyError(_unreadable(path, error, why, name)) from None
+    except DAMAGED as error:
+        if "pickle" in str(error):
+            why = "it holds Python objects, or is no array at all"
+            mend = "save plain numbers, and labels as numbers or str"
+            raise StudyError(_unreadable(path, why, mend, name)) from None
+        raise StudyError(_unreadable(path, error, "save it again with numpy", name)) from None
 
 
 def _table(path: Path) -> Source:
     try:
-        frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        if path.suffix == ".csv":
+            frame = pd.read_csv(path, low_memory=False)
+            header = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0]
+            if header.duplicated().any():
+                twice = str(header[header.duplicated()].iloc[0])
+                raise StudyError(
+                    f"{path}: column {twice!r} is there twice; rename one or leave it out"
+                )
+        else:
+            frame = pd.read_parquet(path)
     except ImportError:
         raise StudyError(
             f"{path}: reading parquet needs pyarrow; run pip install pyarrow, or save a csv"
         ) from None
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+    except MemoryError:
+        raise StudyError(
+            f"{path}: does not fit into memory; save the arrays as a folder of npy files, "
+            f"which are read in parts"
+        ) from None
+    except (*DAMAGED, pd.errors.ParserError) as error:
         raise StudyError(_unreadable(path, error, "save it again with pandas")) from None
     columns: dict[str, list[str]] = {}
     for column in map(str, frame.columns):
@@ -148,7 +184,7 @@ def _table(path: Path) -> Source:
                     f"{path}: column {column!r} holds text instead of numbers; encode it as "
                     f"numbers first"
                 )
-        arrays[m] = frame[names].to_numpy()
+        arrays[m] = frame[names].to_numpy(dtype=np.float64, na_value=np.nan)
     for column in (*LABELS, *GROUPS):
         if column in frame:
             if frame[column].isna().any():
@@ -165,12 +201,15 @@ def _modality(path: Path, column: str) -> str:
         return found.group(1)
     raise StudyError(
         f"{path}: column {column!r} belongs to no modality; name columns <modality>.<anything> or "
-        f"<modality>_<number>"
+        f"<modality>_<number>, or leave it out{' (index=False)' if 'Unnamed' in column else ''}"
     )
 
 
 def _named(path: Path, arrays: Mapping[str, np.ndarray]) -> Source:
     """Arrays by name into features, labels and groups."""
+    for one, other in (LABELS, GROUPS):
+        if one in arrays and other in arrays:
+            raise StudyError(f"{path}: there are both {one!r} and {other!r}; leave one out")
     found = [next((n for n in names if n in arrays), None) for names in (LABELS, GROUPS)]
     labels, groups = found
     if labels is None:
@@ -180,6 +219,8 @@ def _named(path: Path, arrays: Mapping[str, np.ndarray]) -> Source:
     return Source(features, arrays[labels], None if groups is None else arrays[groups], str(path))
 
 
-def _unreadable(path: Path, error: Exception, mend: str, name: str = "") -> str:
-    where = f"{path}: array {name!r}" if name else str(path)
+def _unreadable(path: Path, error: Exception | str, mend: str, name: str = "") -> str:
+    where = f"{path}: array {name!r}" if name else f"{path}:"
+    if isinstance(error, PermissionError):
+        error, mend = "no permission", "mend the permissions"
     return f"{where} cannot be read ({' '.join(str(error).split())}); {mend}"

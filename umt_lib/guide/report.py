@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from html import escape
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, filterwarnings
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -137,7 +138,7 @@ def _dots(ax: mpl.axes.Axes, intervals: dict[str, Interval]) -> None:
         mean, low, high = (100 * value for value in interval[:3])
         ax.plot([low, high], [place, place], color=plots.COLORS["ume"], linewidth=2)
         ax.plot(mean, place, "o", color=plots.COLORS["ume"])
-    ax.set_yticks(range(len(intervals)), list(intervals))
+    ax.set_yticks(range(len(intervals)), list(intervals), parse_math=False)
     ax.set_ylim(len(intervals) - 0.5, -0.5)
 
 
@@ -157,6 +158,9 @@ def _table(first: str, rows: dict[str, Measure], form: str) -> str:
 
 def _svg(figure: Figure) -> str:
     text = io.StringIO()
-    with mpl.style.context(plots.STYLE):
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    # Text stays text, so that names in any script are drawn by the reader's own fonts.
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with mpl.style.context([plots.STYLE, {"svg.fonttype": "none"}]), catch_warnings():
+        filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(text, format="svg", metadata=nothing)
     return text.getvalue()[text.getvalue().index("<svg") :]

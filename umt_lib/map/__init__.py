@@ -1,8 +1,9 @@
 """The map: who wins where, over uni-modal strength, paired strength, asymmetry and sample size.
 
-``grid``     the cells and their data;  ``stacked``  many small models as one
-``train``    the batched loop;  ``runs``  all methods on many cells and seeds
-``report``   the finished map: a file, who wins, by how much, where ties are
+``grid``      the cells and their data;  ``stacked``  many small models as one
+``train``     the batched loop;  ``runs``  all methods on many cells and seeds
+``measure``   one map, measured;  ``reading``  strategies, ties;  ``words``  sentences and tables
+``tradeoff``  UMT over its weight, with remedies for what it suppresses
 
-``python -m umt_lib.map --out runs/map/synthetic.json`` draws up the synthetic map.
+``python -m umt_lib.analysis params/analyses/map-synthetic-2048.yaml`` draws up a map.
 """

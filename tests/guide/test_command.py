@@ -1,0 +1,168 @@
+"""The command as a stranger runs it: the last line, exit statuses, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import guide_cases as cases
+import numpy as np
+import pytest
+
+from umt_lib.guide import __main__ as command
+from umt_lib.guide import recommend
+
+COMMAND = [sys.executable, "-m", "umt_lib.guide"]
+
+
+@pytest.fixture
+def npz(tmp_path) -> Path:
+    features, labels = cases.noise(40)
+    np.savez(tmp_path / "mine.npz", **features, labels=labels)
+    return tmp_path / "mine.npz"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """The command with one small cross-validation, done once for all tests here."""
+    monkeypatch.setattr(command, "recommend", lambda *_, **__: found())
+
+
+def found(kept: list = []):  # noqa: B006
+    if not kept:
+        kept.append(recommend(*cases.noise(40), folds=2))
+    return kept[0]
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_whole_command(npz, tmp_path):
+    out, numbers = tmp_path / "report.html", tmp_path / "all.json"
+    line = [*COMMAND, npz, "--out", out, "--json", numbers, "--folds", "2"]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    whole = json.loads(numbers.read_text())
+    last = f"verdict: {whole['verdict']}"
+    assert done.stdout.endswith(f"\n{last}\n")
+    assert done.stdout.count("verdict:") == 1
+    features, labels = cases.noise(40)
+    again = recommend(features, labels, folds=2, source=str(npz)).to_dict()
+    for kept in (whole, again):
+        kept["cost"].pop("seconds")
+    assert whole == again
+    assert out.read_text().startswith("<!doctype html>")
+    assert left(tmp_path) == ["all.json", "mine.npz", "report.html"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["none.npz"], "none.npz: no such file or folder; check the path"),
+        (["mine.npz", "--out", "."], ".: is a folder; name a file to write"),
+        (["mine.npz", "--out", "no/r.html"], "no/r.html: cannot be written, there is no folder no"),
+        (["mine.npz", "--out", "mine.npz"], "mine.npz: holds the features; name another file"),
+        (["mine.npz", "--out", "r", "--json", "r"], "r: asked for the report and the numbers;"),
+        (["mine.npz", "--folds", "1"], "folds is 1; give 2 or more"),
+        (["mine.npz", "--max-samples", "0"], "max_samples is 0; give how many"),
+        (["mine.npz", "--seed", "-1"], "seed is -1; give a whole number"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_2(npz, monkeypatch, capsys, arguments, sentence):
+    monkeypatch.chdir(npz.parent)
+    assert command.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(sentence)
+    assert err.count("\n") == 1
+    assert left(npz.parent) == ["mine.npz"]
+
+
+def test_no_permission_is_said_before_any_work(npz, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command.os, "access", lambda *_: False)  # root may write anywhere
+    monkeypatch.setattr(command, "recommend", None)
+    assert command.main([str(npz), "--out", str(tmp_path / "r.html")]) == 2
+    assert "r.html: cannot be written; mend the permissions" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("option", ["--out", "--json"])
+def test_a_full_disk_is_said_and_a_device_is_not_replaced(npz, capsys, option):
+    assert command.main([str(npz), option, "/dev/full"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "/dev/full: cannot be written (No space left on device)\n")
+    assert Path("/dev/full").is_char_device()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_full_disk_leaves_the_last_report_as_it_was(npz, tmp_path, monkeypatch, capsys):
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    report = tmp_path / "r.html"
+    report.write_text("the last one")
+    monkeypatch.setattr(os, "fsync", full)
+    assert command.main([str(npz), "--out", str(report)]) == 2
+    assert "r.html: cannot be written (No space left on device)" in capsys.readouterr().err
+    assert report.read_text() == "the last one"
+    assert left(tmp_path) == ["mine.npz", "r.html"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_numbers_may_go_to_a_pipe(npz, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert command.main([str(npz), "--json", str(pipe)]) == 0
+    assert json.loads(os.read(reader, 2**20))["verdict"] == found().verdict
+    os.close(reader)
+
+
+def forked(arguments: list, out: Path, err: Path) -> int:
+    """The process id of the command in a fork of this process, which needs no imports."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside idle BLAS threads
+        pid = os.fork()
+    if pid:
+        return pid
+    status = 70
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, path in ((1, out), (2, err)):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+        status = command.main([str(a) for a in arguments])
+    finally:
+        os._exit(status)
+
+
+def ended(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_full_disk_under_standard_output_is_said(npz, tmp_path):
+    told = tmp_path / "told"
+    found()  # before the fork, so that it is kept
+    assert ended(forked([npz], Path("/dev/full"), told)) == 2
+    assert told.read_text() == "standard output: cannot be written (No space left on device)\n"
+
+
+def test_ctrl_c_is_said_and_leaves_nothing(npz, tmp_path, monkeypatch):
+    def interrupted(*_, **__) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.pause()
+
+    monkeypatch.setattr(command, "recommend", interrupted)
+    out, err = tmp_path / "out", tmp_path / "err"
+    assert ended(forked([npz, "--out", tmp_path / "report.html"], out, err)) == 130
+    assert out.read_text() == ""
+    assert err.read_text() == f"{npz}: interrupted; nothing was written\n"
+    assert left(tmp_path) == ["err", "mine.npz", "out"]

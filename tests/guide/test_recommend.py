@@ -1,0 +1,104 @@
+"""Verdicts where the right one is known, and what a verdict may not depend on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+
+import guide_cases as cases
+import numpy as np
+import pytest
+
+from umt_lib.errors import StudyError
+from umt_lib.guide import VERDICTS, Recommendation, evidence, recommend
+from umt_lib.guide.inputs import checked
+
+MADE = {
+    "UME": lambda m: cases.additive(600, m),
+    "UMT": lambda m: cases.shared_noise(240, m),
+    "interactions": lambda m: cases.xor(240, m),
+    "no clear winner": lambda m: cases.noise(240, m),
+}
+
+
+@cache
+def found(verdict: str, modalities: str = "ab") -> Recommendation:
+    """The recommendation for the data set of that right verdict."""
+    return recommend(*MADE[verdict](modalities), folds=3)
+
+
+def measured(recommendation: Recommendation) -> dict:
+    """All of it but the seconds."""
+    whole = recommendation.to_dict()
+    whole["cost"].pop("seconds")
+    return whole
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_the_verdict_is_the_known_one(verdict):
+    assert found(verdict).verdict == verdict
+    assert found(verdict).reason
+
+
+@pytest.mark.parametrize("verdict", ["UMT", "interactions"])
+def test_a_third_modality_that_says_nothing_changes_nothing(verdict):
+    three = found(verdict, "abc")
+    assert three.verdict == verdict
+    assert three.data["modalities"] == {"a": 2, "b": 2, "c": 2}
+    assert "c alone" in three.competitors
+
+
+def test_each_gain_isolates_one_thing():
+    shared, pairs = found("UMT").gains, found("interactions").gains
+    assert shared["joint"].likelihood.low > 0
+    assert shared["additive"].likelihood.low > 0  # it repairs shared noise, too
+    assert pairs["pairs"].accuracy.low > 0.2
+    assert pairs["joint"].accuracy.mean < 0.1  # a linear head cannot see the pair
+    assert found("UME").gains["joint"].likelihood.mean < 0.01
+    assert found("UME").gains["pairs"].likelihood.low <= 0
+
+
+def test_the_papers_rule_stands_beside_ours():
+    assert found("UMT").paper == "UMT"
+    assert found("UME").paper == "no clear winner"
+    assert found("interactions").paper != "interactions"  # it has no such verdict
+
+
+def test_one_seed_gives_one_result_whatever_the_labels_are_called():
+    features, y = cases.noise(60)
+    first = measured(recommend(features, y, folds=2))
+    for values in (["no", "yes"], [-1, 2.5], [False, True]):
+        assert measured(recommend(features, np.array(values)[y], folds=2)) == first
+    assert json.loads(json.dumps(first)) == first
+    assert measured(recommend(features, y, folds=2, seed=1)) != first
+
+
+def test_groups_never_straddle_folds():
+    features, y = cases.noise(120)
+    groups = np.array([f"person {i}" for i in np.arange(120) % 12])
+    inputs = checked(features, y, groups, 3, 1000, 0, "here")
+    asked = []
+    for train, test in evidence._split(inputs, np.arange(120), inputs.folds, 0):
+        assert not set(inputs.groups[train]) & set(inputs.groups[test])
+        asked += test.tolist()
+    assert sorted(asked) == list(range(120))
+    grouped = recommend(features, y, groups, folds=3)
+    assert grouped.data["groups"] == 12
+    assert not any("No groups" in w for w in grouped.warnings)
+
+
+def test_a_draw_is_stratified_and_said():
+    features, y = cases.noise(303)
+    drawn = recommend(features, y, folds=2, max_samples=300)  # 3 left over for 2 classes
+    assert (drawn.data["samples"], drawn.data["samples given"]) == (300, 303)
+    assert any("300 of 303 samples were drawn" in w for w in drawn.warnings)
+
+
+def test_a_fold_without_a_class_is_said_with_the_source(monkeypatch):
+    def gather(*_):
+        raise StudyError("class '3' is in too few groups")
+
+    monkeypatch.setattr(sys.modules["umt_lib.guide.recommend"], "gather", gather)
+    with pytest.raises(StudyError, match="mine: class '3' is in too few groups"):
+        recommend(*cases.noise(60), source="mine")

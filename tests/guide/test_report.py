@@ -1,0 +1,102 @@
+"""The page: complete, self-contained, the same for the same evidence, and safe with any name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from umt_lib.guide import report
+from umt_lib.guide.decide import GAINS, VERDICTS, Measure, Recommendation
+from umt_lib.guide.evidence import ADDITIVE, BEST, LINEAR, MEAN, PAIRS
+from umt_lib.metrics import Interval
+
+DATA = {
+    "source": "mine.npz",
+    "samples": 90,
+    "samples given": 90,
+    "modalities": {"audio": 3, "video": 5},
+    "classes": 2,
+    "groups": None,
+    "folds": 5,
+    "seed": 0,
+}
+
+
+def measure(mean: float, half: float = 0.01) -> Measure:
+    return Measure(*[Interval(mean, mean - half, mean + half, 90)] * 2)
+
+
+@pytest.fixture
+def found() -> Recommendation:
+    names = ("audio alone", "video alone", MEAN, BEST, LINEAR, ADDITIVE, PAIRS)
+    gains = {name: measure(0.0) for name in GAINS}
+    return Recommendation(
+        verdict="UME",
+        reason="nothing gains",
+        paper="UMT",
+        competitors={name: measure(0.8) for name in names},
+        gains=gains,
+        chance=0.5,
+        rules=("mean", "mean", "product"),
+        data=DATA,
+        cost={"seconds": 1.0, "fits": 9},
+        warnings=report.warnings("UME", gains, DATA),
+    )
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_it_holds_verdict_reason_advice_and_both_rules(found, verdict):
+    page = replace(found, verdict=verdict).report()
+    for part in (verdict, "Because nothing gains.", "The paper's rule says", "mine.npz"):
+        assert part in page
+    assert report.ADVICE[verdict] in page.replace("&#x27;", "'")
+    for name in found.competitors:
+        assert f"<td>{name}</td><td>80.0 [79.0, 81.0]</td>" in page
+    assert "mean in 2, product in 1" in page
+
+
+def test_it_needs_nothing_else(found):
+    class Links(HTMLParser):
+        found = ()
+
+        def handle_starttag(self, tag, attributes):
+            wanted = ("href", "xlink:href", "src", "rdf:resource")
+            self.found += tuple(v for k, v in attributes if k in wanted and v[:1] != "#")
+            assert tag not in ("script", "link", "iframe", "img")
+
+    links = Links()
+    page = found.report()
+    links.feed(page)
+    assert links.found == ()
+    assert not re.search(r"url\((?!#)", page)
+    assert page.count("<html") == page.count("</html>") == page.count("<svg") == 1
+
+
+def test_the_same_evidence_gives_the_same_bytes(found):
+    assert found.report() == found.report()
+
+
+@pytest.mark.parametrize("name", ["<b>&", "a$b$", r"$\nothing{$", "音声", "a_b^c"])
+def test_names_in_any_script_are_shown_as_they_are(found, name):
+    named = replace(
+        found,
+        competitors={f"{name} alone": measure(0.7), **found.competitors},
+        data={**DATA, "modalities": {name: 3, "video": 5}, "source": f"{name}.npz"},
+    )
+    page = named.report()
+    assert "<b>" not in page
+    escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    assert page.count(escaped) >= 4  # source, modality, picture, table
+
+
+def test_what_shows_in_this_case_is_warned_of_first(found):
+    gains = {**found.gains, "combining": measure(0.1), "additive": measure(0.1)}
+    few = report.warnings("UME", gains, {**DATA, "groups": 4, "samples given": 500})
+    assert [w.split()[0] for w in few[:4]] == ["An", "The", "There", "90"]
+    assert few[4:] == report.ALWAYS
+    pairs = report.warnings("UME", {**found.gains, "pairs": measure(0.1)}, DATA)
+    assert pairs[0].startswith("Pairs clearly gain in log-likelihood")
+    assert pairs[1].startswith("No groups were given")

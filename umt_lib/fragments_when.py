@@ -1,0 +1,156 @@
+"""What the chapter "When should modalities learn together?" includes, made from analyses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import plotly.offline
+
+from umt_lib import plots_guide, plots_map, plots_tradeoff
+from umt_lib.map import reading, words
+from umt_lib.metrics import t_interval
+from umt_lib.wording import NONE, markdown, points
+
+if TYPE_CHECKING:
+    from umt_lib.fragments import Fragments
+    from umt_lib.study import Study
+
+MISSING = "Not measured yet: run `make study`."
+PARTS = {  # function of an analysis: the fragments made from it
+    "map": ("map", "map-against", "map-interactive", "map-table", "map-regret", "map-saw"),
+    "trade-off": ("tradeoff", "tradeoff-remedies", "tradeoff-table", "tradeoff-saw"),
+    "guide-on-data": ("guide-verdicts",),
+    "guide-on-map": ("guide-right", "guide-right-table", "guide-right-saw"),
+    "diagnosis": ("diagnosis",),
+}
+
+
+def write(to: Fragments) -> None:
+    """Every fragment of the chapter; one without its analysis says that it was not measured."""
+    for function, write_them in WRITERS.items():
+        for name in PARTS[function]:
+            to.text(name, MISSING)
+        if measured := to.study.analysed(function):
+            write_them(to, measured)
+    to.table("reproduced-analyses", reproduced(to.study))
+
+
+def reproduced(study: Study) -> str:
+    """Every analysis measured here and published: how many of its numbers are the same."""
+    rows = []
+    for entry in study.analyses.values():
+        if entry.local is None or entry.published is None:
+            missing = "not published" if entry.local else "not measured here"
+            rows.append([entry.name, NONE, NONE, missing])
+            continue
+        here, there = numbers(entry.local.measured), numbers(entry.published.measured)
+        if len(here) != len(there):
+            rows.append([entry.name, f"{len(here):,}", NONE, "**other numbers**"])
+            continue
+        same = sum(a == b for a, b in zip(here, there, strict=True)) / max(1, len(here))
+        agrees = "bit for bit" if same == 1 else "up to the difference of two machines"
+        rows.append([entry.name, f"{len(here):,}", f"{100 * same:.0f}", agrees])
+    return markdown(["analysis", "numbers", "the same, %", "agrees"], rows)
+
+
+def numbers(value: Any) -> list[float]:
+    """All numbers in plain data, in order."""
+    if isinstance(value, Mapping):
+        return [x for part in value.values() for x in numbers(part)]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [x for part in value for x in numbers(part)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+def _map(to: Fragments, measured: dict[str, dict]) -> None:
+    maps = [reading.read(found) for found in measured.values()]
+    maps.sort(key=lambda found: (found.dataset != "synthetic", found.n_train))
+    first = [found for found in maps if found.dataset == "synthetic"]
+    source = to.analysed_from("map")
+    if first:
+        alt = "The synthetic map: which ways to train are not clearly beaten, cell by cell."
+        caption = (
+            "Which ways to train are not clearly beaten? Up: stronger pairs. Right: stronger "
+            "uni-modal features. A pale colour is a small lead over those that are beaten, full "
+            "colour 10 points or more. *joint* and *UMT* take the head and the weight that "
+            "validation chose, UME the better of mean and product."
+        )
+        to.figure("map", plots_map.who_wins(first), alt, caption, source=source)
+        alt = "UMT minus joint training, both with MLP heads, cell by cell."
+        caption = "What distillation gives and takes: UMT minus joint training. Dots are ties."
+        figure = plots_map.against(first, "UMT (MLP)", "joint (MLP)")
+        to.figure("map-against", figure, alt, caption, source=source)
+        _interactive(to, first)
+    to.table("map-table", words.table(maps), source=source)
+    to.table("map-regret", words.regrets(maps), source=source)
+    to.text("map-saw", words.sentences(maps))
+
+
+def _interactive(to: Fragments, maps: list[reading.Map]) -> None:
+    """A page of its own beside the library it needs, shown in a frame: works from file://."""
+    static = to.folder.parent / "_static"
+    static.mkdir(exist_ok=True)
+    (static / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
+    figure = plots_map.interactive(maps)
+    html = figure.to_html(
+        include_plotlyjs="plotly.min.js", div_id="map", config={"displaylogo": False}
+    )
+    html = html.replace("<html>", '<html lang="en">', 1)
+    (static / "map.html").write_text(html, encoding="utf-8")
+    to.text(
+        "map-interactive",
+        "```{raw} html\n"
+        f'<iframe class="interactive" src="../_static/map.html" height="{figure.layout.height}" '
+        'title="The map, interactive: choose two strategies, hover for numbers"></iframe>\n'
+        "```",
+    )
+
+
+def _tradeoff(to: Fragments, measured: dict[str, dict]) -> None:
+    by_dataset = {found["dataset"]: found for found in measured.values()}
+    alt = "Accuracy and EMAP gap over the weight of distillation."
+    caption = "Over the weight of distillation: accuracy, and what the model gains from pairs."
+    source = to.analysed_from("trade-off")
+    to.figure("tradeoff", plots_tradeoff.tradeoff(by_dataset), alt, caption, source=source)
+    alt = "What each remedy gains over plain UMT of the same weight, cell by cell."
+    caption = "Remedies, each against plain UMT of the same weight, paired over seeds."
+    to.figure("tradeoff-remedies", plots_tradeoff.remedies(by_dataset), alt, caption, source=source)
+    to.table("tradeoff-table", plots_tradeoff.table(by_dataset), source=source)
+    to.text("tradeoff-saw", plots_tradeoff.sentences(by_dataset))
+
+
+def _verdicts(to: Fragments, measured: dict[str, dict]) -> None:
+    by_dataset = {found["dataset"]: found for found in measured.values()}
+    table = plots_guide.verdicts(by_dataset)
+    to.table("guide-verdicts", table, source=to.analysed_from("guide-on-data"))
+
+
+def _right(to: Fragments, measured: dict[str, dict]) -> None:
+    by_dataset = {found["dataset"]: found for found in measured.values()}
+    alt = "How often each rule names the better method, and what it loses where it does not."
+    caption = "Is the guide right? Held-out cells only."
+    source = to.analysed_from("guide-on-map")
+    to.figure("guide-right", plots_guide.right(by_dataset), alt, caption, source=source)
+    to.table("guide-right-table", plots_guide.table(by_dataset), source=source)
+    to.text("guide-right-saw", plots_guide.sentences(by_dataset))
+
+
+def _diagnosis(to: Fragments, measured: dict[str, dict]) -> None:
+    rows = []
+    for found in measured.values():
+        for head, values in found["heads"].items():
+            for diagnostic, seeds in values.items():
+                cells = [found["dataset"], head, diagnostic, points(t_interval(seeds))]
+                rows.append(cells)
+    table = markdown(["data set", "head", "diagnostic", "points of accuracy"], rows)
+    to.table("diagnosis", table, source=to.analysed_from("diagnosis"))
+
+
+WRITERS = {
+    "map": _map,
+    "trade-off": _tradeoff,
+    "guide-on-data": _verdicts,
+    "guide-on-map": _right,
+    "diagnosis": _diagnosis,
+}

@@ -1,0 +1,67 @@
+"""What the guide sees of each modality: the encoder's features, and the leading parts of its input.
+
+An encoder that was trained on one modality has little reason to keep what speaks only together with
+another modality; its last layer then hides the pairs. Where the inputs are at hand, their leading
+principal components, set beside the features, let the guide look past the encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from umt_lib import params as params_files
+from umt_lib import paths
+from umt_lib.data.base import Splits
+from umt_lib.experiment import finished
+from umt_lib.inference import outputs
+
+COMPONENTS = 32  # at most
+
+
+def with_inputs(
+    features: Mapping[str, np.ndarray], train: Mapping[str, Tensor], asked: Mapping[str, Tensor]
+) -> dict[str, np.ndarray]:
+    """Features (n, d) of ``asked`` -> (n, d + c), the components of the raw inputs beside them.
+
+    Args:
+        features: {modality: (n, d)}, what an encoder made of ``asked``.
+        train: {modality: (n', ...)}, the inputs that the components are fitted on.
+        asked: {modality: (n, ...)}, the inputs of the samples the guide will see.
+    """
+    return {
+        m: np.hstack([z, components(train[m].numpy(), asked[m].numpy())])
+        for m, z in features.items()
+    }
+
+
+def components(train: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """(n, c): those leading components that vary more than the average one, 1 to 32 of them.
+
+    Noise of equal size in all directions is left out: every column the guide need not look at makes
+    pairs easier to find among the rest.
+    """
+    train, asked = (x.reshape(len(x), -1).astype(np.float64) for x in (train, asked))
+    rank = min(len(train) - 1, train.shape[1])
+    solver = "full" if train.shape[1] <= 4 * COMPONENTS else "randomized"
+    fitted = PCA(min(COMPONENTS, rank), svd_solver=solver, random_state=0).fit(train)
+    average = train.var(axis=0, ddof=1).sum() / rank
+    kept = max(1, int((fitted.explained_variance_ > average).sum()))
+    return fitted.transform(asked)[:, :kept]
+
+
+def last_layer(dataset: str, seed: int) -> tuple[dict[str, np.ndarray], Splits]:
+    """Validation features of the uni-modal encoders of ``seed``, finished runs, and the data.
+
+    Raises:
+        StudyError: a uni-modal experiment of the data set has not been run.
+    """
+    features = {}
+    for file in sorted(paths.PARAMS.glob(f"{dataset}-unimodal-*.yaml")):
+        if modality := params_files.read(file)["method"].get("modality"):
+            model, splits = finished(file.stem, seed)
+            features[modality] = outputs(model, splits.validation).features[modality].numpy()
+    return features, splits

@@ -1,0 +1,243 @@
+"""Is the guide right? The figure, the table and the sentences; every number is read from cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from umt_lib import plots
+from umt_lib.bootstrap import bootstrap
+from umt_lib.guide.check import ALL, RULES, VIEWS
+from umt_lib.guide.decide import UME, UNCLEAR
+from umt_lib.map.grid import Cell
+from umt_lib.metrics import Interval, t_interval
+from umt_lib.wording import NONE, markdown, percent
+
+Cases = Sequence[Mapping[str, Any]]
+REGIONS = {  # by the strength of pairs
+    "no pairs": lambda case: case["paired"] == 0,
+    "weak pairs (below 0.5)": lambda case: 0 < case["paired"] < 0.5,
+    "strong pairs (0.5 or more)": lambda case: case["paired"] >= 0.5,
+}
+SHOWN = {"ours, with inputs": "umt", "ours": "ume", "paper's, by sign": "joint"}
+AIM_RIGHT, AIM_REGRET = 0.95, 0.005
+FEW = 5  # decided cases; of fewer no share is said
+
+
+def scored(cases: Cases, rule: str) -> dict[str, Interval | None]:
+    """Shares (0..1) and regret of a rule over cells, with bootstrap intervals over cells.
+
+    "right": of decided cases; "named": of the decided ones with a verdict; "unclear when decided"
+    and "unclear when tied"; "regret": over all cases. None where there are too few cases.
+    """
+    found = [case["rules"][rule] for case in cases]
+    axes = ("dataset", *Cell._fields)
+    cells = [tuple(case.get(axis) for axis in axes) for case in cases]
+    decided = np.array([f["decided"] for f in found], dtype=bool)
+    unclear = np.array([f["unclear"] for f in found], dtype=bool)
+
+    def share(name: str, among: np.ndarray) -> Interval | None:
+        values = np.array([f[name] for f in found], dtype=float)[among]
+        where = [cells[i] for i in np.flatnonzero(among)]
+        units = {cell: i for i, cell in enumerate(dict.fromkeys(where))}
+        if len(units) < FEW:
+            return None
+        groups = np.array([units[cell] for cell in where])
+        if name != "regret" and len(set(values.tolist())) == 1:  # a bootstrap would see no doubt
+            doubt = 1 - 0.025 ** (1 / len(units))  # Clopper and Pearson's bound
+            ends = (1 - doubt, 1.0) if values[0] else (0.0, doubt)
+            return Interval(float(values[0]), *ends, len(units))
+        return bootstrap(values[:, None], lambda means: means[..., 0], groups)
+
+    return {
+        "right": share("right", decided),
+        "named": share("right", decided & ~unclear),
+        "unclear when decided": share("unclear", decided),
+        "unclear when tied": share("unclear", ~decided),
+        "regret": share("regret", np.ones_like(decided)),
+    }
+
+
+def held_out(measured: Mapping[str, Any]) -> Cases:
+    """The cases that thresholds have not seen, each with its data set."""
+    return [
+        {**case, "dataset": measured["dataset"]} for case in measured["cases"] if case["held_out"]
+    ]
+
+
+def pooled(measured: Mapping[str, Mapping[str, Any]]) -> Cases:
+    return [case for found in measured.values() for case in held_out(found)]
+
+
+@plots.styled
+def right(measured: dict[str, dict]) -> Figure:
+    """Share right in decided cells, and regret, of three rules by strength of pairs."""
+    cases = pooled(measured)
+    rows = {"all cells": cases} | {n: [c for c in cases if r(c)] for n, r in REGIONS.items()}
+    figure = Figure(figsize=(plots.WIDTH, 3.6))
+    left, where = figure.subplots(1, 2, sharey=True)
+    for place, part in enumerate(rows.values()):
+        for i, (rule, color) in enumerate(SHOWN.items()):
+            found = scored(part, rule)
+            for ax, value in ((left, found["right"]), (where, found["regret"])):
+                if value is None:
+                    continue
+                y, color_ = place + 0.2 * (i - 1), plots.COLORS[color]
+                mean, low, high = (100 * v for v in value[:3])
+                ax.plot([low, high], [y, y], color=color_, linewidth=2)
+                label = rule if place == 0 else None
+                ax.plot(mean, y, "o", color=color_, markersize=6, label=label)
+    for ax, aim in ((left, AIM_RIGHT), (where, AIM_REGRET)):
+        ax.axvline(100 * aim, color=plots.OTHER, linestyle="--", linewidth=1)
+        ax.grid(axis="y", visible=False)
+    left.set_yticks(range(len(rows)), [name.replace(" (", "\n(") for name in rows])
+    left.set(title="Right (%)", xlabel="of decided cells", xlim=(-3, 103))
+    left.set_ylim(len(rows) - 0.5, -0.5)
+    where.set(title="Regret (points)", xlabel="over all cells", xlim=(-0.3, None))
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(SHOWN))
+    return figure
+
+
+def table(measured: dict[str, dict]) -> str:
+    """Every rule over all held-out cells of every map."""
+    rows = []
+    for dataset, found in measured.items():
+        cases = held_out(found)
+        for rule in RULES:
+            score = scored(cases, rule)
+            decided = sum(case["rules"][rule]["decided"] for case in cases)
+            shares = [_share(score[k]) for k in list(score)[:4]]
+            rows.append([dataset, rule, f"{decided} of {len(cases)}", *shares])
+            rows[-1].append(_regret(score["regret"]))
+    head = ["map", "rule", "decided", "right (%)", "right where it names one (%)"]
+    head += ["no clear winner: decided (%)", "no clear winner: ties (%)", "regret (points)"]
+    return markdown(head, rows)
+
+
+def sentences(measured: dict[str, dict]) -> str:
+    """A Markdown list, what speaks against the guide first."""
+    cases = pooled(measured)
+    if not cases:
+        return "No held-out cell was measured."
+    lines = [_aim(cases, rule) for rule in ("ours, with inputs", "ours", "paper's, by sign")]
+    lines += [_blind(cases), _paper(cases), _noise(cases)]
+    first = next(iter(measured.values()))
+    lines.append(
+        f"{len(cases)} held-out cases; truth from {first['seeds']} seeds and {first['n_test']:,} "
+        f"test samples each; the guide saw {first['n_validation']:,} validation samples."
+    )
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _aim(cases: Cases, rule: str) -> str:
+    score = scored(cases, rule)
+    right, regret = score["right"], score["regret"]
+    if right is None or regret is None:
+        return f"**{_name(rule)}**: too few decided cells to say."
+    kept = right.mean >= AIM_RIGHT, regret.mean <= AIM_REGRET
+    verb = {2: "reaches both aims", 1: "reaches one of two aims", 0: "misses both aims"}[sum(kept)]
+    return (
+        f"**{_name(rule)} {verb}** (right in {100 * AIM_RIGHT:.0f}% of decided cells; "
+        f"{100 * AIM_REGRET:.1f} points of regret): right in {percent(right)}%, regret "
+        f"{_regret(regret)} points."
+    )
+
+
+def _blind(cases: Cases) -> str:
+    """How often the last layer hides what the inputs show."""
+    wanted = [c for c in cases if (r := c["rules"]["ours"])["decided"] and r["best"] != UME]
+    seen = {
+        rule: sum(case["rules"][rule]["right"] for case in wanted)
+        for rule in ("ours", "ours, with inputs")
+    }
+    papers = sum(c["verdicts"][VIEWS[0]]["paper by sign"] != UME for c in wanted)
+    return (
+        f"**What the last layer hides**: in {len(wanted)} cells training together is clearly best. "
+        f"Given the last layer, our rule names the way in {seen['ours']}; with components of the "
+        f"inputs in {seen['ours, with inputs']}. A linear head on frozen features beats UME's mean "
+        f"at all in {papers}, and then the paper's rule names UMT."
+    )
+
+
+def _paper(cases: Cases) -> str:
+    parts = []
+    for rule, how in (
+        ("paper's, own two ways, by sign", "by sign"),
+        ("paper's, own two ways", "with an interval"),
+        ("paper's, own two ways, MLP head", "with an interval and an MLP head for UMT"),
+    ):
+        score = scored(cases, rule)
+        share = score["right"] and f"right in {percent(score['right'])}% of decided cells"
+        share = share or "too few cells are decided"
+        parts.append(f"{how}, {share}, regret {_regret(score['regret'])} points")
+    said = "; ".join(parts)
+    return f"**The paper's rule between its own two ways** (UME by the mean, UMT): {said}."
+
+
+def _noise(cases: Cases) -> str:
+    score = scored(cases, "ours, with inputs")
+    decided, tied = score["unclear when decided"], score["unclear when tied"]
+    return (
+        f"**{UNCLEAR.capitalize()}** is said by our rule (with inputs) in {_share(decided)}% of "
+        f"decided cells and in {_share(tied)}% of ties."
+    )
+
+
+def verdicts(measured: dict[str, dict]) -> str:
+    """Per data set what each rule says, by seeds, and what the test split says."""
+    rows = []
+    for dataset, found in measured.items():
+        cases = found["cases"]
+        said = [_counts([c["verdicts"][v]["ours"] for c in cases]) for v in VIEWS]
+        said.append(_counts([c["verdicts"][VIEWS[0]]["paper"] for c in cases]))
+        regrets = []
+        for rule in ("ours, with inputs", "ours", "paper's"):
+            regrets.append(f"{100 * np.mean([c['rules'][rule]['regret'] for c in cases]):.1f}")
+        rows.append([dataset, *reversed(said[:2]), said[2], _truth(found), *regrets])
+    head = ["data set", "our verdict (seeds)", "from the last layer only", "the paper's rule"]
+    head += ["the test split", "regret, ours", "last layer only", "paper's"]
+    few = [d for d, found in measured.items() if found["groups"] == "too few"]
+    note = (
+        f"\n\n{', '.join(few)}: the validation split has too few groups for folds, so the guide "
+        f"treats its samples as independent."
+    )
+    return markdown(head, rows) + (note if few else "")
+
+
+def _truth(found: Mapping[str, Any]) -> str:
+    """``interactions``, or which ways tie with the best."""
+    means = {v: np.mean(found["test"][way]) for v, way in ALL.items()}
+    best = max(means, key=means.__getitem__)
+    top = np.asarray(found["test"][ALL[best]])
+    ties = [
+        verdict
+        for verdict, way in ALL.items()
+        if verdict != best and t_interval(top - np.asarray(found["test"][way])).low <= 0
+    ]
+    return f"{best}; ties with {', '.join(ties)}" if ties else best
+
+
+def _counts(said: Sequence[str]) -> str:
+    parts = [f"{v} ({said.count(v)})" for v in sorted(set(said), key=lambda v: -said.count(v))]
+    return ", ".join(parts)
+
+
+def _share(value: Interval | None) -> str:
+    return NONE if value is None else percent(value)
+
+
+def _regret(value: Interval | None) -> str:
+    return NONE if value is None else percent(value)
+
+
+def _name(rule: str) -> str:
+    names = {
+        "ours": "Our rule, last layer only",
+        "ours, with inputs": "Our rule, with inputs",
+        "paper's, by sign": "The paper's rule, by sign",
+    }
+    return names[rule]
