@@ -44,6 +44,28 @@ def bootstrap(
     Raises:
         StudyError: fewer than 2 samples or groups.
     """
+    means, number = _resampled(scores, groups, seed)
+    low, high = np.quantile(statistic(means), _ends(number, level))
+    whole = float(statistic(np.asarray(scores, dtype=float).mean(axis=0)))
+    return Interval(whole, float(low), float(high), number)
+
+
+def bootstrap_means(
+    scores: np.ndarray, groups: np.ndarray | None = None, seed: int = 0, level: float = 0.95
+) -> list[Interval]:
+    """The mean of every column of ``scores`` (n, c) with its interval, from one set of draws.
+
+    Raises:
+        StudyError: fewer than 2 samples or groups.
+    """
+    means, number = _resampled(scores, groups, seed)
+    ends = np.quantile(means, _ends(number, level), axis=0)
+    columns = zip(scores.mean(axis=0), *ends, strict=True)
+    return [Interval(float(mean), float(low), float(high), number) for mean, low, high in columns]
+
+
+def _resampled(scores: np.ndarray, groups: np.ndarray | None, seed: int) -> tuple[np.ndarray, int]:
+    """Column means (resamples, c), and the number of units that were drawn from."""
     units = np.arange(len(scores)) if groups is None else np.unique(groups, return_inverse=True)[1]
     number = int(units.max(initial=-1)) + 1
     if number < 2:
@@ -56,8 +78,10 @@ def bootstrap(
         size = min(block, RESAMPLES - start)
         drawn.append(rng.multinomial(number, np.full(number, 1 / number), size=size) @ sums)
     totals = np.concatenate(drawn)
-    values = statistic(totals[:, :-1] / totals[:, -1:])
+    return totals[:, :-1] / totals[:, -1:], number
+
+
+def _ends(number: int, level: float) -> list[float]:
+    """The two quantiles that are as wide apart as a t-interval of so many units."""
     wide = stats.t.ppf((1 + level) / 2, number - 1) * math.sqrt(number / (number - 1))
-    low, high = np.quantile(values, [stats.norm.cdf(-wide), stats.norm.cdf(wide)])
-    whole = float(statistic(np.asarray(scores, dtype=float).mean(axis=0)))
-    return Interval(whole, float(low), float(high), number)
+    return [stats.norm.cdf(-wide), stats.norm.cdf(wide)]

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from umt_lib import plots
 from umt_lib.bootstrap import bootstrap
 from umt_lib.guide.check import ALL, RULES, VIEWS
-from umt_lib.guide.decide import UME, UNCLEAR
+from umt_lib.guide.decide import UME, UNCLEAR, VERDICTS
 from umt_lib.map.grid import Cell
 from umt_lib.metrics import Interval, t_interval
 from umt_lib.wording import NONE, markdown, percent
@@ -22,7 +22,12 @@ REGIONS = {  # by the strength of pairs
     "weak pairs (below 0.5)": lambda case: 0 < case["paired"] < 0.5,
     "strong pairs (0.5 or more)": lambda case: case["paired"] >= 0.5,
 }
-SHOWN = {"ours, with inputs": "umt", "ours": "ume", "paper's, by sign": "joint"}
+SHOWN = {
+    "ours, with inputs": "umt",
+    "ours": "ume",
+    "paper's, by sign": "joint",
+    "always joint (MLP)": "unimodal",
+}
 AIM_RIGHT, AIM_REGRET = 0.95, 0.005
 FEW = 5  # decided cases; of fewer no share is said
 
@@ -77,7 +82,7 @@ def right(measured: dict[str, dict]) -> Figure:
     """Share right in decided cells, and regret, of three rules by strength of pairs."""
     cases = pooled(measured)
     rows = {"all cells": cases} | {n: [c for c in cases if r(c)] for n, r in REGIONS.items()}
-    figure = Figure(figsize=(plots.WIDTH, 3.6))
+    figure = Figure(figsize=(plots.WIDTH, 4.2))
     left, where = figure.subplots(1, 2, sharey=True)
     for place, part in enumerate(rows.values()):
         for i, (rule, color) in enumerate(SHOWN.items()):
@@ -85,7 +90,7 @@ def right(measured: dict[str, dict]) -> Figure:
             for ax, value in ((left, found["right"]), (where, found["regret"])):
                 if value is None:
                     continue
-                y, color_ = place + 0.2 * (i - 1), plots.COLORS[color]
+                y, color_ = place + 0.18 * (i - 1.5), plots.COLORS[color]
                 mean, low, high = (100 * v for v in value[:3])
                 ax.plot([low, high], [y, y], color=color_, linewidth=2)
                 label = rule if place == 0 else None
@@ -98,7 +103,7 @@ def right(measured: dict[str, dict]) -> Figure:
     left.set_ylim(len(rows) - 0.5, -0.5)
     where.set(title="Regret (points)", xlabel="over all cells", xlim=(-0.3, None))
     handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(SHOWN))
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -124,7 +129,7 @@ def sentences(measured: dict[str, dict]) -> str:
     if not cases:
         return "No held-out cell was measured."
     lines = [_aim(cases, rule) for rule in ("ours, with inputs", "ours", "paper's, by sign")]
-    lines += [_blind(cases), _paper(cases), _noise(cases)]
+    lines += [_limits(cases), _blind(cases), _paper(cases), _noise(cases)]
     first = next(iter(measured.values()))
     lines.append(
         f"{len(cases)} held-out cases; truth from {first['seeds']} seeds and {first['n_test']:,} "
@@ -140,10 +145,27 @@ def _aim(cases: Cases, rule: str) -> str:
         return f"**{_name(rule)}**: too few decided cells to say."
     kept = right.mean >= AIM_RIGHT, regret.mean <= AIM_REGRET
     verb = {2: "reaches both aims", 1: "reaches one of two aims", 0: "misses both aims"}[sum(kept)]
+    sure = right.low >= AIM_RIGHT and regret.high <= AIM_REGRET
+    doubt = " in the mean, but its intervals do not: this many cells prove neither"
     return (
-        f"**{_name(rule)} {verb}** (right in {100 * AIM_RIGHT:.0f}% of decided cells; "
-        f"{100 * AIM_REGRET:.1f} points of regret): right in {percent(right)}%, regret "
-        f"{_regret(regret)} points."
+        f"**{_name(rule)} {verb}**{doubt if all(kept) and not sure else ''} (right in "
+        f"{100 * AIM_RIGHT:.0f}% of decided cells; {100 * AIM_REGRET:.1f} points of regret): right "
+        f"in {percent(right)}% of {right.n} decided cells, regret {_regret(regret)} points."
+    )
+
+
+def _limits(cases: Cases) -> str:
+    """What the decided cells can test at all, and what asking nothing would have got."""
+    decided = [c["rules"]["ours"]["best"] for c in cases if c["rules"]["ours"]["decided"]]
+    counts = ", ".join(f"{v} in {decided.count(v)}" for v in VERDICTS[:3])
+    blind = ("always joint (MLP)", "always UME")
+    lost = {rule: _regret(scored(cases, rule)["regret"]) for rule in blind}
+    untested = [v for v in VERDICTS[:3] if v not in decided]
+    tail = f" So being right was not tested for {' and '.join(untested)}." if untested else ""
+    return (
+        f"**What this can and cannot show**: of {len(decided)} decided cells the best is {counts}."
+        f"{tail} Asking nothing and always training jointly with an MLP head has a regret of "
+        f"{lost['always joint (MLP)']} points, always taking UME one of {lost['always UME']}."
     )
 
 

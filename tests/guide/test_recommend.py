@@ -102,3 +102,9 @@ def test_a_fold_without_a_class_is_said_with_the_source(monkeypatch):
     monkeypatch.setattr(sys.modules["umt_lib.guide.recommend"], "gather", gather)
     with pytest.raises(StudyError, match="mine: class '3' is in too few groups"):
         recommend(*cases.noise(60), source="mine")
+
+
+def test_a_joint_head_that_beats_only_a_worse_ensemble_is_no_reason_to_train_jointly():
+    """Noise: some rule is always the better of two that both lose to the commonest class."""
+    verdicts = {recommend(*cases.noise(120, seed=s), folds=3).verdict for s in range(4)}
+    assert not verdicts & {"UMT", "interactions"}

@@ -24,6 +24,7 @@ in log-likelihood is above 0):
    can join features (not a linear one).
 2. ``UMT``: the linear head clearly beats UME's *best* rule, by at least 0.5 accuracy points. The
    features hold something in common that only training together uses.
+   Both of these must clearly beat naming the commonest class themselves.
 3. ``UME``: UME clearly beats naming the commonest class; neither the linear head nor pairs gain 0.5
    points, and the upper ends of both intervals stay below 2 points.
 4. ``no clear winner``: anything else.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
-from umt_lib.bootstrap import CHUNK, RESAMPLES
+from umt_lib.bootstrap import bootstrap_means
 from umt_lib.guide import report
 from umt_lib.guide.evidence import ADDITIVE, BEST, LINEAR, MEAN, PAIRS, Evidence
 from umt_lib.guide.inputs import Inputs
@@ -76,28 +74,9 @@ def measures(
     scores = evidence.scores
     gains = {name: scores[a] - scores[b] for name, (a, b) in GAINS.items()}
     columns = np.hstack([*scores.values(), *gains.values()])
-    found = iter(_intervals(columns, groups, seed))
+    found = iter(bootstrap_means(columns, groups, seed))
     both = [{name: Measure(next(found), next(found)) for name in part} for part in (scores, gains)]
     return both[0], both[1]
-
-
-def _intervals(columns: np.ndarray, groups: np.ndarray | None, seed: int) -> list[Interval]:
-    """Mean of every column with the interval of :mod:`umt_lib.bootstrap`, from one set of draws."""
-    units = np.arange(len(columns)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    number = int(units.max()) + 1
-    sums = np.zeros((number, columns.shape[1] + 1))  # the last column counts the unit's samples
-    np.add.at(sums, units, np.column_stack([columns, np.ones(len(columns))]))
-    rng = np.random.default_rng(seed)
-    drawn, block = [], max(1, CHUNK // number)
-    for start in range(0, RESAMPLES, block):
-        size = min(block, RESAMPLES - start)
-        drawn.append(rng.multinomial(number, np.full(number, 1 / number), size=size) @ sums)
-    totals = np.concatenate(drawn)
-    wide = stats.t.ppf(0.975, number - 1) * math.sqrt(number / (number - 1))
-    ends = [stats.norm.cdf(-wide), stats.norm.cdf(wide)]
-    low, high = np.quantile(totals[:, :-1] / totals[:, -1:], ends, axis=0)
-    found = zip(columns.mean(axis=0), low, high, strict=True)
-    return [Interval(float(m), float(a), float(b), number) for m, a, b in found]
 
 
 def paper_rule(gains: dict[str, Measure]) -> str:
@@ -115,17 +94,18 @@ def our_rule(
     pairs, joint = gains["pairs"], gains["joint"]
     accuracy = {name: m.accuracy.mean for name, m in competitors.items()}
     worth = accuracy[PAIRS] - max(accuracy[n] for n in (ADDITIVE, LINEAR, BEST))
-    if _clear(pairs) and worth >= FLOOR:
+    informed = {name for name, m in competitors.items() if m.accuracy.low > chance}
+    if _clear(pairs) and worth >= FLOOR and PAIRS in informed:
         return INTERACTIONS, (
             f"a correction that sees modalities together gains {_points(worth)} on held-out "
             f"samples over the best model that adds them up"
         )
-    if _clear(joint) and joint.accuracy.mean >= FLOOR:
+    if _clear(joint) and joint.accuracy.mean >= FLOOR and LINEAR in informed:
         return UMT, (
             f"one linear head on all features gains {_points(joint.accuracy.mean)} over the best "
             f"combination of uni-modal predictions, and pairs add nothing clear beyond it"
         )
-    if competitors[BEST].accuracy.low <= chance:
+    if BEST not in informed:
         return UNCLEAR, (
             "the uni-modal predictions are not clearly better than naming the commonest class, "
             "and nothing joint is clearly better than they are"

@@ -8,7 +8,8 @@
   other column is ``<modality>.<anything>`` (the modality is what stands before the first dot) or
   ``<modality>_<number>``. Parquet needs pyarrow.
 * **finished runs of ours**: the name of a data set. The uni-modal encoders of one seed encode the
-  validation split. Their training split would not do: they have fitted its labels.
+  validation split, and components of the inputs stand beside (:mod:`umt_lib.guide.views`). The
+  training split would not do: the encoders have fitted its labels.
 """
 
 from __future__ import annotations
@@ -23,13 +24,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from umt_lib import params as params_files
-from umt_lib import paths, provenance
 from umt_lib.data import DATASETS
 from umt_lib.errors import StudyError, nearest
-from umt_lib.experiment import Experiment
-from umt_lib.files import load_tensors
-from umt_lib.inference import outputs
+from umt_lib.guide import views
 
 LABELS, GROUPS = ("labels", "label"), ("groups", "group")
 DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
@@ -71,36 +68,16 @@ def load(source: str, seed: int = 0) -> Source:
 
 
 def runs(dataset: str, seed: int) -> Source:
-    """Validation features of the uni-modal encoders of ``seed``.
+    """Validation samples as the uni-modal encoders of ``seed`` see them, inputs beside.
 
     Raises:
         StudyError: a uni-modal experiment of the data set has not been run.
     """
-    features = {}
-    for file in sorted(paths.PARAMS.glob(f"{dataset}-unimodal-*.yaml")):
-        params = params_files.read(file)
-        if params["method"]["name"] != "unimodal":
-            continue
-        checkpoint = paths.checkpoints_dir() / file.stem / f"seed{seed}.safetensors"
-        if not checkpoint.exists():
-            if seed not in params["seeds"]:
-                raise StudyError(
-                    f"{dataset}: params/{file.name} has no seed {seed}; give one of "
-                    f"{params['seeds']}"
-                )
-            raise StudyError(
-                f"{checkpoint}: no such checkpoint; run python -m umt_lib.experiment "
-                f"params/{file.name} first, or give a file of features"
-            )
-        tensors, about = load_tensors(checkpoint)
-        splits = provenance.splits(about["params"])
-        modality = about["params"]["method"]["modality"]
-        model = Experiment(about["params"], splits).make(modalities=(modality,))
-        model.load_state_dict(tensors)
-        features[modality] = outputs(model, splits.validation).features[modality].numpy()
+    features, splits = views.last_layer(dataset, seed)
     held = splits.validation
+    seen = views.with_inputs(features, splits.train.x, held.x)
     name = f"{dataset}, validation split, uni-modal encoders of seed {seed}"
-    return Source(features, held.y.numpy(), held.groups, name)
+    return Source(seen, held.y.numpy(), held.groups, name)
 
 
 def _npz(path: Path) -> Source:

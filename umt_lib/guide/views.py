@@ -16,6 +16,7 @@ from torch import Tensor
 from umt_lib import params as params_files
 from umt_lib import paths
 from umt_lib.data.base import Splits
+from umt_lib.errors import StudyError
 from umt_lib.experiment import finished
 from umt_lib.inference import outputs
 
@@ -57,11 +58,16 @@ def last_layer(dataset: str, seed: int) -> tuple[dict[str, np.ndarray], Splits]:
     """Validation features of the uni-modal encoders of ``seed``, finished runs, and the data.
 
     Raises:
-        StudyError: a uni-modal experiment of the data set has not been run.
+        StudyError: a uni-modal experiment of the data set has not been run, or not for this seed.
     """
     features = {}
     for file in sorted(paths.PARAMS.glob(f"{dataset}-unimodal-*.yaml")):
-        if modality := params_files.read(file)["method"].get("modality"):
+        params = params_files.read(file)
+        if seed not in params["seeds"]:
+            raise StudyError(
+                f"{dataset}: params/{file.name} has no seed {seed}; give one of {params['seeds']}"
+            )
+        if modality := params["method"].get("modality"):
             model, splits = finished(file.stem, seed)
             features[modality] = outputs(model, splits.validation).features[modality].numpy()
     return features, splits
