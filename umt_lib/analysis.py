@@ -3,10 +3,10 @@
     python -m umt_lib.analysis params/analyses/map-synthetic-2048.yaml
 
 An experiment trains one method on one data set; an analysis asks a question of many: who wins
-where (the map), what distillation costs, whether the guide is right. Its params file names a
-function of :data:`ANALYSES` with its options, and the results it ``needs``. What it measures is
-written to ``runs/results/analyses/<name>.json``, with its provenance, and is current as long as
-parameters, code and needs are what they were.
+where (the map), what the feature-learning account predicts (theory), whether the guide is right.
+Its params file names a function of :data:`ANALYSES` with its options, and the results it
+``needs``. What it measures is written to ``runs/results/analyses/<name>.json``, with its
+provenance, and is current as long as parameters, code and needs are what they were.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Annotated, Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from umt_lib import diagnosis, models, paths, provenance
+from umt_lib import diagnosis, models, paths, provenance, theory
 from umt_lib import params as params_files
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
@@ -36,6 +36,7 @@ from umt_lib.worker import tally
 
 ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {
     "diagnosis": diagnosis.measure,
+    "theory": theory.measure,
     "map": measure.measure,
     "trade-off": tradeoff.measure,
     "guide-on-data": check.on_data,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.offline
 
-from umt_lib import plots_guide, plots_map, plots_tradeoff
+from umt_lib import plots_guide, plots_map, plots_theory, plots_tradeoff
 from umt_lib.map import reading, words
 from umt_lib.metrics import t_interval
 from umt_lib.wording import NONE, markdown, points
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MISSING = "Not measured yet: run `make study`."
 PARTS = {  # function of an analysis: the fragments made from it
+    "theory": ("theory", "theory-saw"),
     "map": ("map", "map-against", "map-interactive", "map-table", "map-regret", "map-saw"),
     "trade-off": ("tradeoff", "tradeoff-remedies", "tradeoff-table", "tradeoff-saw"),
     "guide-on-data": ("guide-verdicts",),
@@ -61,6 +62,15 @@ def numbers(value: Any) -> list[float]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [x for part in value for x in numbers(part)]
     return [float(value)] if isinstance(value, int | float) else []
+
+
+def _theory(to: Fragments, measured: dict[str, dict]) -> None:
+    (found,) = measured.values()
+    alt = "Features learned by each training, as the account predicts and as networks did."
+    caption = "Features learned: predicted by the account, and measured in networks."
+    figure = plots_theory.theory(found)
+    to.figure("theory", figure, alt, caption, source=to.analysed_from("theory"))
+    to.text("theory-saw", plots_theory.sentences(found))
 
 
 def _map(to: Fragments, measured: dict[str, dict]) -> None:
@@ -148,6 +158,7 @@ def _diagnosis(to: Fragments, measured: dict[str, dict]) -> None:
 
 
 WRITERS = {
+    "theory": _theory,
     "map": _map,
     "trade-off": _tradeoff,
     "guide-on-data": _verdicts,

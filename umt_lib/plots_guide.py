@@ -160,12 +160,19 @@ def _limits(cases: Cases) -> str:
     counts = ", ".join(f"{v} in {decided.count(v)}" for v in VERDICTS[:3])
     blind = ("always joint (MLP)", "always UME")
     lost = {rule: _regret(scored(cases, rule)["regret"]) for rule in blind}
+    means = {
+        rule: np.mean([c["rules"][rule]["regret"] for c in cases])
+        for rule in (*blind, "ours, with inputs")
+    }
+    ours = means.pop("ours, with inputs")
+    verb = "beats" if ours < min(means.values()) else "does not beat"
     untested = [v for v in VERDICTS[:3] if v not in decided]
     tail = f" So being right was not tested for {' and '.join(untested)}." if untested else ""
     return (
         f"**What this can and cannot show**: of {len(decided)} decided cells the best is {counts}."
         f"{tail} Asking nothing and always training jointly with an MLP head has a regret of "
-        f"{lost['always joint (MLP)']} points, always taking UME one of {lost['always UME']}."
+        f"{lost['always joint (MLP)']} points, always taking UME one of {lost['always UME']}. "
+        f"**The guide (with inputs) {verb} the better of these two.**"
     )
 
 

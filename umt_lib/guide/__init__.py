@@ -17,7 +17,7 @@ kind of model on both sides a difference is due to how modalities are joined. Wh
 classifier misses within one modality goes to the additive correction, not to the pairs.
 
 **Our rule**, first match (gains are held-out and paired; "clearly" = the 95% interval of the gain
-in log-likelihood is above 0):
+in log-likelihood or in accuracy is above 0):
 
 1. ``interactions``: the correction with pairs clearly beats the additive one, and is at least 0.5
    accuracy points better than it, than the linear head and than UME. Train jointly with a head that
@@ -29,8 +29,8 @@ in log-likelihood is above 0):
    points, and the upper ends of both intervals stay below 2 points.
 4. ``no clear winner``: anything else.
 
-The log-likelihood decides whether a gain is real, as it is the more sensitive; the accuracy
-decides whether it matters. 0.5 points: below, a joint training is not worth its cost. 2 points: the
+Either may show that a gain is real (one over-confident sample can spoil the likelihood); the
+accuracy decides whether it matters. 0.5 points: below, a joint training is not worth its cost. 2 points: the
 loss "UME" may still hide; with a few hundred samples no verdict is that sure.
 
 **The paper's rule** stands beside it: the linear head against UME by the mean of probabilities, in

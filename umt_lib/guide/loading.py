@@ -27,6 +27,7 @@ import pandas as pd
 from umt_lib.data import DATASETS
 from umt_lib.errors import StudyError, nearest
 from umt_lib.guide import views
+from umt_lib.guide.inputs import INNER
 
 LABELS, GROUPS = ("labels", "label"), ("groups", "group")
 DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
@@ -76,8 +77,11 @@ def runs(dataset: str, seed: int) -> Source:
     features, splits = views.last_layer(dataset, seed)
     held = splits.validation
     seen = views.with_inputs(features, splits.train.x, held.x)
-    name = f"{dataset}, validation split, uni-modal encoders of seed {seed}"
-    return Source(seen, held.y.numpy(), held.groups, name)
+    name, groups = f"{dataset}, validation split, uni-modal encoders of seed {seed}", held.groups
+    number = 0 if groups is None else len(np.unique(groups))
+    if 0 < number < INNER:  # say so, and go on: the verdict is then one for these groups only
+        name, groups = f"{name}, {number} groups taken together", None
+    return Source(seen, held.y.numpy(), groups, name)
 
 
 def _npz(path: Path) -> Source:
