@@ -30,8 +30,8 @@ in log-likelihood or in accuracy is above 0):
 4. ``no clear winner``: anything else.
 
 Either may show that a gain is real (one over-confident sample can spoil the likelihood); the
-accuracy decides whether it matters. 0.5 points: below, a joint training is not worth its cost. 2 points: the
-loss "UME" may still hide; with a few hundred samples no verdict is that sure.
+accuracy decides whether it matters. 0.5 points: below, a joint training is not worth its cost.
+2 points: the loss "UME" may still hide; with a few hundred samples no verdict is that sure.
 
 **The paper's rule** stands beside it: the linear head against UME by the mean of probabilities, in
 accuracy. Where the two differ, a better rule of combining or an interaction is the reason.
