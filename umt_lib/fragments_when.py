@@ -126,7 +126,10 @@ def _tradeoff(to: Fragments, measured: dict[str, dict]) -> None:
     alt = "What each remedy gains over plain UMT of the same weight, cell by cell."
     caption = "Remedies, each against plain UMT of the same weight, paired over seeds."
     to.figure("tradeoff-remedies", plots_tradeoff.remedies(by_dataset), alt, caption, source=source)
-    to.table("tradeoff-table", plots_tradeoff.table(by_dataset), source=source)
+    tables = plots_tradeoff.table(by_dataset)  # three, with words between
+    to.text("tradeoff-table", f"{tables}
+
+<p class='source'>{source}</p>")
     to.text("tradeoff-saw", plots_tradeoff.sentences(by_dataset))
 
 

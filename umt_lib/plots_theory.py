@@ -178,13 +178,13 @@ def _interval(found: Interval) -> str:
 def _threshold(measured: dict[str, Any]) -> str:
     found = measured["sensitivity"]
     said = "; ".join(
-        f"at {float(clear):g} {row['alone-a'] + row['alone-b']:.1f} alone, {row['joint']:.1f} in "
-        f"joint training and {row['umt']:.1f} in UMT, pairs included"
+        f"{float(clear):g}: {row['alone-a'] + row['alone-b']:.1f} alone, {row['joint']:.1f} in "
+        f"joint training and {row['umt']:.1f} in UMT"
         for clear, row in found.items()
     )
     return (
-        f"**The threshold.** Networks have no edge between learned and not learned. Features that "
-        f"count, per world, by the probability asked for: {said}."
+        f"**The threshold.** Networks have no edge between learned and not learned. Features "
+        f"that count, per world and pairs included, by the probability asked for: {said}."
     )
 
 
