@@ -127,9 +127,7 @@ def _tradeoff(to: Fragments, measured: dict[str, dict]) -> None:
     caption = "Remedies, each against plain UMT of the same weight, paired over seeds."
     to.figure("tradeoff-remedies", plots_tradeoff.remedies(by_dataset), alt, caption, source=source)
     tables = plots_tradeoff.table(by_dataset)  # three, with words between
-    to.text("tradeoff-table", f"{tables}
-
-<p class='source'>{source}</p>")
+    to.text("tradeoff-table", f"{tables}\n\n<p class='source'>{source}</p>")
     to.text("tradeoff-saw", plots_tradeoff.sentences(by_dataset))
 
 
