@@ -126,15 +126,18 @@ def _tradeoff(to: Fragments, measured: dict[str, dict]) -> None:
     alt = "What each remedy gains over plain UMT of the same weight, cell by cell."
     caption = "Remedies, each against plain UMT of the same weight, paired over seeds."
     to.figure("tradeoff-remedies", plots_tradeoff.remedies(by_dataset), alt, caption, source=source)
-    tables = plots_tradeoff.table(by_dataset)  # three, with words between
-    to.text("tradeoff-table", f"{tables}\n\n<p class='source'>{source}</p>")
+    _with_source(to, "tradeoff-table", plots_tradeoff.table(by_dataset), "trade-off")
     to.text("tradeoff-saw", plots_tradeoff.sentences(by_dataset))
+
+
+def _with_source(to: Fragments, name: str, content: str, function: str) -> None:
+    """Several tables with words between them, and the files they were made from."""
+    to.text(name, f"{content}\n\n<p class='source'>{to.analysed_from(function)}</p>")
 
 
 def _verdicts(to: Fragments, measured: dict[str, dict]) -> None:
     by_dataset = {found["dataset"]: found for found in measured.values()}
-    table = plots_guide.verdicts(by_dataset)
-    to.table("guide-verdicts", table, source=to.analysed_from("guide-on-data"))
+    _with_source(to, "guide-verdicts", plots_guide.verdicts(by_dataset), "guide-on-data")
 
 
 def _right(to: Fragments, measured: dict[str, dict]) -> None:
@@ -143,7 +146,7 @@ def _right(to: Fragments, measured: dict[str, dict]) -> None:
     caption = "Is the guide right? Held-out cells only."
     source = to.analysed_from("guide-on-map")
     to.figure("guide-right", plots_guide.right(by_dataset), alt, caption, source=source)
-    to.table("guide-right-table", plots_guide.table(by_dataset), source=source)
+    _with_source(to, "guide-right-table", plots_guide.table(by_dataset), "guide-on-map")
     to.text("guide-right-saw", plots_guide.sentences(by_dataset))
 
 
