@@ -5,16 +5,20 @@ TORCH := torch==2.11.0
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test book smoke lab publish constraints clean
+.PHONY: help setup study study-full test book smoke lab publish constraints clean
 
 help: ## print these verbs
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 13
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 13
 
 setup: ## make the environment in .venv (PYTHON=python3.12, TORCH_BACKEND=cpu are understood)
 	@PYTHON="$(PYTHON)" TORCH_BACKEND="$(TORCH_BACKEND)" sh scripts/setup.sh
 
-study: setup ## run every experiment of params/ on this machine, then build the book
+study: setup ## run the default experiments on this machine, then build the book
 	@$(BIN)/python -m umt_lib.worker serve -- $(BIN)/snakemake --profile profiles/local
+
+study-full: setup ## the same with every experiment of params/: an hour on two cores
+	@$(BIN)/python -m umt_lib.worker serve -- $(BIN)/snakemake --profile profiles/local \
+		--config study=full
 
 test: setup ## run the tests
 	@$(BIN)/python -m pytest

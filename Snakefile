@@ -2,6 +2,7 @@
 #
 #   snakemake --profile profiles/local -n          what would run, and why (runs/stamps/<name>)
 #   snakemake --profile profiles/local             run it, one experiment per core
+#   snakemake --profile profiles/local --config study=full    all of params/, not default.txt alone
 #   snakemake --profile profiles/slurm             the same on a cluster
 #   snakemake --profile profiles/local runs/results/watch-umt.json     one experiment
 import os
@@ -11,13 +12,14 @@ from pathlib import Path
 import yaml
 
 from umt_lib.errors import StudyError
-from umt_lib.graph import mark, sources
+from umt_lib.graph import mark, sources, wanted
 from umt_lib.paths import ROOT, runs
 
 RUNS = runs().relative_to(ROOT) if runs().is_relative_to(ROOT) else runs()
 PARAMS = Path(config.get("params", "params"))
 NAMES = sorted(path.stem for path in PARAMS.glob("*.yaml"))
 ANALYSES = sorted(f"analyses/{path.stem}" for path in PARAMS.glob("analyses/*.yaml"))
+WHICH = config.get("study", "default")
 RESULT = f"{RUNS}/results/{{name}}.json"
 
 
@@ -25,14 +27,15 @@ wildcard_constraints:
     name="[^/]+",
 
 
-
-if workflow.is_main_process:  # not on the nodes of a cluster
-    SOURCES = sources(PARAMS)
-    try:
-        os.environ["UMT_TODO"] = " ".join(mark([*NAMES, *ANALYSES], PARAMS))
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        raise
+try:
+    WANTED = wanted([*NAMES, *ANALYSES], PARAMS, WHICH)
+    if workflow.is_main_process:  # not on the nodes of a cluster
+        SOURCES = sources(PARAMS)
+        stale = mark([*NAMES, *ANALYSES], PARAMS, WHICH)
+        os.environ["UMT_TODO"] = " ".join(name for name in stale if name in WANTED)
+except StudyError as error:
+    print(error, file=sys.stderr)
+    raise
 
 
 def teachers(wildcards):
@@ -56,9 +59,9 @@ def rests_on(file, names):
 rule book:  # made of nothing but current results; asked for every time, it knows what it is made of
     localrule: True
     input:
-        ancient(expand(RESULT, name=[*NAMES, *ANALYSES])),
+        ancient(expand(RESULT, name=WANTED)),
     shell:
-        "{sys.executable} -m umt_lib.graph {PARAMS} {SOURCES} && {sys.executable} -m umt_lib.book"
+        "{sys.executable} -m umt_lib.graph {PARAMS} {WHICH} {SOURCES} && {sys.executable} -m umt_lib.book"
 
 
 rule experiments:
@@ -100,10 +103,10 @@ rule analysis:
 
 
 onerror:
-    missing = [name for name in [*NAMES, *ANALYSES] if not Path(RESULT.format(name=name)).exists()]
+    missing = [name for name in WANTED if not Path(RESULT.format(name=name)).exists()]
     if missing:
         print(
-            f"{len(missing)} of {len([*NAMES, *ANALYSES])} experiments have no result: {', '.join(missing)};",
+            f"{len(missing)} of {len(WANTED)} experiments have no result: {', '.join(missing)};",
             "the same command goes on from here",
             file=sys.stderr,
         )

@@ -3,8 +3,9 @@
     python benchmarks/study_time.py [--out benchmarks/study_time.json]
 
 Runs `make study` in this checkout, then again (a no-op), then rebuilds the book. The share is the
-sum of the experiments' own seconds, each of one process on one thread, over the CPU time of
-everything `make` started. Packages must be installed; results of this machine are deleted first.
+sum of the experiments' and analyses' own seconds, each of one process on one thread, over the CPU
+time of everything `make` started. Packages must be installed; results of this machine are deleted
+first.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from pathlib import Path
 
 import torch
 
-from umt_lib import results
 from umt_lib.paths import ROOT, results_dir, runs
 from umt_lib.provenance import environment
 
@@ -41,7 +41,8 @@ if __name__ == "__main__":
     shutil.rmtree(runs(), ignore_errors=True)
     shutil.rmtree(ROOT / "book/_build", ignore_errors=True)
     wall, cpu = timed("study")
-    inside = sum(results.load(p).provenance.seconds for p in results_dir().glob("*.json"))
+    made = [json.loads(file.read_text()) for file in results_dir().rglob("*.json")]
+    inside = sum(result["provenance"]["seconds"] for result in made)
     again, _ = timed("study")
     shutil.rmtree(ROOT / "book/_build", ignore_errors=True)
     book, _ = timed("book")

@@ -4,11 +4,12 @@ Snakemake compares dates, this study contents. So every experiment gets a stamp 
 ``runs/stamps`` that says in words why its result must be made again, and whose date says the same
 to Snakemake: now where it must, 1970 where it need not. All other dates are declared ancient.
 
-    python -m umt_lib.graph PARAMS SOURCES      writes down that all results are current
+    python -m umt_lib.graph PARAMS WHICH SOURCES   writes down that the results of WHICH are current
 """
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import os
 import sys
@@ -23,16 +24,36 @@ def stamps_dir() -> Path:
     return runs() / "stamps"
 
 
-def mark(names: list[str], params_dir: Path) -> list[str]:
-    """Stamp every experiment and every ``analyses/<name>``; returns those to run.
+def wanted(names: list[str], params_dir: Path, which: str) -> list[str]:
+    """Those of ``names`` that the study called ``which`` runs.
 
-    Where everything lies as it lay when all was current, nothing is asked of the library, whose
-    import takes longer than all else.
+    Args:
+        which: "full" for all; "default" for what ``default.txt`` in ``params_dir`` lists, which
+            is also all where there is no such file.
+
+    Raises:
+        StudyError: a line of the list matches no name.
+    """
+    listed = params_dir / "default.txt"
+    if which == "full" or not listed.exists():
+        return names
+    lines = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines()]
+    patterns = [line for line in lines if line and not line.startswith("#")]
+    if idle := [p for p in patterns if not fnmatch.filter(names, p)]:
+        raise StudyError(f"{listed}: {idle[0]!r} matches no params file; correct or delete it")
+    return [name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns)]
+
+
+def mark(names: list[str], params_dir: Path, which: str = "full") -> list[str]:
+    """Stamp every experiment and every ``analyses/<name>``; returns those that are not current.
+
+    Where everything lies as it lay when all of ``which`` was current, nothing is asked of the
+    library, whose import takes longer than all else.
 
     Raises:
         StudyError: a stamp cannot be written.
     """
-    current = stamps_dir() / ".current"
+    current = stamps_dir() / f".current-{which}"
     if current.exists() and current.read_text() == _state(sources(params_dir)):
         return []
     reasons = {name: _reason(name, params_dir) for name in names}
@@ -42,13 +63,13 @@ def mark(names: list[str], params_dir: Path) -> list[str]:
     return [name for name, reason in reasons.items() if reason]
 
 
-def settle(params_dir: Path, began_with: str) -> None:
-    """After all experiments: remember that this is what all current looks like.
+def settle(params_dir: Path, which: str, began_with: str) -> None:
+    """After all experiments: remember that this is what ``which``, all current, looks like.
 
     Unless the sources are no longer the ones the run graph ``began_with``.
     """
     if sources(params_dir) == began_with:
-        _write(stamps_dir() / ".current", _state(began_with))
+        _write(stamps_dir() / f".current-{which}", _state(began_with))
 
 
 def sources(params_dir: Path) -> str:
@@ -91,4 +112,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    settle(Path(sys.argv[1]), sys.argv[2])
+    settle(Path(sys.argv[1]), *sys.argv[2:])
