@@ -179,16 +179,16 @@ def test_a_sweep_is_decided_by_the_validation_mean(params, monkeypatch):
     assert result.measured.seeds == alone[1.0].seeds
 
 
-def test_the_first_two_seeds_decide_a_sweep_and_the_others_train_its_choice_alone(params, runs):
-    params |= {"seeds": [4, 1, 0], "method": {"name": "joint-auxiliary"}}
+def test_the_first_seeds_decide_a_sweep_and_the_others_train_its_choice_alone(params, runs):
+    params |= {"seeds": [4, 1, 2, 0], "method": {"name": "joint-auxiliary"}}
     result = run({**params, "sweep": {"weight": [0.5, 2.0]}})
     chosen = result.measured.chosen["weight"]
     alone = run({**params, "name": "one", "method": {"name": "joint-auxiliary", "weight": chosen}})
     assert result.measured.seeds == alone.measured.seeds
-    means = [sum(r.validation.accuracy for r in alone.measured.seeds[:2]) / 2]
+    means = [sum(r.validation.accuracy for r in alone.measured.seeds[:3]) / 3]
     assert [t.validation for t in result.measured.sweep if t.value == chosen] == means
     models = {path.stem for path in (runs / "checkpoints" / params["name"]).iterdir()}
-    swept = {f"seed{seed}-weight{value}" for seed in (4, 1) for value in (0.5, 2.0)}
+    swept = {f"seed{seed}-weight{value}" for seed in (4, 1, 2) for value in (0.5, 2.0)}
     assert models == swept | {f"seed0-weight{chosen}"}
 
 

@@ -27,6 +27,7 @@ def save_state(path: Path, state: State, key: str) -> None:
     """Write the state of an unfinished training."""
     tensors = {f"model/{k}": v for k, v in state.model.items()}
     tensors |= {f"best/{k}": v for k, v in state.best.items()}
+    tensors |= {f"method/{k}": v for k, v in state.method.items()}
     for index, slots in state.optimizer["state"].items():
         tensors |= {f"optimizer/{index}/{k}": v for k, v in slots.items() if v is not None}
     groups = state.optimizer["param_groups"]
@@ -39,7 +40,7 @@ def load_state(path: Path, key: str) -> State | None:
     if found is None:
         return None
     tensors, about = found
-    parts: dict[str, dict] = {"model": {}, "best": {}, "optimizer": {}}
+    parts: dict[str, dict] = {"model": {}, "best": {}, "optimizer": {}, "method": {}}
     for name, tensor in tensors.items():
         part, key = name.split("/", 1)
         parts[part][key] = tensor
@@ -48,4 +49,5 @@ def load_state(path: Path, key: str) -> State | None:
         index, slot = key.split("/")
         slots.setdefault(int(index), {})[slot] = tensor
     optimizer = {"state": slots, "param_groups": about["groups"]}
-    return State(Progress(**about["progress"]), parts["model"], parts["best"], optimizer)
+    progress = Progress(**about["progress"])
+    return State(progress, parts["model"], parts["best"], optimizer, parts["method"])

@@ -2,6 +2,8 @@
 
     python -m umt_lib.experiment params/watch-umt.yaml
 
+On several GPUs: torchrun --nproc-per-node 4 -m umt_lib.experiment params/watch-umt.yaml
+
 Validation chooses (the epoch, a swept hyper-parameter, UME's weights); then the test split is read,
 once per seed. Every model is kept under ``runs/checkpoints``, unfinished ones too: the same command
 goes on where the last one stopped.
@@ -12,16 +14,18 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from torch import nn
 from tqdm import tqdm
 
-from umt_lib import metrics, models, paths, provenance
+from umt_lib import metrics, models, parallel, paths, provenance
 from umt_lib import params as params_files
 from umt_lib.checkpoints import load_state, matching, save_state
 from umt_lib.data import Split, Splits
@@ -35,7 +39,8 @@ from umt_lib.results import Cost, Measured, Provenance, Result, Score, SeedRecor
 from umt_lib.training import Progress, State, Training, fit
 
 SAVE_EVERY = 15.0  # seconds of training between two checkpoints of an unfinished run
-SWEEP_SEEDS = 2  # a sweep is decided on the first seeds; only the chosen value is trained on all
+SWEEP_SEEDS = 3  # a sweep is decided on the first seeds; only the chosen value is trained on all
+PROBED = 10_000  # training samples a linear probe learns from at the most, the same always
 
 
 @dataclass
@@ -73,7 +78,7 @@ class Experiment:
             )
         experiment = cls(params, splits)
         try:
-            experiment.make()(splits.train.take(range(2)).x)
+            experiment.make()(splits.train.rows(slice(0, 2)))
         except (RuntimeError, ValueError, IndexError, AssertionError) as error:
             raise StudyError(
                 f"{source}: encoders and head do not take samples of {splits.shapes} ({error}); "
@@ -96,7 +101,9 @@ class Experiment:
         seeds, epochs = self.params["seeds"], self.method({}).epochs(self.training.epochs)
         deciding = seeds[:SWEEP_SEEDS] if len(values) > 1 else seeds
         total = (len(values) * len(deciding) + len(seeds) - len(deciding)) * epochs
-        with tqdm(total=total, desc=self.name, unit="epoch", disable=not progress) as bar:
+        with tqdm(
+            total=total, desc=self.name, unit="epoch", disable=not progress or not parallel.first()
+        ) as bar:
             trials = [[self.train(s, v, place, bar) for s in deciding] for v in values]
             means = [sum(run.validation.accuracy for run in row) / len(row) for row in trials]
             best = max(range(len(values)), key=lambda i: means[i])  # the first of equals
@@ -117,7 +124,8 @@ class Experiment:
             ),
             provenance=self._provenance(runs, place, time.perf_counter() - began),
         )
-        result.save(paths.results_dir() / f"{self.name}.json")
+        if parallel.first():
+            result.save(paths.results_dir() / f"{self.name}.json")
         return result
 
     def method(self, overrides: dict[str, Any]) -> Method:
@@ -130,7 +138,7 @@ class Experiment:
     ) -> LateFusion:
         """A freshly initialised model for ``modalities`` (all of them by default)."""
         encoders = {m: self.params["encoders"][m] for m in modalities or self.splits.modalities}
-        return models.build(
+        model = models.build(
             encoders,
             self.params["head"],
             self.splits.shapes,
@@ -138,18 +146,24 @@ class Experiment:
             auxiliary,
             bf16=self.training.precision == "bf16",
         )
+        if self.training.compile:
+            for encoder in model.encoders.values():
+                encoder.compile()
+        return model
 
     def train(
         self, seed: int, overrides: dict[str, Any], device: torch.device, bar: tqdm
     ) -> Trained:
         """Train one seed, or go on with it, or load it if it is finished."""
+        parallel.wait()  # for files of the training before
         method = self.method(overrides)
         torch.manual_seed(seed)
         teachers = self._teachers(seed, device) if method.needs_teachers else {}
         torch.manual_seed(seed)
-        model = method.build(self.make, teachers).to(device)
+        model = parallel.connect(method.build(self.make, teachers).to(device))
         train, validation = self.splits.train.to(device), self.splits.validation.to(device)
-        method.start(model, Setting(train, validation, teachers, self.splits.augment is not None))
+        augmented, learn = self.splits.augment is not None, partial(self._learn, seed)
+        method.start(model, Setting(train, validation, teachers, augmented, learn))
         keys = {m: about["key"] for m, (_, about) in self._teacher_files(seed).items()}
         key = provenance.training_key(self.params, seed, overrides, keys)
         tag = "-".join([f"seed{seed}", *(f"{k}{v}" for k, v in overrides.items())])
@@ -159,36 +173,45 @@ class Experiment:
             progress = Progress(**found[1]["progress"])
             bar.update(method.epochs(self.training.epochs))
         else:
-            partial = done.with_suffix(".unfinished.safetensors")
-            progress = self._fit(model, method, seed, key, partial, bar)
+            unfinished = done.with_suffix(".unfinished.safetensors")
+            progress = self._fit(model, method, seed, key, unfinished, bar)
             about = {"key": key, "params": self.params, "progress": asdict(progress)}
-            save_tensors(done, model.state_dict(), about)
-            partial.unlink(missing_ok=True)
+            if parallel.first():
+                save_tensors(done, model.state_dict(), about)
+                unfinished.unlink(missing_ok=True)
         logits = method.predict(outputs(model, validation))
         return Trained(model, method, key, progress, _score(logits, validation))
 
     def _fit(
-        self, model: nn.Module, method: Method, seed: int, key: str, partial: Path, bar: tqdm
+        self, model: nn.Module, method: Method, seed: int, key: str, file: Path, bar: tqdm
     ) -> Progress:
         """fit() with a checkpoint now and then, from the one that is there."""
         saved = time.monotonic()
 
         def save(state: State) -> None:
             nonlocal saved
-            if time.monotonic() - saved >= SAVE_EVERY:
-                save_state(partial, state, key)
+            if parallel.first() and time.monotonic() - saved >= SAVE_EVERY:
+                save_state(file, state, key)
                 saved = time.monotonic()
 
         def tick(text: str) -> None:
             bar.set_postfix_str(f"seed {seed}, {text}", refresh=False)
             bar.update()
 
-        state = load_state(partial, key)
+        state = load_state(file, key)
         bar.update(state.progress.epoch if state else 0)
         try:
             return fit(model, method, self.splits, self.training, seed, state, save, tick)
         except StudyError as error:
             raise StudyError(f"{self.name}: {error}") from None
+
+    def _learn(
+        self, seed: int, model: nn.Module, method: Method, train: Split, held: Split, epochs: int
+    ) -> int:
+        """:data:`umt_lib.methods.base.Learn`, on this experiment's schedule."""
+        splits = replace(self.splits, train=train, validation=held)
+        training = replace(self.training, epochs=epochs, probe_every=0)
+        return fit(model, method, splits, training, seed).samples
 
     def _teacher_files(self, seed: int) -> dict[str, tuple[dict[str, torch.Tensor], dict]]:
         """{modality: (tensors, description)} of the uni-modal runs of this seed."""
@@ -232,6 +255,8 @@ class Experiment:
         """Read the test split: the only place that does."""
         device = next(iter(run.model.state_dict().values())).device
         train, test = self.splits.train.to(device), self.splits.test.to(device)
+        if len(train) > PROBED:
+            train = train.take(np.random.default_rng(0).permutation(len(train))[:PROBED])
         known, out = outputs(run.model, train), outputs(run.model, test)
         return SeedRecord(
             seed=seed,
@@ -316,13 +341,17 @@ def main(arguments: list[str] | None = None) -> int:
         params = params_files.read(given.params)
         for setting in given.set:
             _replace(params, setting)
-        result = Experiment.from_params(params, str(given.params)).run(given.device)
+        with parallel.group():
+            result = Experiment.from_params(params, str(given.params)).run(given.device)
+            writes = parallel.first()
     except StudyError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{given.params}: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+    if not writes:
+        return 0
     mean, low, high, n = metrics.t_interval(result.accuracy)
     print(f"{result.name}: test accuracy {mean:.1%} [{low:.1%}, {high:.1%}], {n} seed(s)")
     return 0

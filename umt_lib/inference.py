@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from umt_lib import parallel
 from umt_lib.data.base import Split
 from umt_lib.models import Output
 
@@ -14,12 +15,12 @@ BATCH = 512  # large enough to be fast, small enough for any encoder here on any
 @torch.no_grad()
 def outputs(model: nn.Module, split: Split) -> Output:
     """The model's :class:`Output` on every sample of ``split``, in order; no sample is dropped."""
-    was_training = model.training
+    was_training, device = model.training, split.y.device
     model.eval()
-    parts = [
-        model({m: x[start : start + BATCH] for m, x in split.x.items()})
-        for start in range(0, len(split), BATCH)
-    ]
+    parts = []
+    for start in range(0, len(split), BATCH):
+        rows = parallel.share(slice(start, min(start + BATCH, len(split))))
+        parts.append(model({m: x.to(device) for m, x in split.rows(rows).items()}))
     model.train(was_training)
 
     def joined(dicts: list[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -18,8 +18,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 
-from umt_lib import metrics
-from umt_lib.data.base import Batch, Split, Splits
+from umt_lib import metrics, parallel
+from umt_lib.data.base import Augment, Batch, Split, Splits
+from umt_lib.data.stored import Stored
 from umt_lib.errors import StudyError
 from umt_lib.inference import outputs
 from umt_lib.methods.base import Method
@@ -37,6 +38,8 @@ class Training:
         epochs: of which the last ``decay`` share lowers the learning rate.
         probe_every: epochs between two linear probes along the way; 0 for none.
         precision: "bf16" runs forward passes under autocast.
+        workers: processes that load data which is not in memory; no number depends on it.
+        compile: run the encoders through torch.compile.
     """
 
     epochs: PositiveInt
@@ -47,6 +50,8 @@ class Training:
     decay: Share = 0.3
     probe_every: NonNegativeInt = 0
     precision: Literal["fp32", "bf16"] = "fp32"
+    workers: NonNegativeInt = 0
+    compile: bool = False
 
 
 @dataclass
@@ -56,7 +61,7 @@ class Progress:
     epoch: int = 0  # epochs finished
     best: int = 0  # the epoch (1-based) validation chose; 0 before the first
     curves: dict[str, list] = field(default_factory=dict)
-    seconds: float = 0.0
+    seconds: float = 0.0  # of the processor on a CPU, of the clock elsewhere
     samples: int = 0
 
     @property
@@ -76,28 +81,57 @@ class State:
     model: dict[str, torch.Tensor]
     best: dict[str, torch.Tensor]
     optimizer: dict
+    method: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 class _Rows(Dataset):
-    """A split as a map-style data set that is asked for whole batches."""
+    """A split as a map-style data set that is asked for whole batches by number and rows."""
 
-    def __init__(self, split: Split):
-        self.split = split
+    def __init__(self, split: Split, augment: Augment | None, stream: int):
+        self.split, self.augment, self.stream = split, augment, stream
 
-    def __getitem__(self, index: list[int]) -> Batch:
+    def __getitem__(self, batch: tuple[int, list[int]]) -> Batch:
+        number, index = batch
         rows = torch.tensor(index, device=self.split.y.device)
-        return Batch({m: x[rows] for m, x in self.split.x.items()}, self.split.y[rows], rows)
+        own = parallel.share(rows)
+        if self.augment is None:
+            x = self.split.rows(own)
+        else:  # a stream for each batch: whichever process loads it, it is the same
+            stream = torch.Generator().manual_seed(self.stream * 1_000_003 + number)
+            x = self.augment({m: x[own] for m, x in self.split.x.items()}, stream)
+        return Batch(x, self.split.y[rows], rows)
 
     def __len__(self) -> int:
         return len(self.split)
 
 
-def batches(splits: Splits, train: Split, size: int, seed: int, epoch: int) -> Iterator[Batch]:
-    """The batches of one epoch: every sample once, in an order that seed and epoch decide."""
-    stream = torch.Generator().manual_seed(seed * 100_003 + epoch)
-    sampler = BatchSampler(RandomSampler(train, generator=stream), size, drop_last=False)
-    for batch in DataLoader(_Rows(train), sampler=sampler, batch_size=None):
-        yield batch if splits.augment is None else batch._replace(x=splits.augment(batch.x, stream))
+def batches(
+    splits: Splits, train: Split, size: int, seed: int, epoch: int, workers: int = 0
+) -> Iterator[Batch]:
+    """The batches of one epoch: every sample once, in an order that seed and epoch decide.
+
+    With several processes a last batch that has not a row for each is left out.
+
+    Args:
+        train: ``splits.train``, on the device the batches shall be on.
+        workers: processes that load, where the data is not in memory.
+    """
+    stream, device = seed * 100_003 + epoch, train.y.device
+    order = RandomSampler(train, generator=torch.Generator().manual_seed(stream))
+    drawn = enumerate(BatchSampler(order, size, drop_last=False))
+    sampler = [(i, rows) for i, rows in drawn if len(rows) >= parallel.world()[1]]
+    stored = any(isinstance(x, Stored) for x in train.x.values())
+    loaded = replace(train, y=train.y.cpu()) if stored else train
+    loader = DataLoader(
+        _Rows(loaded, splits.augment, stream),
+        sampler=sampler,
+        batch_size=None,
+        num_workers=workers if stored else 0,
+        pin_memory=stored and device.type == "cuda",
+    )
+    for x, y, index in loader:
+        moved = {m: v.to(device, non_blocking=True) for m, v in x.items()}
+        yield Batch(moved, y.to(device, non_blocking=True), index.to(device, non_blocking=True))
 
 
 def fit(
@@ -135,18 +169,22 @@ def fit(
         progress, best = state.progress, state.best
         model.load_state_dict(state.model)
         optimizer.load_state_dict(state.optimizer)
+        method.restore(state.method)
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
     glimpse = train.take(np.random.default_rng(0).permutation(len(train))[:GLIMPSE])
 
     for epoch in range(progress.epoch, epochs):
-        began = time.perf_counter()
+        began = clock()
+        progress.samples += method.on_epoch(model, epoch, epochs)
         torch.manual_seed(seed * 100_003 + epoch)
         for group in optimizer.param_groups:
             group["lr"] = training.learning_rate * _rate(epoch / epochs, training.decay)
         model.train()
         losses = [
             method.step(model, optimizer, batch) * len(batch.y)
-            for batch in batches(splits, train, training.batch_size, seed, epoch)
+            for batch in batches(splits, train, training.batch_size, seed, epoch, training.workers)
         ]
+        parallel.agree(model)
         loss = torch.stack(losses).sum().item() / len(train)
         if not np.isfinite(loss):
             raise StudyError(
@@ -166,10 +204,10 @@ def fit(
         if now > progress.score:
             progress.best = epoch + 1
             best = {name: value.clone() for name, value in model.state_dict().items()}
-        progress.seconds += time.perf_counter() - began
+        progress.seconds += clock() - began
         tick(f"loss {loss:.3f}, validation {curves['validation_accuracy']:.1%}")
         if save is not None:
-            save(State(progress, model.state_dict(), best, optimizer.state_dict()))
+            save(State(progress, model.state_dict(), best, optimizer.state_dict(), method.state()))
     model.load_state_dict(best)
     return progress
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,16 +11,21 @@ import torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from torch import Tensor
 
+from umt_lib.data.stored import Stored
 from umt_lib.errors import StudyError
 
 SPLIT_SEED = (
     20230  # one fixed cut for every seed of every experiment: a seed never moves the test set
 )
 Augment = Callable[[dict[str, Tensor], torch.Generator], dict[str, Tensor]]
+View = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
 class Batch(NamedTuple):
-    """What one training step sees: ``index`` (B,) are rows of the split it was drawn from."""
+    """What one training step sees: ``index`` (B,) are rows of the split it was drawn from.
+
+    With several processes ``x`` holds this process's share of the rows, the rest all of them.
+    """
 
     x: dict[str, Tensor]
     y: Tensor
@@ -29,24 +34,37 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Split:
-    """One split: ``x`` {modality: (n, ...)}, labels ``y`` (n,) int64, optional ``groups`` (n,)."""
+    """One split: ``x`` {modality: (n, ...)}, labels ``y`` (n,) int64, optional ``groups`` (n,).
 
-    x: dict[str, Tensor]
+    Modalities are tensors, or :class:`umt_lib.data.stored.Stored` where they do not fit in memory.
+    ``view`` makes the network's input of stored rows, the same whenever it is asked (a fixed crop);
+    None where they are the input.
+    """
+
+    x: dict[str, Tensor | Stored]
     y: Tensor
     groups: np.ndarray | None = None
+    view: View | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def to(self, device: torch.device) -> Split:
         """The same split with its tensors on ``device``."""
-        return Split({m: x.to(device) for m, x in self.x.items()}, self.y.to(device), self.groups)
+        moved = {m: x.to(device) for m, x in self.x.items()}
+        return replace(self, x=moved, y=self.y.to(device))
+
+    def rows(self, index: Tensor | slice) -> dict[str, Tensor]:
+        """The network's input at ``index`` as it is looked at, not as it is trained on."""
+        x = {m: x[index] for m, x in self.x.items()}
+        return x if self.view is None else self.view(x)
 
     def take(self, index: np.ndarray | Tensor) -> Split:
         """The samples at ``index``, in that order."""
         index = torch.as_tensor(np.asarray(index), dtype=torch.long)
         groups = None if self.groups is None else self.groups[index.numpy()]
-        return Split({m: x[index] for m, x in self.x.items()}, self.y[index], groups)
+        x = {m: x.take(index) if isinstance(x, Stored) else x[index] for m, x in self.x.items()}
+        return Split(x, self.y[index], groups, self.view)
 
 
 @dataclass(frozen=True)
@@ -55,7 +73,8 @@ class Splits:
 
     ``source`` is a digest of the raw bytes the splits were made from ("" where they are generated
     from options alone): with the options and the code it says whether a result is still current.
-    ``augment`` changes a training batch (same shapes); None where the input is used as it is.
+    ``augment`` makes a training batch of stored rows (shapes as those of ``view``); None where a
+    batch is looked at as in the other splits.
     """
 
     train: Split
@@ -72,7 +91,7 @@ class Splits:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one sample per modality, without the batch dimension."""
-        return {m: tuple(x.shape[1:]) for m, x in self.train.x.items()}
+        return {m: tuple(x.shape[1:]) for m, x in self.train.rows(slice(0, 1)).items()}
 
 
 def check(splits: Splits, name: str) -> Splits:
@@ -90,7 +109,7 @@ def check(splits: Splits, name: str) -> Splits:
                     f"data set {name!r}, {part}: modality {modality!r} has {len(x)} rows for "
                     f"{len(split)} labels; give every modality one row per label"
                 )
-            if not torch.isfinite(x).all():
+            if isinstance(x, Tensor) and not torch.isfinite(x).all():  # stored: when prepared
                 bad = int((~torch.isfinite(x.flatten(1)).all(1)).nonzero()[0])
                 raise StudyError(
                     f"data set {name!r}, {part}: modality {modality!r} holds NaN or infinity, "

@@ -10,7 +10,7 @@ from umt_lib.errors import StudyError
 from umt_lib.map import runs
 from umt_lib.map.grid import grid
 
-CHUNK = 18  # cells trained at once: large enough products, and batches the cache still holds
+CHUNK = 12  # cells trained at once: large enough products, in a bounded memory
 
 
 def measure(

@@ -9,6 +9,7 @@ file. Learnable parameters live in the model; a method holds hyper-parameters an
     predict   how outputs become a prediction         the fused logits
     build     which model is trained                  encoders + head
     start     what is prepared before the first epoch nothing
+    on_epoch  what changes between epochs             nothing
     epochs    how long                                as long as everyone else
 """
 
@@ -27,6 +28,8 @@ from umt_lib.models import LateFusion, Output
 
 Teachers = dict[str, LateFusion]
 Make = Callable[..., LateFusion]  # make(modalities=None, auxiliary=False): a fresh model
+# learn(model, method, train, held out, epochs): in place; returns samples seen
+Learn = Callable[[nn.Module, "Method", Split, Split, int], int]
 
 
 class Setting(NamedTuple):
@@ -36,6 +39,7 @@ class Setting(NamedTuple):
     validation: Split
     teachers: Teachers  # {m: frozen uni-modal model in evaluation mode}; {} unless asked for
     augmented: bool  # whether training inputs differ from epoch to epoch
+    learn: Learn | None = None  # train a model further, as the data set's schedule would
 
 
 @dataclass
@@ -56,6 +60,17 @@ class Method:
 
     def start(self, model: nn.Module, setting: Setting) -> None:
         """Prepare state before the first epoch (also after a resume: derive, do not accumulate)."""
+
+    def on_epoch(self, model: nn.Module, epoch: int, epochs: int) -> int:
+        """Change state before epoch ``epoch`` (from 0) of ``epochs``; returns samples it saw."""
+        return 0
+
+    def state(self) -> dict[str, Tensor]:
+        """What accumulates from batch to batch, for a checkpoint."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from what :meth:`state` gave."""
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
         """What is minimised, a scalar."""
@@ -79,7 +94,7 @@ class Method:
         return out.fused
 
 
-HOOKS = ("build", "start", "loss", "backward", "step", "predict", "epochs")
+HOOKS = ("build", "start", "on_epoch", "loss", "backward", "step", "predict", "epochs")
 
 
 def hooks(method: type[Method]) -> dict[str, bool]:
