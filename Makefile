@@ -1,7 +1,7 @@
 # Verbs only. `make` prints them; each does its own set-up, which costs nothing when it is done.
 PYTHON ?= python3
 BIN := .venv/bin
-TORCH := torch==2.11.0
+TORCH := torch==2.11.0 torchvision==0.26.0 torchaudio==2.11.0
 export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
@@ -36,7 +36,7 @@ publish: setup ## copy this machine's complete, current results to results/, ren
 	@$(BIN)/python -m umt_lib.publish && $(BIN)/python -m umt_lib.book --readme
 
 constraints: setup ## pin today's newest versions of all dependencies (torch: see Makefile)
-	@echo "$(TORCH)" | $(BIN)/uv pip compile pyproject.toml - --all-extras --universal --upgrade \
+	@echo "$(TORCH)" | tr ' ' '\n' | $(BIN)/uv pip compile pyproject.toml - --all-extras --universal --upgrade \
 		--no-annotate --no-header --python-version 3.11 --quiet --output-file constraints.txt
 
 clean: ## delete the environment and everything this machine has made, results included
