@@ -27,6 +27,7 @@ METHOD_NAMES = {  # as the field writes them; a method that is missing here goes
     "ume": "UME",
     "joint-auxiliary": "joint + uni-modal CE",
     "umt": "UMT",
+    "umt-subspace": "UMT, sub-space",
     "unimodal-init": "joint from uni-modal init",
     "frozen": "frozen encoders",
     "joint-longer": "joint, double budget",

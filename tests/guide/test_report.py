@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from umt_lib.guide import report
+from umt_lib.guide import cautions, report
 from umt_lib.guide.decide import GAINS, VERDICTS, Measure, Recommendation
 from umt_lib.guide.evidence import ADDITIVE, BEST, LINEAR, MEAN, PAIRS
 from umt_lib.metrics import Interval
@@ -43,7 +43,7 @@ def found() -> Recommendation:
         rules=("mean", "mean", "product"),
         data=DATA,
         cost={"seconds": 1.0, "fits": 9},
-        warnings=report.warnings("UME", gains, DATA),
+        warnings=cautions.warnings("UME", gains, DATA),
     )
 
 
@@ -94,9 +94,9 @@ def test_names_in_any_script_are_shown_as_they_are(found, name):
 
 def test_what_shows_in_this_case_is_warned_of_first(found):
     gains = {**found.gains, "combining": measure(0.1), "additive": measure(0.1)}
-    few = report.warnings("UME", gains, {**DATA, "groups": 4, "samples given": 500})
+    few = cautions.warnings("UME", gains, {**DATA, "groups": 4, "samples given": 500})
     assert [w.split()[0] for w in few[:4]] == ["An", "The", "There", "90"]
-    assert few[4:] == report.ALWAYS
-    pairs = report.warnings("UME", {**found.gains, "pairs": measure(0.1)}, DATA)
+    assert few[4:] == cautions.ALWAYS
+    pairs = cautions.warnings("UME", {**found.gains, "pairs": measure(0.1)}, DATA)
     assert pairs[0].startswith("Pairs clearly gain in log-likelihood")
     assert pairs[1].startswith("No groups were given")

@@ -39,7 +39,7 @@ from umt_lib.guide import views
 from umt_lib.guide.decide import INTERACTIONS, UME, UMT, UNCLEAR, Recommendation
 from umt_lib.guide.inputs import INNER
 from umt_lib.guide.recommend import recommend
-from umt_lib.map import runs
+from umt_lib.map import lazy, runs
 from umt_lib.map.grid import Cell, Grid, grid
 from umt_lib.methods.ume import fit_weights
 from umt_lib.metrics import t_interval
@@ -131,7 +131,7 @@ def on_map(
     """Both rules on cells of the map, against the truth of all seeds.
 
     Args:
-        dataset: a key of :data:`umt_lib.map.grid.GRIDS`.
+        dataset: a key of :data:`umt_lib.map.grid.GRIDS`, or "lazy" (:mod:`umt_lib.map.lazy`).
         cells: how many, spread evenly over the grid; 0 for all.
         guide_seeds: of so many seeds the guide is given the uni-modal models, one after the other.
         n_validation: samples of the validation split: the guide sees these, and methods choose on
@@ -148,7 +148,7 @@ def on_map(
     """
     if part not in ("held out", "tuning"):
         raise StudyError(f"part is {part!r}; give 'held out' or 'tuning'")
-    where = replace(grid(dataset), n_validation=n_validation)
+    where = replace(lazy.GRID if dataset == "lazy" else grid(dataset), n_validation=n_validation)
     places = [cell for cell in where.cells if held_out(cell) == (part == "held out")]
     places = spread(places, cells)
     cases: list[dict[str, Any]] = []
@@ -217,10 +217,12 @@ def _chosen(by_part: Mapping[str, Mapping[str, np.ndarray]], names: tuple[str, .
     return by_part["test"][max(variants, key=lambda v: by_part["validation"][v].mean())]
 
 
-def _asked(features, train, asked, y, groups) -> dict[str, Recommendation]:
+def _asked(features, train, asked, y, groups, folds: int = 5) -> dict[str, Recommendation]:
     """{view: what the guide says}"""
     given = (features, views.with_inputs(features, train, asked))
-    return {view: recommend(z, y, groups) for view, z in zip(VIEWS, given, strict=True)}
+    return {
+        view: recommend(z, y, groups, folds=folds) for view, z in zip(VIEWS, given, strict=True)
+    }
 
 
 def _record(
@@ -245,10 +247,13 @@ def _record(
     }
 
 
-def on_data(dataset: str, seeds: tuple[int, ...], progress: bool = False) -> dict[str, Any]:
+def on_data(
+    dataset: str, seeds: tuple[int, ...], folds: int = 5, progress: bool = False
+) -> dict[str, Any]:
     """Both rules on a data set's finished runs, against the truth of its test split.
 
-    Groups are left out where the validation split has too few of them for folds ("groups" says so).
+    Groups are left out where the validation split has too few of them for folds ("groups" says so);
+    ``folds`` is the guide's, fewer for a validation split with few samples of a class.
 
     Returns:
         "cases" as of :func:`on_map`, one per seed, and "recommendation": all the evidence of the
@@ -265,7 +270,7 @@ def on_data(dataset: str, seeds: tuple[int, ...], progress: bool = False) -> dic
         groups = held.groups
         if groups is not None and len(set(groups.tolist())) < INNER:
             groups = None
-        found = _asked(features, train.x, held.x, held.y.numpy(), groups)
+        found = _asked(features, train.x, held.x, held.y.numpy(), groups, folds)
         cases.append({"seed": seed, **_record(found, accuracy)})
         first = first or found[VIEWS[1]].to_dict()
     first["cost"].pop("seconds")  # the only part that is not the same when measured again

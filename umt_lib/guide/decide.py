@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from umt_lib.bootstrap import bootstrap_means
-from umt_lib.guide import report
+from umt_lib.guide import cautions, report
 from umt_lib.guide.evidence import ADDITIVE, BEST, LINEAR, MEAN, PAIRS, Evidence
 from umt_lib.guide.inputs import Inputs
 from umt_lib.metrics import Interval
@@ -154,7 +154,7 @@ def conclude(
         rules=evidence.rules,
         data=data,
         cost={"seconds": seconds, "fits": evidence.fits},
-        warnings=report.warnings(verdict, gains, data),
+        warnings=cautions.warnings(verdict, gains, data),
     )
 
 

@@ -1,10 +1,10 @@
-"""The report: one HTML page that needs nothing else, and the sentences of caution on it."""
+"""The report: one HTML page that needs nothing else."""
 
 from __future__ import annotations
 
 import io
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from warnings import catch_warnings, filterwarnings
 
 import matplotlib as mpl
@@ -31,62 +31,12 @@ ADVICE = {
     "the inputs if you can: one training. UME and a linear head cannot use what was found.",
     "no clear winner": "Gather more samples or better features, or take UME, the cheapest.",
 }
-ALWAYS = (
-    "The guide sees the features, not the inputs. An encoder trained on one modality has no reason "
-    "to keep a part that speaks only in a pair; then the pair is missed. Features of several "
-    "layers, or of self-supervised encoders, lower that risk.",
-    "Features of samples that the encoders were trained on look better than they are, each "
-    "modality by another amount. Use held-out samples.",
-    "A pair that is weak, or hard to learn from this many samples, goes unseen: no gain found is "
-    "no proof that there is none.",
-    "UMT is recommended from a head on frozen features. What distillation does to the encoders is "
-    "not simulated; on small data it can fall short of what the head promises.",
-    "The intervals take the trained models as given: folds share training samples, so they are "
-    "somewhat too narrow.",
-)
 STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .8em;text-align:right;"
     "border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}"
     ".verdict{font-size:1.6em}svg{max-width:100%;height:auto}"
 )
-
-
-def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> tuple[str, ...]:
-    """Ways the verdict can be wrong: those that show in this case first, then the general ones."""
-    found = []
-    if gains["additive"].likelihood.low > 0 and verdict in ("UME", "no clear winner"):
-        found.append(
-            "An additive correction clearly improves UME: linear classifiers miss something within "
-            "the modalities, or combine them too simply. Better uni-modal classifiers may change "
-            "the verdict."
-        )
-    if gains["pairs"].likelihood.low > 0 and verdict != "interactions":
-        found.append(
-            "Pairs clearly gain in log-likelihood over the additive correction, but less in "
-            "accuracy than is worth a joint training."
-        )
-    if gains["combining"].likelihood.low > 0:
-        found.append(
-            "The mean of probabilities is clearly not the best rule here. A joint model compared "
-            "with it would seem to gain from training together."
-        )
-    if data["groups"] is None:
-        found.append(
-            "No groups were given. If samples come from shared sources (people, videos, objects), "
-            "give them as groups: else the verdict holds for known sources only."
-        )
-    elif data["groups"] < 10:
-        found.append(
-            f"There are only {data['groups']} groups: intervals over so few say little about "
-            f"unseen ones."
-        )
-    if data["samples"] < data["samples given"]:
-        found.append(
-            f"{data['samples']} of {data['samples given']} samples were drawn (stratified, by the "
-            f"seed); all could decide what these leave open."
-        )
-    return (*found, *ALWAYS)
 
 
 @plots.styled

@@ -8,6 +8,7 @@ from umt_lib.methods.joint_ensemble import JointEnsemble
 from umt_lib.methods.joint_longer import JointLonger
 from umt_lib.methods.ume import UME
 from umt_lib.methods.umt import UMT
+from umt_lib.methods.umt_subspace import UMTSubspace
 from umt_lib.methods.unimodal import Unimodal
 from umt_lib.methods.unimodal_init import UnimodalInit
 
@@ -17,6 +18,7 @@ METHODS: dict[str, type[Method]] = {
     "joint": Joint,
     "joint-auxiliary": JointAuxiliary,
     "umt": UMT,
+    "umt-subspace": UMTSubspace,
     "unimodal-init": UnimodalInit,
     "frozen": Frozen,
     "joint-longer": JointLonger,
