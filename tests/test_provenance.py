@@ -103,7 +103,7 @@ def key_after(monkeypatch, params):
     ("edited", "touched"),
     [
         ("__init__.py", set()),  # the index: a new method leaves all results as they are
-        ("umt.py", {"umt"}),
+        ("umt.py", {"umt", "umt-subspace"}),
         ("ume.py", {"ume"}),
         ("joint.py", {"joint", "joint-longer"}),
         ("unimodal_init.py", {"unimodal-init", "frozen"}),

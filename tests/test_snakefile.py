@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from umt_lib import graph, results
+from umt_lib.errors import StudyError
 from umt_lib.experiment import Experiment
 from umt_lib.paths import PARAMS, ROOT, results_dir
 from umt_lib.publish import publish
@@ -73,16 +75,31 @@ def must_run(folder: Path) -> set[str]:
     return told
 
 
-def test_a_dry_run_lists_every_experiment_of_the_study_and_runs_none(runs):
-    done = subprocess.run(
-        [*SNAKEMAKE, "-n", "--quiet", "host"], cwd=ROOT, capture_output=True, text=True
-    )
+@pytest.mark.parametrize("which", ["default", "full"])
+def test_a_dry_run_lists_every_experiment_of_its_study_and_runs_none(runs, which):
+    command = [*SNAKEMAKE, "-n", "--quiet", "host", "--config", f"study={which}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     names = [path.stem for path in PARAMS.glob("*.yaml")]
-    assert names
+    expected = graph.wanted(names, PARAMS, "full")
+    if which == "default":
+        patterns = (PARAMS / "default.txt").read_text().splitlines()[1:]
+        expected = [n for n in expected if any(fnmatch(n, p) for p in patterns)]
+        assert len(expected) < len(names)
+    assert {"watch-umt", "furniture-unimodal-rear"} <= set(expected)
     for name in names:
-        assert f"wildcards: name={name}\n" in done.stdout + done.stderr
+        listed = f"wildcards: name={name}\n" in done.stdout + done.stderr
+        assert listed == (name in expected)
     assert not (runs / "results").exists()
+
+
+def test_a_pattern_of_the_default_list_that_matches_nothing_is_refused(tmp_path):
+    assert graph.wanted(["a-umt", "a-ume"], tmp_path, "default") == ["a-umt", "a-ume"]
+    (tmp_path / "default.txt").write_text("# why\n*-umt\n")
+    assert graph.wanted(["a-umt", "a-ume"], tmp_path, "default") == ["a-umt"]
+    (tmp_path / "default.txt").write_text("*-utm\n")
+    with pytest.raises(StudyError, match=r"default.txt: '\*-utm' matches no params file"):
+        graph.wanted(["a-umt"], tmp_path, "default")
 
 
 def test_a_failure_stops_its_students_alone_and_the_next_run_goes_on(snakemake, folder):
@@ -103,7 +120,7 @@ def test_a_failure_stops_its_students_alone_and_the_next_run_goes_on(snakemake, 
     assert done.stdout.splitlines()[1].startswith("2/2 tiny-umt, ")
     assert (results_dir() / "tiny-a.json").stat().st_mtime_ns == before
 
-    graph.settle(folder, graph.sources(folder))
+    graph.settle(folder, "full", graph.sources(folder))
     again = snakemake()
     assert (again.returncode, again.stdout) == (0, "")
 
@@ -129,12 +146,12 @@ def test_contents_decide_what_is_stale_and_dates_do_not(folder):
 def test_what_was_settled_is_current_until_something_changes(folder, monkeypatch):
     run(folder, "tiny-joint")
     began_with = graph.sources(folder)
-    graph.settle(folder, began_with)
+    graph.settle(folder, "full", began_with)
     monkeypatch.setattr(graph, "_reason", lambda name, _: "asked")
     assert graph.mark(["tiny-joint"], folder) == []
     write(folder, {**read(folder, "tiny-joint"), "seeds": [3]})
     assert graph.mark(["tiny-joint"], folder) == ["tiny-joint"]
-    graph.settle(folder, began_with)  # a file was edited while the graph ran
+    graph.settle(folder, "full", began_with)  # a file was edited while the graph ran
     assert graph.mark(["tiny-joint"], folder) == ["tiny-joint"]
 
 

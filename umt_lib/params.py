@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -128,8 +129,8 @@ def options(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def schema(make: Callable, given: tuple[str, ...] = ()) -> type[BaseModel]:
     """A strict model of the keyword arguments of ``make``, without those the library gives."""
-    target = make.__init__ if inspect.isclass(make) else make
-    hints = get_type_hints(target, include_extras=True)
+    target = make.__init__ if inspect.isclass(make) and not is_dataclass(make) else make
+    hints = get_type_hints(target, include_extras=True)  # of a dataclass, its bases' fields as well
     wanted: dict[str, Any] = {}
     for key, parameter in inspect.signature(make).parameters.items():
         if key not in given:

@@ -67,6 +67,16 @@ def splits(params: dict[str, Any]) -> Splits:
     return _splits(json.dumps(params["dataset"]))
 
 
+def source(params: dict[str, Any]) -> str:
+    """Digest of the experiment's raw data.
+
+    The module of data that does not come with the repository has a function ``source``, whose
+    digest loading holds the data to: so a result can be judged where the data is not at hand.
+    """
+    module = inspect.getmodule(DATASETS[params["dataset"]["name"]])
+    return module.source() if hasattr(module, "source") else splits(params).source
+
+
 @cache
 def _splits(dataset: str) -> Splits:
     spec = json.loads(dataset)
@@ -82,7 +92,7 @@ def training_key(
     """
     decides = {k: v for k, v in params.items() if k not in ("name", "seeds", "sweep")}
     decides["method"] = {**params["method"], **overrides}
-    return digest(decides, seed, teachers, code_key(params), splits(params).source)
+    return digest(decides, seed, teachers, code_key(params), source(params))
 
 
 @cache

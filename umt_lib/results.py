@@ -18,7 +18,7 @@ from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
 from umt_lib.params import read
 from umt_lib.paths import PARAMS
-from umt_lib.provenance import code_key, digest, splits, training_key
+from umt_lib.provenance import code_key, digest, source, training_key
 
 
 class _Record(BaseModel):
@@ -141,7 +141,7 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
         return "made with other params"
     if made.code != code_key(params):
         return "made by other code"
-    if made.source != splits(params).source:
+    if made.source != source(params):
         return "made from other data"
     teachers = {m: read(params_dir / f"{t}.yaml") for m, t in params.get("teachers", {}).items()}
     for seed, key in made.keys.items():
