@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -86,7 +88,14 @@ class Bench:
         torch.manual_seed(seed)
         model = method.build(self.make, teachers)
         augmented = self.splits.augment is not None
-        method.start(model, Setting(self.splits.train, self.splits.validation, teachers, augmented))
+
+        def learn(model: nn.Module, method: Method, train: Split, held: Split, epochs: int) -> int:
+            splits = replace(self.splits, train=train, validation=held)
+            training = replace(self.training, epochs=epochs, probe_every=0)
+            return fit(model, method, splits, training, seed).samples
+
+        splits = self.splits
+        method.start(model, Setting(splits.train, splits.validation, teachers, augmented, learn))
         return model
 
     def train(self, method: Method, seed: int = 0, **how) -> tuple[nn.Module, Progress]:

@@ -7,7 +7,7 @@ Data flows one way:
 ``data``        the data sets: three checked splits of named modalities each
 ``models``      encoders, fusion heads, and late fusion, which joins them
 ``methods``     one file per training method: a few hooks around one loop
-``training``    fit(), that loop
+``training``    fit(), that loop;  ``parallel``  in several processes
 ``inference``   features and predictions of a whole split
 ``metrics``     accuracy, intervals;  ``probes``  what an encoder's features are worth
 ``experiment``  one params file, all seeds: train, choose on validation, test once, write

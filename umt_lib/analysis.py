@@ -188,9 +188,8 @@ def stale(name: str, results: Path, params_dir: Path = paths.PARAMS) -> str:
 def code_key(params: dict[str, Any]) -> str:
     """Digest of every umt_lib module the analysis' numbers come from."""
     function = ANALYSES[params["analysis"]["name"]]
-    built = [
-        inspect.getmodule(make) for make in (models.build, *ENCODERS.values(), *HEADS.values())
-    ]
+    small = ENCODERS["mlp"]  # with it, in one file, the other encoders that analyses run on
+    built = [inspect.getmodule(make) for make in (models.build, small, *HEADS.values())]
     starts = [inspect.getmodule(function), *built, inspect.getmodule(models.LateFusion)]
     return provenance.code_of([Path(module.__file__) for module in starts])
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from umt_lib import fragments_when, plots, provenance, sentences, tables
+from umt_lib import fragments_when, plots, provenance, rivals, sentences, tables
+from umt_lib.at_hand import downloaded, prepared
 from umt_lib.data import DATASETS
 from umt_lib.methods import METHODS
 from umt_lib.metrics import Interval, t_interval
+from umt_lib.paths import PARAMS
 from umt_lib.study import Entry, Study
 from umt_lib.wording import laziness
 
@@ -104,6 +106,7 @@ def write(study: Study, folder: Path, literature: Path) -> None:
         to.table(f"hooks-{method}", tables.where_methods_act([method]))
         to.table(f"results-{method}", tables.accuracies(study, entries, by="data set"), entries)
     fragments_when.write(to)
+    rivals.write(to)
     to.text("time", sentences.time(study))
     to.table("reproduced", tables.reproduced(study))
     to.table("literature", tables.literature(literature))
@@ -183,13 +186,7 @@ def _dataset(to: Fragments, dataset: str) -> None:
         for part in ("facts", "chance", "saw", "accuracy", "costs", "sweep"):
             to.text(f"{dataset}-{part}", f"No file in `params/` names {dataset}.")
         return
-    splits = provenance.splits(entries[0].params)
-    groups = 0 if splits.test.groups is None else len(set(splits.test.groups.tolist()))
-    to.text(f"{dataset}-facts", tables.facts(splits))
-    to.text(f"{dataset}-chance", sentences.chance(study, dataset, groups))
-    picture = inspect.getmodule(DATASETS[dataset]).picture(splits)
-    caption = "Training samples. Made from the data, by the data set's own `picture`."
-    to.figure(f"{dataset}-picture", picture, f"Training samples of {dataset}, by class.", caption)
+    _samples(to, dataset, entries[0])
     to.text(f"{dataset}-saw", sentences.saw(study, dataset))
     to.table(f"{dataset}-accuracy", tables.accuracies(study, entries), entries)
     to.table(f"{dataset}-costs", tables.costs(study, dataset), entries)
@@ -215,6 +212,22 @@ def _dataset(to: Fragments, dataset: str) -> None:
     )
     figure = plots.saturation(joint.result, alone)
     to.figure(f"{dataset}-saturation", figure, alt, caption, [joint, *baselines])
+
+
+def _samples(to: Fragments, dataset: str, entry: Entry) -> None:
+    """What is made from the data itself, which may not be on this machine."""
+    file = PARAMS / f"{entry.name}.yaml"
+    if not (prepared(file) and downloaded(file)):
+        for part in ("facts", "picture", "chance"):
+            to.text(f"{dataset}-{part}", "The data is not on the machine that built this book.")
+        return
+    splits = provenance.splits(entry.params)
+    groups = 0 if splits.test.groups is None else len(set(splits.test.groups.tolist()))
+    to.text(f"{dataset}-facts", tables.facts(splits))
+    to.text(f"{dataset}-chance", sentences.chance(to.study, dataset, groups))
+    picture = inspect.getmodule(DATASETS[dataset]).picture(splits)
+    caption = "Training samples. Made from the data, by the data set's own `picture`."
+    to.figure(f"{dataset}-picture", picture, f"Training samples of {dataset}, by class.", caption)
 
 
 def _row(entry: Entry, interval: Interval, label: str = "") -> tuple:

@@ -15,6 +15,7 @@ import os
 import sys
 from pathlib import Path
 
+from umt_lib.at_hand import prepared
 from umt_lib.errors import StudyError
 from umt_lib.paths import ROOT, results_dir, runs
 
@@ -28,15 +29,15 @@ def wanted(names: list[str], params_dir: Path, which: str) -> list[str]:
     """Those of ``names`` that the study called ``which`` runs.
 
     Args:
-        which: "full" for all; "default" for what ``default.txt`` in ``params_dir`` lists, which
-            is also all where there is no such file.
+        which: "full" for all whose data is prepared; "default" for what ``default.txt`` in
+            ``params_dir`` lists, which is also all where there is no such file.
 
     Raises:
         StudyError: a line of the list matches no name.
     """
     listed = params_dir / "default.txt"
     if which == "full" or not listed.exists():
-        return names
+        return [name for name in names if prepared(params_dir / f"{name}.yaml")]
     lines = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines()]
     patterns = [line for line in lines if line and not line.startswith("#")]
     if idle := [p for p in patterns if not fnmatch.filter(names, p)]:

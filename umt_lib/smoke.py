@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from umt_lib import paths
+from umt_lib.at_hand import downloaded, prepared
 
 
 def shorten(params: dict) -> dict:
@@ -28,9 +29,15 @@ def main() -> None:
     shutil.rmtree(smoke, ignore_errors=True)
     folder = smoke / "params"
     folder.mkdir(parents=True)
+    left_out = []
     for path in sorted(paths.PARAMS.glob("*.yaml")):
+        if not (prepared(path) and downloaded(path)):
+            left_out.append(path.stem)
+            continue
         short = shorten(yaml.safe_load(path.read_text(encoding="utf-8")))
         (folder / path.name).write_text(yaml.safe_dump(short, sort_keys=False), encoding="utf-8")
+    if left_out:
+        print(f"smoke: {len(left_out)} experiments are left out, their data is not on this machine")
     snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]
     graph = [*snakemake, "--config", f"params={folder}", "--", "experiments"]
     os.environ["UMT_RUNS"] = str(smoke)

@@ -32,6 +32,20 @@ METHOD_NAMES = {  # as the field writes them; a method that is missing here goes
     "frozen": "frozen encoders",
     "joint-longer": "joint, double budget",
     "joint-ensemble": "two joint models",
+    "gblend": "G-Blend",
+    "ogm": "OGM",
+    "ogm-ge": "OGM-GE",
+    "opm": "OPM",
+    "modality-dropout": "modality dropout",
+    "mlb": "MLB",
+    "agm": "AGM",
+    "mmpareto": "MMPareto",
+    "pmr": "PMR",
+    "mla": "MLA",
+    "cggm": "CGGM",
+    "reconboost": "ReconBoost",
+    "mmtm": "MMTM",
+    "mbt": "MBT",
 }
 HEAD_NAMES = {"mlp": "MLP"}
 

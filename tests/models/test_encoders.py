@@ -5,7 +5,13 @@ import torch
 
 from umt_lib.models import ENCODERS
 
-SHAPES = {"mlp": (3, 4), "image-cnn": (3, 12, 10), "series-cnn": (6, 21)}
+SHAPES = {
+    "mlp": (3, 4),
+    "image-cnn": (3, 12, 10),
+    "series-cnn": (6, 21),
+    "resnet18": (2, 3, 48, 40),
+    "resnet3d-18": (4, 3, 20, 20),
+}
 
 
 @pytest.mark.parametrize("name", ENCODERS)

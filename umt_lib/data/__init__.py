@@ -2,7 +2,18 @@
 
 from collections.abc import Callable
 
-from umt_lib.data import digit_pairs, furniture, synthetic, watch
+from umt_lib.data import (
+    av_digits,
+    cremad,
+    digit_pairs,
+    furniture,
+    kinetics,
+    modelnet40,
+    synthetic,
+    ucf101,
+    vggsound,
+    watch,
+)
 from umt_lib.data.base import Split, Splits, check
 from umt_lib.errors import StudyError, nearest
 
@@ -11,6 +22,12 @@ DATASETS: dict[str, Callable[..., Splits]] = {
     "digit-pairs": digit_pairs.load,
     "watch": watch.load,
     "furniture": furniture.load,
+    "av-digits": av_digits.load,
+    "vggsound": vggsound.load,
+    "kinetics400": kinetics.load,
+    "ucf101": ucf101.load,
+    "modelnet40": modelnet40.load,
+    "cremad": cremad.load,
 }
 
 

@@ -1,11 +1,25 @@
 """Every training method, in reading order."""
 
+from umt_lib.methods.agm import AGM
 from umt_lib.methods.base import HOOKS, Method, Setting, hooks
+from umt_lib.methods.cggm import CGGM
 from umt_lib.methods.frozen import Frozen
+from umt_lib.methods.gblend import GBlend
 from umt_lib.methods.joint import Joint
 from umt_lib.methods.joint_auxiliary import JointAuxiliary
 from umt_lib.methods.joint_ensemble import JointEnsemble
 from umt_lib.methods.joint_longer import JointLonger
+from umt_lib.methods.mbt import MBT
+from umt_lib.methods.mla import MLA
+from umt_lib.methods.mlb import MLB
+from umt_lib.methods.mmpareto import MMPareto
+from umt_lib.methods.mmtm import MMTM
+from umt_lib.methods.modality_dropout import ModalityDropout
+from umt_lib.methods.ogm import OGM
+from umt_lib.methods.ogm_ge import OGMGE
+from umt_lib.methods.opm import OPM
+from umt_lib.methods.pmr import PMR
+from umt_lib.methods.reconboost import ReconBoost
 from umt_lib.methods.ume import UME
 from umt_lib.methods.umt import UMT
 from umt_lib.methods.umt_subspace import UMTSubspace
@@ -23,6 +37,20 @@ METHODS: dict[str, type[Method]] = {
     "frozen": Frozen,
     "joint-longer": JointLonger,
     "joint-ensemble": JointEnsemble,
+    "mmpareto": MMPareto,
+    "pmr": PMR,
+    "mla": MLA,
+    "cggm": CGGM,
+    "reconboost": ReconBoost,
+    "mmtm": MMTM,
+    "mbt": MBT,
+    "gblend": GBlend,
+    "ogm": OGM,
+    "ogm-ge": OGMGE,
+    "opm": OPM,
+    "modality-dropout": ModalityDropout,
+    "mlb": MLB,
+    "agm": AGM,
 }
 
 __all__ = ["HOOKS", "METHODS", "Method", "Setting", "hooks"]

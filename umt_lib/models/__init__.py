@@ -7,11 +7,14 @@ from torch import nn
 from umt_lib.models.encoders import MLP, ImageCNN, SeriesCNN
 from umt_lib.models.heads import AttentionHead, LinearHead, MLPHead
 from umt_lib.models.late_fusion import LateFusion, Output
+from umt_lib.models.resnet import ResNet3D18, ResNet18
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "mlp": MLP,
     "image-cnn": ImageCNN,
     "series-cnn": SeriesCNN,
+    "resnet18": ResNet18,
+    "resnet3d-18": ResNet3D18,
 }
 HEADS: dict[str, Callable[..., nn.Module]] = {
     "linear": LinearHead,

@@ -1,0 +1,129 @@
+"""Preparation, in clips/s, beside plain PyAV decoding of the same clips on the same cores.
+
+    python benchmarks/decode.py [--clips 48] [--workers 2] [--width 640 --height 360] [--out FILE]
+
+Clips of 10 s are made here, h264 and AAC in mp4, of a pattern that moves under noise. Plain
+decoding takes every picture and every sound frame out of a file and throws it away. Preparing does
+the same work and cuts, scales, resamples, transforms, hashes and stores. Both run in as many
+processes; the clock goes from the first clip's begin to the last one's end, so starting processes
+is in neither. They take turns, so that whatever else the machine does meets both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+
+from umt_lib.data.prepare.store import Sample, prepare
+from umt_lib.data.prepare.vggsound import RECIPE
+from umt_lib.provenance import environment
+
+FPS, RATE, SECONDS, DIFFERENT = 25, 44_100, 10, 4
+
+
+def film(path: Path, width: int, height: int, seed: int) -> None:
+    """Ten seconds, about as many bits as such a video has on the web."""
+    stream = np.random.default_rng(seed)
+    pattern = np.kron(
+        stream.integers(0, 200, (height // 20 + 1, width // 20 + 1, 3)), np.ones((20, 20, 1))
+    )[:height, :width].astype(np.uint8)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=FPS)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        audio = container.add_stream("aac", rate=RATE)
+        audio.layout = "mono"
+        for i in range(FPS * SECONDS):
+            grain = stream.integers(0, 20, (height, width, 1), dtype=np.uint8)
+            picture = np.roll(pattern, 3 * i, axis=1) + grain
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode())
+        wave = (0.1 * stream.normal(size=(1, RATE * SECONDS))).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+        frame.sample_rate = RATE
+        container.mux(audio.encode(frame))
+        container.mux(audio.encode())
+
+
+def plain(path: Path) -> tuple[float, float]:
+    """Decode all of a file; when that began and ended."""
+    began = time.monotonic()
+    with av.open(str(path)) as container:
+        for stream in container.streams:
+            stream.codec_context.thread_count = 1
+        for _ in container.decode():
+            pass
+    return began, time.monotonic()
+
+
+def timed(source: Path, settings: dict) -> dict[str, np.ndarray]:
+    """The recipe's own reading, with its times noted."""
+    began = time.monotonic()
+    rows = RECIPE.read(source, settings)
+    with open(settings["log"], "a") as log:
+        log.write(f"{began} {time.monotonic()}\n")
+    return rows
+
+
+def plain_rate(paths: list[Path], workers: int) -> float:
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(workers, context) as pool:
+        return rate(list(pool.map(plain, paths)))
+
+
+def prepared_rate(paths: list[Path], workers: int) -> float:
+    samples = [Sample(str(i), 0, "train", "", path) for i, path in enumerate(paths)]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {**RECIPE.settings, "log": f"{folder}/log"}
+        layout, out = RECIPE.layout(settings), Path(folder) / "out"
+        prepare("speed", samples, ["0"], layout, timed, settings, out, workers, {}, progress=False)
+        lines = Path(settings["log"]).read_text().splitlines()
+    return rate([tuple(map(float, line.split())) for line in lines])
+
+
+def rate(times: list[tuple[float, float]]) -> float:
+    began, ended = zip(*times, strict=True)
+    return len(times) / (max(ended) - min(began))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, default=48)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("--height", type=int, default=360)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        films = [Path(folder) / f"{seed}.mp4" for seed in range(DIFFERENT)]
+        for seed, path in enumerate(films):
+            film(path, given.width, given.height, seed)
+        size = statistics.mean(path.stat().st_size for path in films)
+        paths = [films[i % DIFFERENT] for i in range(given.clips)]
+        rates = [
+            (plain_rate(paths, given.workers), prepared_rate(paths, given.workers))
+            for _ in range(given.rounds)
+        ]
+    measured = {
+        "plain_clips_per_second": round(statistics.median(p for p, _ in rates), 2),
+        "prepared_clips_per_second": round(statistics.median(p for _, p in rates), 2),
+        "ratio": round(statistics.median(prepared / p for p, prepared in rates), 3),
+        "clip": f"{given.width} x {given.height}, {FPS} frames/s, {SECONDS} s, {size / 1e6:.1f} MB",
+        "workers": given.workers,
+        "cores": os.cpu_count(),
+        "environment": environment(torch.device("cpu")),
+    }
+    print(json.dumps(measured, indent=1))
+    if given.out:
+        given.out.write_text(json.dumps(measured, indent=1) + "\n")

@@ -1,0 +1,84 @@
+"""The command around the store: options, exit statuses, downloads."""
+
+import sys
+import threading
+from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+
+import pytest
+
+from umt_lib.data.prepare import __main__ as command
+from umt_lib.data.prepare import recipe, vggsound
+from umt_lib.errors import StudyError
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A server on this machine; (its address, the folder it serves)."""
+    served = tmp_path / "served"
+    served.mkdir()
+    with HTTPServer(("127.0.0.1", 0), partial(Quiet, directory=served)) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}", served
+        http.shutdown()
+        thread.join()
+
+
+def test_the_list_is_downloaded_once_and_named_by_its_hash(web, tmp_path, monkeypatch):
+    address, served = web
+    (served / "vggsound.csv").write_text("a,1,x,train\n")
+    monkeypatch.setattr(vggsound, "LIST", f"{address}/vggsound.csv")
+    first = vggsound.download(tmp_path / "root", {})
+    assert "sha256 4d124c38" in first
+    assert "YouTube ids only" in first
+    (served / "vggsound.csv").unlink()
+    assert vggsound.download(tmp_path / "root", {}) == first
+    with pytest.raises(
+        StudyError, match=r"other\.csv: cannot be downloaded from http://127.* by hand"
+    ):
+        recipe.fetch(f"{address}/other.csv", tmp_path)
+    assert not (tmp_path / "other.csv").exists()
+
+
+def test_bad_input_is_one_sentence_and_status_2(tmp_path, capsys):
+    assert command.main(["cremad", "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "no AudioWAV/*.wav" in said
+
+
+def test_ctrl_c_is_status_130_and_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    def interrupted(*given, **more):
+        raise KeyboardInterrupt
+
+    (tmp_path / "AudioWAV").mkdir()
+    (tmp_path / "AudioWAV" / "1001_DFA_ANG_XX.wav").touch()
+    monkeypatch.setattr(command, "prepare", interrupted)
+    assert command.main(["cremad", "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 130
+    assert "the same command goes on from here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dataset", command.RECIPES)
+def test_every_recipe_is_whole_and_its_settings_are_options(dataset, capsys):
+    found = command._recipe(dataset)
+    assert found.official(found.settings)["classes"] > 1
+    assert len(found.layout(found.settings)) >= 2
+    with pytest.raises(SystemExit):
+        command.main([dataset, "--help"])
+    said = capsys.readouterr().out
+    assert all(f"--{key.replace('_', '-')}" in said for key in found.settings)
+
+
+def test_a_missing_package_is_named_with_its_mend(monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.delattr("umt_lib.data.prepare.media")
+    monkeypatch.delitem(sys.modules, "umt_lib.data.prepare.media")
+    monkeypatch.delitem(sys.modules, "umt_lib.data.prepare.vggsound")
+    with pytest.raises(StudyError, match=r"needs the package 'av'; pip install 'umt_lib\[media\]'"):
+        command._recipe("vggsound")

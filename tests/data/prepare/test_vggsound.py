@@ -1,0 +1,159 @@
+"""A miniature VGG-Sound in the real format, from files to batches; and the real list."""
+
+import csv
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from clips import TONES, cut, other_codec, write
+
+from umt_lib import data
+from umt_lib.data import clips, vggsound
+from umt_lib.data.prepare import vggsound as raw
+from umt_lib.data.prepare.__main__ import main
+from umt_lib.data.prepare.store import SPLITS
+from umt_lib.errors import StudyError
+
+LABELS = ("bell, small", "drum")
+SMALL = ["--frames", "2", "--size", "32", "--seconds", "1", "--workers", "2"]
+
+
+def rows(n, split, start=0):
+    """(video, start, label, split): classes in turn."""
+    return [[f"v{i:010d}", 10 * i, LABELS[i % 2], split] for i in range(start, start + n)]
+
+
+def listed(root, wanted, name="vggsound.csv"):
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / name).open("w", newline="") as file:
+        csv.writer(file).writerows(wanted)
+    return [root / "video" / f"{video}_{start:06d}.mp4" for video, start, *_ in wanted]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """(folder, what the command printed) of 20 training and 6 test clips, 5 of them broken."""
+    root = tmp_path_factory.mktemp("vggsound")
+    wanted = rows(20, "train") + rows(6, "test", 20)
+    paths = listed(root, wanted)
+    for path, (_, _, label, _) in zip(paths, wanted, strict=True):
+        write(path, LABELS.index(label), seconds=1.1)
+    write(paths[0], sound=None)
+    write(paths[1], video=None)
+    cut(paths[2], 0.5)
+    other_codec(paths[3])
+    paths[4].unlink()
+    out, said = root / "out", []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("builtins.print", lambda *words, **to: said.append(words[0]))
+        assert main(["vggsound", "--root", str(root), "--out", str(out), *SMALL]) == 0
+    return out, said[0]
+
+
+def test_the_command_tells_counts_and_reasons(prepared):
+    lines = prepared[1].splitlines()
+    assert [line.split() for line in lines[:4]] == [
+        ["official", "listed", "usable"],
+        ["train", "183,730", "20", "15"],
+        ["test", "15,446", "6", "6"],
+        ["classes", "309", "2", "2"],
+    ]
+    assert sorted(line.split(" (")[0] for line in lines[4:]) == [
+        "1 not usable: file is missing",
+        "1 not usable: no audio track",
+        "1 not usable: no video stream",
+        "1 not usable: undecodable audio",
+        "1 not usable: unknown video codec",
+    ]
+
+
+def test_splits_pass_the_common_check_and_show_the_class(prepared):
+    splits = data.load("vggsound", folder=str(prepared[0]))
+    assert splits.classes == LABELS
+    assert splits.shapes == {"video": (2, 3, 28, 28), "audio": (1, 129, 108)}
+    assert len(splits.train) + len(splits.validation) == 15
+    rows = splits.test.rows(slice(0, 6))
+    assert rows["video"].dtype == torch.uint8
+    peaks = rows["audio"].float().mean((1, 3)).argmax(1) * 16_000 / 256
+    wanted = torch.tensor(TONES)[splits.test.y]
+    assert ((peaks - wanted).abs() <= 63).all()
+    plt.close(vggsound.picture(splits))
+
+
+def test_augment_cuts_inside_the_rows_and_mirrors_half_of_them(prepared):
+    splits = data.load("vggsound", folder=str(prepared[0]))
+    stored = {m: x[torch.zeros(64, dtype=torch.long)] for m, x in splits.train.x.items()}
+    stored["video"] = torch.arange(32, dtype=torch.uint8).expand(64, 2, 3, 32, 32).movedim(2, -1)
+    stored["audio"] = torch.arange(124.0).expand(64, 129, 124)
+    first, again = (clips.augment(stored, torch.Generator().manual_seed(3)) for _ in range(2))
+    looked = splits.train.rows(slice(0, 1))
+    assert all(first[m].shape[1:] == looked[m].shape[1:] for m in first)
+    assert all(torch.equal(first[m], again[m]) for m in first)
+    step = first["video"][:, 0, 0, 0].int().diff(dim=1)
+    assert (step == step[:, :1]).all()
+    assert 16 < int((step[:, 0] == -1).sum()) < 48
+    assert first["video"][:, 0, 0, 0].amin(1).unique().tolist() == [0, 1, 2, 3, 4]
+    assert set(first["audio"][:, 0, 0, 0].tolist()) <= set(range(17))
+    assert (first["audio"].diff(dim=3) == 1).all()
+    assert (clips.view(stored)["video"][0, 0, 0, 0] == torch.arange(2, 30)).all()
+
+
+def test_another_folder_is_refused_by_name(prepared):
+    with pytest.raises(StudyError, match="holds 'vggsound', not 'kinetics400'"):
+        data.load("kinetics400", folder=str(prepared[0]))
+    with pytest.raises(StudyError, match=r"elsewhere/manifest\.json: no such file"):
+        data.load("vggsound", folder="elsewhere")
+
+
+def test_clips_of_one_video_stay_together_and_out_of_train_where_it_is_tested(tmp_path):
+    wanted = rows(30, "train") + rows(6, "test", 30)
+    wanted += [[video, start + 1, *rest] for video, start, *rest in wanted[:30]]  # two clips each
+    wanted += [[video, start + 1, label, "train"] for video, start, label, _ in wanted[30:32]]
+    listed(tmp_path, wanted)
+    samples, _ = raw.listed(tmp_path, {})
+    assert [s.left_out for s in samples[-2:]] == ["its video is in the test split too"] * 2
+    assert not any(s.left_out for s in samples[:-2])
+    splits = [{s.group for s in samples if s.split == p and not s.left_out} for p in SPLITS]
+    assert [len(groups) for groups in splits] == [27, 3, 6]
+    assert len(set.union(*splits)) == 36
+
+
+def test_both_kinds_of_list_give_the_same_samples(tmp_path):
+    wanted = rows(20, "train") + rows(4, "test", 20)
+    listed(tmp_path / "a", wanted)
+    for split in ("train", "test"):
+        files = [[f"{v}_{s:06d}.mp4", label] for v, s, label, p in wanted if p == split]
+        (tmp_path / "b").mkdir(exist_ok=True)
+        with (tmp_path / "b" / f"{split}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows(files)
+    one, two = (raw.listed(tmp_path / k, {}) for k in "ab")
+    assert one[1] == two[1]
+    assert [(s.id, s.label, s.split) for s in one[0]] == [(s.id, s.label, s.split) for s in two[0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "match"),
+    [
+        ("vggsound.csv", ["a", "1", "x"], r"vggsound\.csv, row 1: 3 fields where 4 are expected"),
+        ("vggsound.csv", ["a", "1s", "x", "train"], "row 1: '1s' and 'train'; rows are id,start"),
+        ("vggsound.csv", ["a", "1", "x", "val"], "row 1: '1' and 'val'; rows are id,start"),
+        ("other.csv", ["a", "1"], r"train\.csv: no such list; .*--download"),
+    ],
+)
+def test_a_wrong_list_is_told(tmp_path, name, row, match):
+    with (tmp_path / name).open("w", newline="") as file:
+        csv.writer(file).writerow(row)
+    with pytest.raises(StudyError, match=match):
+        raw.listed(tmp_path, {})
+
+
+def test_the_real_test_list_has_the_official_counts():
+    folder = Path(os.environ.get("UMT_LISTS", "nowhere"))
+    if not (folder / "vggsound_test.csv").exists():
+        pytest.skip("set UMT_LISTS to a folder with vggsound_test.csv, the publishers' test list")
+    found = raw.clips(folder / "vggsound_test.csv")
+    counts = raw.official({})
+    assert len(found) == len({clip for clip, _ in found}) == counts["test"]
+    assert len({label for _, label in found}) == counts["classes"]

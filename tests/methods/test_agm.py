@@ -1,0 +1,104 @@
+"""AGM: gradients through each modality's contribution, in step with its own past."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import Bench, copied, method, same
+from torch.nn.functional import cross_entropy
+
+from umt_lib.checkpoints import load_state, save_state
+from umt_lib.methods.agm import blanks, contributions
+
+
+class Stop(Exception):
+    """What kills a run in this test."""
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_strength_0_is_joint_training(head):
+    """Weights and batch statistics: encoders that see zeros do not remember it."""
+    bench = Bench(encoder="series-cnn", head=head, epochs=3, samples=60)
+    model, progress = bench.train(method("agm", alpha=0.0))
+    joint, joint_progress = bench.train(method("joint"))
+    assert same(model.state_dict(), joint.state_dict())
+    assert progress.curves == joint_progress.curves
+
+
+@pytest.mark.parametrize("modalities", [("a", "b"), ("a", "b", "c")])
+def test_contributions_are_shapley_values_and_sum_to_the_prediction(modalities):
+    bench = Bench(modalities, head="mlp")
+    model, batch = bench.start(method("agm")), bench.batch()
+    out, zero = model(batch.x), blanks(model, batch.x)
+    phi = contributions(model, out.features, zero)
+    torch.testing.assert_close(phi.sum(0), out.fused)
+    if len(modalities) == 2:
+        nothing = {m: torch.zeros_like(x) for m, x in batch.x.items()}
+        without = model({**batch.x, "a": nothing["a"]}).fused
+        only = model({**batch.x, "b": nothing["b"]}).fused
+        torch.testing.assert_close(phi[0], (out.fused - without + only) / 2)
+    else:  # one that the head does not look at contributes nothing, in any company
+        with torch.no_grad():
+            model.head.layers[0].weight[:, -6:] = 0
+        phi = contributions(model, out.features, zero)
+        torch.testing.assert_close(phi[2], model.fuse({**zero}).fused.expand_as(phi[2]) / 3)
+
+
+def test_gradients_are_those_through_each_contribution_times_kappa():
+    bench, agm = Bench(head="mlp"), method("agm", alpha=0.7)
+    model, batch = bench.start(agm), bench.batch()
+    agm.mean, agm.batches = torch.tensor([0.3, 1.9]), torch.tensor(4.0)
+    kept = copied(agm.state())
+    phi = contributions(model, model(batch.x).features, blanks(model, batch.x))
+    kappa = agm.kappa(phi.detach(), batch.y)
+    assert (kappa - 1).abs().min() > 0.1
+    logits = phi.sum(0).detach().requires_grad_()
+    (error,) = torch.autograd.grad(cross_entropy(logits, batch.y), logits)
+    ((kappa.detach()[:, None, None] * phi) * error).sum().backward()
+    expected = {n: p.grad.clone() for n, p in model.named_parameters()}
+    model.zero_grad()
+    agm.mean, agm.batches = kept["mean"], kept["batches"]
+    loss = agm.backward(model, model(batch.x), batch)
+    torch.testing.assert_close(loss, cross_entropy(logits, batch.y))
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(p.grad, expected[name])
+
+
+def test_a_modality_ahead_of_its_own_past_is_slowed_down():
+    """By exp(alpha (R - r)), r and R of cross-entropies now and on average; the first batch not."""
+    agm, y = method("agm", alpha=0.5), torch.tensor([0])
+    agm.start(Bench().make(), type("Setting", (), {"train": Bench().splits.train}))
+
+    def told(*right: float) -> torch.Tensor:
+        return torch.stack([torch.tensor([[p, 1 - p]]).log() for p in right])
+
+    assert agm.kappa(told(0.5, 0.5), y).tolist() == [1, 1]
+    kappa = agm.kappa(told(0.8, 0.4), y)
+    mean = [-math.log(p) / 2 - math.log(0.5) / 2 for p in (0.8, 0.4)]
+    expected = [
+        math.exp(0.5 * (math.exp(mean[1 - m] - mean[m]) - own))
+        for m, own in enumerate((0.8 / 0.4, 0.4 / 0.8))
+    ]
+    assert kappa.tolist() == pytest.approx(expected)
+    assert kappa[0] < 1 < kappa[1]
+    assert agm.kappa(told(1e-30, 1.0), y).isfinite().all()
+    assert agm.kappa(told(1.0, 1e-30), y).isfinite().all()
+
+
+def test_stopped_and_resumed_is_the_same_run(tmp_path):
+    bench, file = Bench(epochs=3, samples=60), tmp_path / "run.safetensors"
+    whole, expected = bench.train(method("agm"))
+
+    def save(state):
+        save_state(file, state, "key")
+        if state.progress.epoch == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        bench.train(method("agm"), save=save)
+    resumed, progress = bench.train(method("agm"), state=load_state(file, "key"))
+    assert same(resumed.state_dict(), whole.state_dict())
+    assert replace(progress, seconds=0) == replace(expected, seconds=0)

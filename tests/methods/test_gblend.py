@@ -1,0 +1,150 @@
+"""G-Blend: loss weights measured by training branches alone on part of the training split."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import CLASSES, Bench, copied, method, same
+from torch.nn.functional import cross_entropy
+
+from umt_lib.checkpoints import load_state, save_state
+from umt_lib.errors import StudyError
+from umt_lib.methods.gblend import LEAST, Branch, blended
+
+
+class Stop(Exception):
+    """What kills a run in this test."""
+
+
+def spied(bench: Bench, gblend, samples: int = 0) -> tuple[torch.nn.Module, list]:
+    """A started model, and what its method asks to be learned: (method, rest, held, epochs)."""
+    model, asked = bench.start(gblend), []
+
+    def learn(model, method, train, held, epochs):
+        asked.append((method, train, held, epochs))
+        return samples
+
+    gblend.learn = learn
+    return model, asked
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_equal_weights_are_joint_auxiliary_at_a_third_of_the_rate(head):
+    bench = Bench(encoder="series-cnn", head=head)
+    blend, plain = (bench.gradients(m) for m in (method("gblend"), method("joint-auxiliary")))
+    assert blend.keys() == plain.keys()
+    for name, g in plain.items():
+        torch.testing.assert_close(3 * blend[name], g, atol=1e-6, rtol=1e-5)
+
+
+def test_a_weight_scales_the_loss_of_its_branch_and_no_other():
+    bench = Bench()
+    gblend = method("gblend")
+    model, batch = bench.start(gblend), bench.batch()
+    gblend.weights = torch.tensor([1.0, 0.0, 0.0])
+    gblend.backward(model, model(batch.x), batch)
+    for name, p in model.named_parameters():
+        assert p.grad is None or p.grad.any() == (".a." in name), name
+    own = cross_entropy(model(batch.x).auxiliary["a"], batch.y)
+    torch.testing.assert_close(gblend.loss(model(batch.x), batch), own)
+
+
+def test_weights_are_gain_over_overfitting_squared():
+    before = torch.tensor([[2.0, 2.0], [2.0, 2.0], [2.0, 2.1]])  # train, held out
+    after = torch.tensor([[1.0, 1.5], [0.8, 1.0], [1.0, 2.1 - 0.4]])
+    worth = torch.tensor([0.5 / 0.5**2, 1.0 / 0.2**2, 0.4 / 0.6**2])
+    torch.testing.assert_close(blended(before, after), worth / worth.sum())
+    shrunk = torch.tensor([[1.0, 0.5], [0.8, 1.0], [1.0, 1.7]])  # the first gap became negative
+    worth[0] = 1.5 / LEAST**2
+    torch.testing.assert_close(blended(before, shrunk), worth / worth.sum())
+    assert blended(before, before).tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_a_branch_alone_moves_its_own_parts_only():
+    bench, gblend = Bench(epochs=1), method("gblend")
+    for k in ("a", "b", None):
+        model = bench.start(gblend)
+        before = copied(dict(model.named_parameters()))
+        gblend.learn(model, Branch(k), gblend.rest, gblend.held, 1)
+        for name, p in model.named_parameters():
+            part, m = name.split(".")[:2]
+            mine = part != "auxiliary" if k is None else m == k and part != "head"
+            assert torch.equal(p, before[name]) != mine, name
+
+
+def test_offline_once_and_online_every_super_epoch_on_parts_of_the_training_split():
+    bench = Bench()
+    train = {tuple(row) for row in bench.splits.train.x["a"].tolist()}
+    for super_epoch, due in ((0, {0: 5}), (2, {0: 2, 2: 2, 4: 1})):
+        gblend = method("gblend", super_epoch=super_epoch, held_out=0.2)
+        model, asked = spied(bench, gblend, samples=7)
+        before = copied(model.state_dict())
+        for epoch in range(5):
+            seen = gblend.on_epoch(model, epoch, 5)
+            assert seen == (3 * (7 + 120) + 120 if epoch in due else 0)
+            assert [a[3] for a in asked] == ([due[epoch]] * 3 if epoch in due else [])
+            assert [a[0].k for a in asked] == (["a", "b", None] if epoch in due else [])
+            for _, rest, held, _ in asked:
+                parts = [{tuple(row) for row in part.x["a"].tolist()} for part in (rest, held)]
+                assert parts[0] | parts[1] == train
+                assert not parts[0] & parts[1]
+                assert (held.y.bincount() == 30 // CLASSES).all()
+            asked.clear()
+        assert same(model.state_dict(), before)
+
+
+def test_the_estimate_is_that_of_the_losses_before_and_after():
+    bench, gblend = Bench(epochs=2), method("gblend")
+    model = bench.start(gblend)
+    start = gblend.losses(model)
+    assert gblend.on_epoch(model, 0, 2) > 0
+    after = []
+    for k in ("a", "b", None):
+        alone = bench.start(method("gblend"))
+        gblend.learn(alone, Branch(k), gblend.rest, gblend.held, 2)
+        after.append(gblend.losses(alone)[k])
+    expected = blended(torch.stack(tuple(start.values())), torch.stack(after))
+    assert torch.equal(gblend.weights, expected)
+    assert not torch.allclose(expected, torch.full((3,), 1 / 3), atol=0.05)
+    assert expected.sum().item() == pytest.approx(1)
+
+
+def test_online_the_blended_model_does_not_learn_what_is_held_out():
+    bench = Bench()
+    for super_epoch in (0, 2):
+        gblend = method("gblend", super_epoch=super_epoch)
+        model, batch = bench.start(gblend), bench.batch(0, 40)
+        out = model(batch.x)
+        out.fused.retain_grad()
+        gblend.backward(model, out, batch)
+        held = {tuple(row) for row in gblend.held.x["a"].tolist()}
+        mine = torch.tensor([tuple(row) in held for row in batch.x["a"].tolist()])
+        assert 0 < mine.sum() < 40
+        assert out.fused.grad[~mine].any(1).all()
+        assert out.fused.grad[mine].any() == (super_epoch == 0)
+
+
+def test_a_training_split_too_small_to_hold_out_from_is_named():
+    bench = Bench(samples=12)
+    with pytest.raises(StudyError, match=r"method.held_out: no 0.1 of the training split"):
+        bench.start(method("gblend", held_out=0.1))
+
+
+@pytest.mark.parametrize("super_epoch", [0, 2])
+def test_stopped_and_resumed_is_the_same_run(super_epoch, tmp_path):
+    bench, file = Bench(epochs=4, samples=60), tmp_path / "run.safetensors"
+    options = {"super_epoch": super_epoch}
+    whole, expected = bench.train(method("gblend", **options))
+
+    def save(state):
+        save_state(file, state, "key")
+        if state.progress.epoch == 3:
+            raise Stop
+
+    with pytest.raises(Stop):
+        bench.train(method("gblend", **options), save=save)
+    resumed, progress = bench.train(method("gblend", **options), state=load_state(file, "key"))
+    assert same(resumed.state_dict(), whole.state_dict())
+    assert replace(progress, seconds=0) == replace(expected, seconds=0)

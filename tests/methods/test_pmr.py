@@ -1,0 +1,109 @@
+"""PMR: a pull of the slower modality towards prototypes, and doubt for the faster one early on."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny import CLASSES, Bench, method, same
+from torch.nn.functional import cross_entropy
+
+from umt_lib.inference import outputs
+from umt_lib.methods.pmr import moved, ratios
+
+
+def test_strength_0_is_joint_training():
+    bench = Bench(encoder="series-cnn", epochs=3)
+    model, progress = bench.train(method("pmr", alpha=0.0, entropy=0.0))
+    joint, joint_progress = bench.train(method("joint"))
+    assert same(model.state_dict(), joint.state_dict())
+    assert progress.curves == joint_progress.curves
+    assert progress.samples > joint_progress.samples  # looking at prototypes has a price
+
+
+def uneven(bench: Bench, pmr):
+    """A started model in which b is ahead: its features sit on the prototypes, far apart."""
+    model = bench.start(pmr)
+    batch = bench.batch()
+    out = model(batch.x)
+    pmr.prototypes["b"] = 20.0 * torch.eye(CLASSES, 6)
+    ahead = pmr.prototypes["b"][batch.y] + 0.0 * out.features["b"]
+    return model, batch, out._replace(features={**out.features, "b": ahead})
+
+
+def test_only_the_slower_modality_is_pulled():
+    """By alpha times the gradient of the prototype cross-entropy of a, and nothing else."""
+    bench = Bench()
+    joint, one, three = ({}, {}, {})
+    for alpha, gradients in ((0.0, joint), (1.0, one), (3.0, three)):
+        pmr = method("pmr", alpha=alpha, entropy=0.0)
+        model, batch, out = uneven(bench, pmr)
+        pmr.loss(out, batch).backward()
+        gradients |= {n: p.grad for n, p in model.named_parameters()}
+    sim = -torch.cdist(out.features["a"], pmr.prototypes["a"])
+    rho = ratios({"a": sim, "b": -torch.cdist(out.features["b"], pmr.prototypes["b"])}, batch.y)
+    assert rho["a"] < 0.5 < 2 < rho["b"]  # both clip to 1
+    model.zero_grad()
+    cross_entropy(
+        -torch.cdist(model(batch.x).features["a"], pmr.prototypes["a"]), batch.y
+    ).backward()
+    for name, p in model.named_parameters():
+        if name.startswith("encoders.a"):
+            assert p.grad.any()
+            torch.testing.assert_close(one[name] - joint[name], p.grad, atol=1e-6, rtol=1e-4)
+            torch.testing.assert_close(three[name] - joint[name], 3 * p.grad, atol=1e-6, rtol=1e-4)
+        else:
+            assert torch.equal(one[name], joint[name])
+
+
+def test_doubt_is_kept_up_in_the_faster_modality_and_early_only():
+    bench = Bench()
+    pmr, plain = method("pmr", entropy=0.5), method("pmr", entropy=0.0)
+    model, batch, out = uneven(bench, pmr)
+    plain.is_early, plain.prototypes = True, pmr.prototypes
+    log = (-torch.cdist(out.features["b"], pmr.prototypes["b"])).log_softmax(1)
+    entropy = -(log.exp() * log).sum(1).mean()
+    torch.testing.assert_close(plain.loss(out, batch) - pmr.loss(out, batch), 0.5 * entropy)
+    early = []
+    for epoch in range(10):
+        pmr.on_epoch(model, epoch, 10)
+        early.append(pmr.is_early)
+    assert early == [True] * 2 + [False] * 8
+    plain.prototypes = pmr.prototypes
+    assert torch.equal(plain.loss(out, batch), pmr.loss(out, batch))
+
+
+def test_an_absent_class_keeps_its_prototype():
+    old = torch.arange(6.0).view(3, 2)
+    z, y = torch.tensor([[1.0, 1.0], [3.0, 5.0], [8.0, 8.0]]), torch.tensor([0, 0, 2])
+    new = moved(old, z, y, momentum=0.25)
+    expected = torch.stack([0.25 * old[0] + 0.75 * torch.tensor([2.0, 3.0]), old[1], new[2]])
+    torch.testing.assert_close(new, expected)
+    torch.testing.assert_close(new[2], 0.25 * old[2] + 0.75 * z[2])
+
+
+def test_prototypes_are_class_means_in_evaluation_mode_then_move():
+    bench, pmr = Bench(encoder="series-cnn", samples=60), method("pmr", momentum=0.25)
+    model, train = bench.start(pmr), bench.splits.train
+
+    def means() -> torch.Tensor:
+        z = outputs(model, train).features["a"]
+        return torch.stack([z[train.y == k].mean(0) for k in range(CLASSES)])
+
+    first = means()
+    torch.testing.assert_close(pmr.prototypes["a"], first)
+    pmr.step(model.train(), torch.optim.SGD(model.parameters(), 0.5), bench.batch())
+    assert pmr.on_epoch(model, 0, 5) == 0
+    torch.testing.assert_close(pmr.prototypes["a"], first)
+    assert pmr.on_epoch(model, 1, 5) == 60
+    torch.testing.assert_close(pmr.prototypes["a"], 0.25 * first + 0.75 * means())
+    pmr.samples = 40
+    assert pmr.on_epoch(model, 2, 5) == 40
+
+
+def test_the_ratio_compares_with_the_mean_of_the_others():
+    sure = {"a": 0.8, "b": 0.4, "c": 0.2}
+    sim = {m: torch.tensor([[p, 1 - p]]).log() for m, p in sure.items()}
+    rho = ratios(sim, torch.tensor([0]))
+    assert {m: r.item() for m, r in rho.items()} == pytest.approx(
+        {"a": 0.8 / 0.3, "b": 0.4 / 0.5, "c": 0.2 / 0.6}
+    )

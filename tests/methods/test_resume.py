@@ -1,0 +1,40 @@
+"""Methods with state of their own: a stopped run goes on from its file as if it had not stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tiny import Bench, method, same
+
+from umt_lib.checkpoints import load_state, save_state
+
+
+class Stop(Exception):
+    """What kills a run in this test."""
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pmr", {"early": 0.5, "samples": 20}),
+        ("mla", {}),
+        ("cggm", {}),
+        ("reconboost", {"stage": 1, "rectify": 1}),
+    ],
+)
+def test_stopped_after_any_epoch_and_resumed_is_the_same_run(name, options, tmp_path):
+    bench, file = Bench(encoder="series-cnn", epochs=4, samples=50), tmp_path / "run.safetensors"
+    whole, expected = bench.train(method(name, **options))
+    for stop_after in (1, 2, 3):
+
+        def save(state, stop_after=stop_after):
+            if state.progress.epoch == stop_after:
+                save_state(file, state, "key")
+                raise Stop
+
+        with pytest.raises(Stop):
+            bench.train(method(name, **options), save=save)
+        resumed, progress = bench.train(method(name, **options), state=load_state(file, "key"))
+        assert same(resumed.state_dict(), whole.state_dict())
+        assert replace(progress, seconds=0) == replace(expected, seconds=0)

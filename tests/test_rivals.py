@@ -1,0 +1,87 @@
+"""The chapter on rivals: hand-made accuracies with a known ranking."""
+
+from __future__ import annotations
+
+import pytest
+
+from umt_lib import rivals
+from umt_lib.results import Cost, Measured, Provenance, Result, Score, SeedRecord
+from umt_lib.study import Entry, Study
+
+ENCODERS = {m: {"name": "mlp"} for m in "ab"}
+
+
+def entry(dataset: str, method: str, accuracies: list[float], validation: float = 0.5, **options):
+    """An experiment that reached these test accuracies, one per seed."""
+
+    def score(value: float) -> Score:
+        return Score(accuracy=value, nll=1.0, samples=100)
+
+    seeds = [
+        SeedRecord(
+            seed=i,
+            epoch=1,
+            validation=score(validation),
+            test=score(value),
+            unimodal={},
+            probes={},
+            curves={},
+        )
+        for i, value in enumerate(accuracies)
+    ]
+    name = "-".join([dataset, method, *options.values()])
+    params = {"name": name, "dataset": {"name": dataset}, "encoders": ENCODERS}
+    params |= {"head": {"name": "linear"}, "method": {"name": method, **options}}
+    cost = Cost(seconds=1.0, samples=1000, trainings=1)
+    made = Provenance(
+        params="", code="", source="", keys={}, environment={}, cost=cost, seconds=1.0
+    )
+    measured = Measured(sweep=[], chosen={}, seeds=seeds)
+    result = Result(name=name, params=params, measured=measured, provenance=made)
+    return Entry(name, params, None, result)
+
+
+@pytest.fixture
+def study() -> Study:
+    """OGM is clearly best, PMR clearly worst; UME's product is best on validation."""
+    rows = []
+    for dataset in ("synthetic", "watch"):
+        rows += [
+            entry(dataset, "joint", [0.70, 0.71, 0.72]),
+            entry(dataset, "ume", [0.90, 0.90, 0.90], validation=0.4, rule="mean"),
+            entry(dataset, "ume", [0.73, 0.74, 0.75], validation=0.6, rule="product"),
+            entry(dataset, "ogm", [0.80, 0.81, 0.82]),
+            entry(dataset, "pmr", [0.60, 0.61, 0.62]),
+        ]
+    rows.append(entry("synthetic", "agm", [0.99, 0.99, 0.99]))  # on one data set only
+    return Study(rows)
+
+
+def test_umes_rule_is_chosen_on_validation(study):
+    simple = rivals.simple(study, "watch")
+    assert simple["UME"].params["method"]["rule"] == "product"
+    assert list(simple) == ["joint", "UME"]  # what was not run is not there
+
+
+def test_ranks_are_over_methods_that_all_data_sets_have(study):
+    found = rivals.ranks(study)
+    pmr, ogm = (study.of("watch", name)[0].label for name in ("pmr", "ogm"))
+    assert list(found) == [ogm, "UME", "joint", pmr]
+    assert [value.mean for value in found.values()] == [1, 2, 3, 4]
+    assert rivals.ranking(found).axes
+
+
+def test_the_table_says_gain_and_cost(study):
+    table = rivals.table(study, "watch")
+    ogm = next(line for line in table.splitlines() if "81.0 [" in line)
+    assert "+10.0 [+10.0" in ogm
+    assert "+7.0 [+7.0" in ogm
+    assert ogm.rstrip(" |").endswith("2")  # 1,000 samples through two encoders
+
+
+def test_the_sentences_name_who_beats_whom(study):
+    said = rivals.sentences(study)
+    line = next(line for line in said.splitlines() if line.startswith("- **watch**"))
+    ogm, pmr = (study.of("watch", name)[0].label for name in ("ogm", "pmr"))
+    assert f"joint is beaten by 1 ({ogm}) and beats 1 ({pmr})" in line
+    assert rivals.sentences(Study([])) == rivals.NOTHING

@@ -1,0 +1,164 @@
+"""ModelNet40: 3-D models of 40 kinds of things, seen from the front and the rear (Wu et al. 2015).
+
+Raw files, one of two:
+
+- "rendered": the meshes, ``<root>/ModelNet40/<class>/{train,test}/*.off``, drawn by our renderer,
+  shaded grey on black. Some files have ``OFF`` and the counts fused on one line.
+- "mvcnn": the pictures of Su et al. 2015, "Multi-view Convolutional Neural Networks",
+  ``<root>/modelnet40_images_new_12x/<class>/{train,test}/*.obj.shaded_v001.png`` and ``_v007.png``,
+  opposite views of a dozen, shaded grey on white.
+
+Both cameras look down by 30 degrees. Models are not aligned: what the front of a thing is, its file
+decides. The official train and test sets are folders; a stratified tenth of train is validation.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from umt_lib.data.prepare.archives import fetch, sha256, unpack
+from umt_lib.data.prepare.recipe import Recipe, with_validation
+from umt_lib.data.prepare.store import Broken, Layout, Sample
+from umt_lib.data.render import render
+from umt_lib.errors import StudyError, nearest
+
+URL = "http://modelnet.cs.princeton.edu/ModelNet40.zip"
+MVCNN = "http://supermoe.cs.umass.edu/shape_recog/shaded_images.tar.gz"
+FRONT, REAR = ".obj.shaded_v001.png", ".obj.shaded_v007.png"
+SOURCES = {"rendered": ("ModelNet40", ".off"), "mvcnn": ("modelnet40_images_new_12x", FRONT)}
+AZIMUTHS = {"front": 0.0, "rear": 180.0}  # degrees
+ELEVATION = 30.0  # degrees
+SUPERSAMPLE = 2  # enough from 100 pixels on, and four times as fast as the renderer's default
+
+
+def listed(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str]]:
+    """Samples and classes: what lies in the folders.
+
+    Raises:
+        StudyError: unknown pictures, no such folder, or a folder without classes.
+    """
+    if settings["pictures"] not in SOURCES:
+        known = nearest(settings["pictures"], SOURCES)
+        raise StudyError(f"modelnet40: unknown pictures {settings['pictures']!r}{known}")
+    name, ending = SOURCES[settings["pictures"]]
+    folder = root / name
+    classes = sorted({path.parent.name for path in folder.glob("*/train")})
+    if not classes:
+        raise StudyError(
+            f"{folder}: no folders <class>/train with models; check --root, or give --download for "
+            f"how to get them"
+        )
+    samples = [
+        Sample(path.name.removesuffix(ending), label, split, "", path)
+        for label, kind in enumerate(classes)
+        for split in ("train", "test")
+        for path in sorted((folder / kind / split).glob(f"*{ending}"))
+    ]
+    return with_validation(samples), classes
+
+
+def layout(settings: dict[str, Any]) -> Layout:
+    """Two grey pictures."""
+    size = settings["size"]
+    return dict.fromkeys(AZIMUTHS, ((size, size), np.dtype(np.uint8)))
+
+
+def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Both views of one model."""
+    size = settings["size"]
+    if settings["pictures"] == "mvcnn":
+        rear = source.with_name(source.name.replace(FRONT, REAR))
+        return {"front": _picture(source, size), "rear": _picture(rear, size)}
+    vertices, faces = mesh(source)
+    views = {
+        m: render(vertices, faces, azimuth, ELEVATION, size, "z", SUPERSAMPLE)
+        for m, azimuth in AZIMUTHS.items()
+    }
+    if not all(view.any() for view in views.values()):
+        raise Broken("nothing is seen: every face is a line or a point")
+    return views
+
+
+def mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (n, 3) and triangles (m, 3) of an OFF file; polygons are cut into fans.
+
+    Raises:
+        Broken: no OFF file, truncated, no faces, vertices that are no finite numbers, a face of
+            vertices that are not there.
+    """
+    text = path.read_text(encoding="ascii", errors="replace").lstrip()
+    if not text.startswith("OFF"):
+        raise Broken(f"not an OFF file: it begins with {text[:8]!r}")
+    words = re.sub("#.*", "", text[3:]).split()
+    try:
+        n, m = int(words[0]), int(words[1])
+        numbers = np.array(words[3:], dtype=np.float64)
+    except (ValueError, IndexError):
+        raise Broken("not an OFF file: words where numbers belong") from None
+    vertices, corners = numbers[: 3 * n], numbers[3 * n :]
+    if len(vertices) < 3 * n:
+        raise Broken(f"truncated: it ends within the {n} vertices")
+    if m == 0:
+        raise Broken("no faces")
+    if not np.isfinite(vertices).all():
+        raise Broken("a vertex is NaN or infinite")
+    faces = _triangles(corners, m)
+    if faces.min() < 0 or faces.max() >= n:
+        raise Broken(f"a face names vertex {int(faces.max())}, there are {n}")
+    return vertices.reshape(n, 3), faces
+
+
+def _triangles(numbers: np.ndarray, m: int) -> np.ndarray:
+    """(triangles, 3) of ``m`` faces, each its number of corners and then the corners."""
+    if len(numbers) == 4 * m and (numbers[::4] == 3).all():
+        return numbers.reshape(m, 4)[:, 1:].astype(np.int64)
+    faces, at = [], 0
+    for _ in range(m):
+        k = int(numbers[at]) if at < len(numbers) else 0
+        polygon = numbers[at + 1 : at + 1 + k].astype(np.int64)
+        if k < 3 or len(polygon) < k:
+            raise Broken(f"truncated: it ends within the {m} faces")
+        faces += [(polygon[0], b, c) for b, c in pairwise(polygon[1:])]
+        at += 1 + k
+    return np.array(faces)
+
+
+def _picture(path: Path, size: int) -> np.ndarray:
+    """A picture file as (size, size) uint8 grey."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("L").resize((size, size), Image.Resampling.BILINEAR))
+    except FileNotFoundError:
+        raise Broken(f"its rear picture {REAR} is missing") from None
+    except (OSError, SyntaxError) as fault:  # of a damaged png
+        raise Broken(f"undecodable picture {path.name[-8:]} ({fault})") from None
+
+
+def official(settings: dict[str, Any]) -> dict[str, int]:
+    """The publishers' counts."""
+    return {"train": 9_843, "test": 2_468, "classes": 40}
+
+
+def download(root: Path, settings: dict[str, Any]) -> str:
+    """The meshes, downloaded and unpacked; the pictures have to be fetched by hand."""
+    if settings["pictures"] == "mvcnn":
+        return (
+            f"The authors of MVCNN serve their pictures at {MVCNN}: fetch it with "
+            f"`curl -L -C - -O {MVCNN}`, which goes on after an interruption, and unpack it so "
+            f"that {root / SOURCES['mvcnn'][0]}/airplane/train is there."
+        )
+    archive = fetch(URL, root)
+    files = unpack(archive, root)
+    return (
+        f"{archive} (sha256 {sha256(archive)}; its publishers give none to compare with) is there, "
+        f"its {files:,} files are unpacked beside it."
+    )
+
+
+RECIPE = Recipe({"pictures": "rendered", "size": 224}, listed, layout, read, official, download)

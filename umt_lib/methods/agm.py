@@ -1,0 +1,101 @@
+"""AGM, adaptive gradient modulation: each modality's contribution gets a gradient of its own size.
+
+    phi_m = Shapley value of m for the logits f(S), the others' inputs replaced by zeros, f({}) = 0
+            (M = 2:  phi_1 = 1/2 (f(x_1, x_2) - f(0, x_2) + f(x_1, 0)));  sum_m phi_m = f(x)
+    s_m = CE(phi_m, y),   S_m = mean of s_m over all batches so far
+    r_m = exp(mean of the others' s - s_m),   R_m = exp(mean of the others' S - S_m)
+    kappa_m = exp(alpha min(R_m - r_m, 10)) multiplies dL/dphi_m,   L = CE(f(x), y)
+
+A modality that does better against the others than it did so far has r > R and is slowed down, one
+that does worse is sped up: what is balanced is the pace, not the level. Any head has an f(S), and
+only the head is run 2^M - 2 more times, for features of zeros are the same for all samples.
+
+Deviations: encoders see zeros in evaluation mode, so that their batch statistics stay those of
+data. Probabilities below 1e-8 count as 1e-8 in s, which keeps exp finite. The running mean holds
+the batch at hand, so the first batch has kappa 1.
+
+Source: Li et al., ICCV 2023.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import torch
+from pydantic import NonNegativeFloat
+from torch import Tensor
+
+from umt_lib.data.base import Batch
+from umt_lib.methods.base import Method, Setting
+from umt_lib.models import LateFusion, Output
+
+
+@dataclass
+class AGM(Method):
+    """``alpha`` 0 is joint training, bit for bit."""
+
+    alpha: NonNegativeFloat = 1.0
+
+    def start(self, model: LateFusion, setting: Setting) -> None:
+        device = setting.train.y.device
+        self.mean = torch.zeros(len(model.encoders), device=device)  # S
+        self.batches = torch.zeros((), device=device)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"mean": self.mean, "batches": self.batches}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.mean.copy_(state["mean"])
+        self.batches.copy_(state["batches"])
+
+    def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
+        phi = contributions(model, out.features, blanks(model, batch.x))
+        change = self.kappa(phi.detach(), batch.y) - 1
+        turned = torch.einsum("m,mbk->bk", change, phi - phi.detach())  # 0, with a gradient
+        return super().backward(model, out._replace(fused=out.fused + turned), batch)
+
+    def kappa(self, phi: Tensor, y: Tensor) -> Tensor:
+        """kappa (M,) for contributions (M, B, K) of a batch, which is now part of S."""
+        right = phi.softmax(2)[:, torch.arange(len(y), device=y.device), y]  # (M, B)
+        s = -right.clamp_min(1e-8).log().mean(1)
+        self.batches = self.batches + 1
+        self.mean = self.mean + (s - self.mean) / self.batches
+        return torch.exp(self.alpha * (ahead(self.mean) - ahead(s)).clamp_max(10))
+
+
+def ahead(s: Tensor) -> Tensor:
+    """exp(mean of the others' s - s_m), (M,): above 1 for a modality with less cross-entropy."""
+    others = (s.sum() - s) / (len(s) - 1)
+    return torch.exp(others - s)
+
+
+def contributions(
+    model: LateFusion, features: dict[str, Tensor], blank: dict[str, Tensor]
+) -> Tensor:
+    """phi (M, B, K): Shapley values of the modalities, those that are out replaced by ``blank``."""
+    M = len(features)
+    subsets = [frozenset(s) for n in range(1, M + 1) for s in combinations(features, n)]
+    f = {
+        s: model.fuse({m: z if m in s else blank[m].expand_as(z) for m, z in features.items()})
+        for s in subsets
+    }
+    phi = []
+    for m in features:
+        value = 0
+        for s in subsets:
+            if m in s:
+                gain = f[s].fused - f[s - {m}].fused if len(s) > 1 else f[s].fused
+                value = value + gain / (M * comb(M - 1, len(s) - 1))
+        phi.append(value)
+    return torch.stack(phi)
+
+
+def blanks(model: LateFusion, x: dict[str, Tensor]) -> dict[str, Tensor]:
+    """{m: (1, d_m)}: what encoders make of an input of zeros, in evaluation mode."""
+    was_training = model.training
+    model.eval()
+    z = model({m: torch.zeros_like(v[:1]) for m, v in x.items()}).features
+    model.train(was_training)
+    return {m: v.mean(0, keepdim=True) for m, v in z.items()}  # one row of every process

@@ -1,0 +1,128 @@
+"""G-Blend, gradient blending: losses weighed by how well their gradients generalise.
+
+    L = sum_k w_k CE_k,   k: each modality's own head and the fused one;   sum_k w_k = 1
+    w_k ~ |G_k| / O_k^2
+    G_k = L^V_0 - L^V_1,   O_k = (L^V_1 - L^T_1) - (L^V_0 - L^T_0)
+
+Weights are estimated: branch k (encoder m with its own head; all encoders with the fusion head) is
+trained alone from the current weights, and its mean loss taken before (0) and after (1), on the
+samples it learned from (T) and on others held out of the training split (V). Offline, once: before
+the first epoch, over the whole schedule. Online: every ``super_epoch`` epochs, over as many.
+
+Deviations: O below 0.05 counts as 0.05, negative O too: it would give one branch all the weight,
+for a difference the held-out samples cannot tell from 0. A branch is left, as all trainings here,
+at its best epoch on the held-out samples, and its schedule is the data set's in small. Online,
+held-out samples must be new to the current weights, so the blended model does not learn them
+either; offline it learns all. The price is M + 1 more trainings.
+
+Source: Wang et al., CVPR 2020.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field, NonNegativeInt
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from umt_lib import parallel
+from umt_lib.data.base import Batch, Split, holdout
+from umt_lib.errors import StudyError
+from umt_lib.inference import outputs
+from umt_lib.methods.base import Method, Setting
+from umt_lib.models import LateFusion, Output
+
+LEAST = 0.05  # nats; the least overfitting that is believed
+
+
+@dataclass
+class Branch(Method):
+    """One branch alone: modality ``k``'s, or the fused one for None."""
+
+    k: str | None
+
+    def loss(self, out: Output, batch: Batch) -> Tensor:
+        return cross_entropy(branches(out)[self.k], batch.y)
+
+    def predict(self, out: Output) -> Tensor:
+        return branches(out)[self.k]
+
+
+@dataclass
+class GBlend(Method):
+    """Equal weights are joint-auxiliary, at a rate divided by the number of branches."""
+
+    super_epoch: NonNegativeInt = 0  # epochs between two estimates; 0 estimates offline
+    held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.2  # share of the training split
+    auxiliary: ClassVar[bool] = True
+
+    def start(self, model: LateFusion, setting: Setting) -> None:
+        train, device = setting.train, setting.train.y.device
+        rest, held = cut(train, self.held_out)
+        self.rest, self.held, self.learn = train.take(rest), train.take(held), setting.learn
+        self.learned = torch.ones(len(train), device=device)  # 0 for what the model must not learn
+        if self.super_epoch:
+            self.learned[held.to(device)] = 0
+        count = len(model.encoders) + 1
+        self.weights = torch.full((count,), 1 / count, device=device)
+
+    def on_epoch(self, model: LateFusion, epoch: int, epochs: int) -> int:
+        if epoch % (self.super_epoch or epochs):
+            return 0
+        length = min(self.super_epoch or epochs, epochs - epoch)
+        before, after, seen = self.losses(model), {}, len(self.rest)
+        for k in before:
+            alone = parallel.connect(copy.deepcopy(model))  # a copy has lost its hooks
+            seen += self.learn(alone, Branch(k), self.rest, self.held, length) + len(self.rest)
+            after[k] = self.losses(alone)[k]
+        both = (torch.stack(tuple(x.values())) for x in (before, after))
+        self.weights = blended(*both)
+        return seen
+
+    def losses(self, model: LateFusion) -> dict[str | None, Tensor]:
+        """Mean loss of every branch, {k: (2,)}: where it learns, and held out."""
+        seen = [(branches(outputs(model, part)), part.y) for part in (self.rest, self.held)]
+        return {k: torch.stack([cross_entropy(out[k], y) for out, y in seen]) for k in seen[0][0]}
+
+    def state(self) -> dict[str, Tensor]:
+        return {"weights": self.weights}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.weights.copy_(state["weights"])
+
+    def loss(self, out: Output, batch: Batch) -> Tensor:
+        learned = self.learned[batch.index]
+        each = [cross_entropy(x, batch.y, reduction="none") for x in branches(out).values()]
+        means = torch.stack(each) @ learned / learned.sum().clamp_min(1)
+        return self.weights @ means
+
+
+def branches(out: Output) -> dict[str | None, Tensor]:
+    """Logits of each modality's own head, and for None the fused ones, {k: (B, K)}."""
+    return {**out.auxiliary, None: out.fused}
+
+
+def blended(before: Tensor, after: Tensor) -> Tensor:
+    """Weights (k,) from losses (k, 2) on the samples learned from and on those held out."""
+    gain = before[:, 1] - after[:, 1]
+    overfit = (after[:, 1] - after[:, 0]) - (before[:, 1] - before[:, 0])
+    worth = gain.abs() / overfit.clamp_min(LEAST) ** 2
+    worth = worth.clamp_min(torch.finfo(worth.dtype).tiny)  # no branch gained: all alike
+    return worth / worth.sum()
+
+
+def cut(train: Split, share: float) -> tuple[Tensor, Tensor]:
+    """Rows of ``train`` to learn from, and a stratified ``share`` of rows held out."""
+    rows = Split({"row": torch.arange(len(train))}, train.y.cpu(), train.groups)
+    try:
+        rest, held = holdout(rows, share)
+    except ValueError as error:
+        raise StudyError(
+            f"method.held_out: no {share} of the training split can be held out ({error}); give a "
+            f"larger share or more samples of every class"
+        ) from None
+    return rest.x["row"], held.x["row"]

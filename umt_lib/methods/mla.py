@@ -1,0 +1,114 @@
+"""MLA, Multimodal Learning with Alternating unimodal adaptation: one head, each modality in turn.
+
+    for each batch, for m = 1..M:   CE(h(z_m), y), backward, dW <- dW P_m, step
+    for the others j:  k = P_j r_m,  P_j <- P_j - k k^T / (alpha + r_m^T k),  r_m = mean z_m (batch)
+    test:  p = sum_m w_m h(z_m),  w = softmax over modalities of -entropy(softmax(h(z_m))), a sample
+
+P_j projects onto what the other modalities' mean features leave free, so that a step of j does not
+undo what the shared head h has learned for them. It starts as the identity and goes on over the
+whole training. The bias of h is not projected; with momentum a past step of another modality still
+moves h a little.
+
+Deviation: one P for each modality, made of all others; the paper has two modalities. ``released``
+is what the authors' code computes: the projection never runs (it looks for a parameter name that is
+not there), and the softmax before the entropy runs over the samples, so that one pair of weights
+serves a whole batch - here, of all samples that are predicted together.
+
+Source: Zhang et al., CVPR 2024.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from pydantic import PositiveFloat
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from umt_lib import parallel
+from umt_lib.data.base import Batch
+from umt_lib.errors import StudyError
+from umt_lib.methods.base import Make, Method, Setting, Teachers
+from umt_lib.models import LateFusion, Output
+
+
+class SharedHead(nn.Module):
+    """Encoders of equal width and one linear head for all; ``fused`` is the sum of its logits."""
+
+    def __init__(self, model: LateFusion, dim: int, classes: int):
+        super().__init__()
+        self.encoders, self.bf16 = model.encoders, model.bf16
+        self.head = nn.Linear(dim, classes)
+
+    def encode(self, m: str, x: Tensor) -> Tensor:
+        """z_m (B, d) of the whole batch."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            z = self.encoders[m](x)
+        return parallel.gather(z.float())
+
+    def forward(self, x: dict[str, Tensor]) -> Output:
+        features = {m: self.encode(m, x[m]) for m in self.encoders}
+        logits = {m: self.head(z) for m, z in features.items()}
+        return Output(features, torch.stack(tuple(logits.values())).sum(0), logits, {})
+
+
+@dataclass
+class MLA(Method):
+    """``alpha``: how little of a direction is taken away at once; infinite takes nothing."""
+
+    alpha: PositiveFloat = 1.0
+    released: bool = False
+    needs_shares: ClassVar[bool] = True
+
+    def build(self, make: Make, teachers: Teachers) -> SharedHead:
+        model = make()
+        dims = {m: encoder.dim for m, encoder in model.encoders.items()}
+        if len(set(dims.values())) > 1:
+            raise StudyError(
+                f"method 'mla' has one head for all modalities, but encoders are {dims} wide; give "
+                f"all encoders of the params file the same width"
+            )
+        return SharedHead(model, next(iter(dims.values())), len(model.head.bias))
+
+    def start(self, model: SharedHead, setting: Setting) -> None:
+        weight = model.head.weight
+        self.free = {m: torch.eye(weight.shape[1], device=weight.device) for m in model.encoders}
+
+    def state(self) -> dict[str, Tensor]:
+        return self.free
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        for m, free in self.free.items():
+            free.copy_(state[m])
+
+    def step(self, model: SharedHead, optimizer: torch.optim.Optimizer, batch: Batch) -> Tensor:
+        losses, kept = [], []
+        for m, encoder in model.encoders.items():
+            optimizer.zero_grad()  # to None: other encoders stay, in spite of decay and momentum
+            z = model.encode(m, batch.x[m])
+            losses.append(cross_entropy(model.head(z), batch.y))
+            losses[-1].backward()
+            if not self.released:
+                model.head.weight.grad @= self.free[m]
+                self.leave(m, z.detach().mean(0))
+            optimizer.step()
+            kept += [(p, p.grad) for p in encoder.parameters()]
+        for p, gradient in kept:
+            p.grad = gradient  # as after any other method's step, for whoever looks
+        return torch.stack(losses).mean().detach()
+
+    def leave(self, m: str, r: Tensor) -> None:
+        """Take the direction r (d,), a feature of m, from all others' projections."""
+        for j, free in self.free.items():
+            if j != m:
+                k = free @ r
+                self.free[j] = free - torch.outer(k, k) / (self.alpha + r @ k)
+
+    def predict(self, out: Output) -> Tensor:
+        logits = torch.stack(tuple(out.unimodal.values()))  # (M, B, K)
+        log = logits.log_softmax(1 if self.released else 2)
+        entropy = -(log.exp() * log).sum((1, 2) if self.released else 2)  # (M,) or (M, B)
+        weights = (-entropy).softmax(0)
+        return (weights.view(len(logits), -1, 1) * logits).sum(0)

@@ -1,0 +1,87 @@
+"""MMPareto: joint training with own heads, whose gradients are combined so that neither loses.
+
+    L = CE(H(z_1, ..., z_M), y) + sum_m CE(H_m z_m, y)
+    g1, g2        gradients of the two losses that reach encoder m
+    c             1/2 where g1 . g2 > 0, else that of the point of least norm, c g1 + (1 - c) g2
+    n = 2 c g1 + 2 (1 - c) g2,   scaled up to |g1 + g2|,   encoder m gets gamma n
+
+Heads keep the plain gradient of L. Where g1 and g2 point into opposite directions n is nothing but
+rounding errors, so it is not scaled up: no step helps one loss and spares the other.
+
+``released`` is what the survey toolkit's version computes: it never clears gradients between its
+backward passes, so g1 and g2 are both the plain sum and encoders get 2 gamma (g1 + g2), three times
+the plain gradient. The fair control is joint-auxiliary, also at gamma times the learning rate.
+
+Source: Wei & Hu, ICML 2024; ``released``: BalanceBenchmark (Xu et al., 2025).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from pydantic import PositiveFloat
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from umt_lib.data.base import Batch
+from umt_lib.methods.base import Method
+from umt_lib.models import LateFusion, Output
+
+LOST = 1e-6  # of the plain norm: below it a combined gradient is rounding error
+
+
+@dataclass
+class MMPareto(Method):
+    """``gamma`` scales the encoders' gradients; 1 where the losses agree is joint-auxiliary."""
+
+    gamma: PositiveFloat = 1.5
+    released: bool = False
+    auxiliary: ClassVar[bool] = True
+
+    def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
+        own = torch.stack([cross_entropy(logits, batch.y) for logits in out.auxiliary.values()])
+        losses = (self.loss(out, batch), own.sum())  # own heads share no encoder: one pass does
+        learned = [p for p in model.parameters() if p.requires_grad]
+        first, second = (
+            dict(zip(learned, found, strict=True))
+            for found in (
+                torch.autograd.grad(x, learned, retain_graph=True, materialize_grads=True)
+                for x in losses
+            )
+        )
+        for p in learned:
+            p.grad = first[p] + second[p]
+        for encoder in model.encoders.values():
+            mine = [p for p in encoder.parameters() if p.requires_grad]
+            g1, g2 = [first[p] for p in mine], [second[p] for p in mine]
+            if self.released:
+                g1 = g2 = [p.grad for p in mine]
+            for p, n in zip(mine, combined(g1, g2), strict=True):
+                p.grad = self.gamma * n
+        return sum(losses)
+
+
+def combined(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> list[Tensor]:
+    """n, tensor by tensor: the weighted sum of two gradients, not shorter than the plain one."""
+    c = torch.where(inner(g1, g2) > 0, 0.5, min_norm_weight(g1, g2))
+    n = [2 * c * a + 2 * (1 - c) * b for a, b in zip(g1, g2, strict=True)]
+    plain = [a + b for a, b in zip(g1, g2, strict=True)]
+    whole, short = inner(plain, plain).sqrt(), inner(n, n).sqrt()
+    scale = torch.where(short > LOST * whole, (whole / short).clamp_min(1), 1.0)
+    return [scale * x for x in n]
+
+
+def min_norm_weight(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> Tensor:
+    """c in [0.001, 0.999], the weight of g1 in the shortest c g1 + (1 - c) g2. A scalar."""
+    product, second = inner(g1, g2), inner(g2, g2)
+    length = inner(g1, g1) + second - 2 * product  # |g1 - g2|^2
+    shortest = (second - product) / length.clamp_min(torch.finfo(length.dtype).tiny)
+    return shortest.clamp(0.001, 0.999)
+
+
+def inner(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+    """The inner product of two gradients, each a list of tensors."""
+    return torch.stack([(x * y).sum() for x, y in zip(a, b, strict=True)]).sum()

@@ -1,0 +1,40 @@
+"""Modality dropout: now and then, a sample is learned without one of its modalities.
+
+    z_m <- 0 for one m drawn at random, with probability p a sample;   L = CE(H(z_1, ..., z_M), y)
+
+Features are dropped, not inputs, and never more than one, so that M - 1 modalities are left. At
+test nothing is dropped. Kept features are not scaled up.
+
+Source: the idea of ModDrop (Neverova et al., TPAMI 2016), which drops each modality on its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from umt_lib.data.base import Batch
+from umt_lib.methods.base import Method
+from umt_lib.models import LateFusion, Output
+
+
+@dataclass
+class ModalityDropout(Method):
+    """``p`` 0 is joint training, bit for bit."""
+
+    p: Annotated[float, Field(ge=0, le=1)] = 0.3
+
+    def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
+        kept = self.kept(len(batch.y), len(out.features), batch.y.device)
+        features = {m: z * k for (m, z), k in zip(out.features.items(), kept, strict=True)}
+        return super().backward(model, model.fuse(features), batch)
+
+    def kept(self, samples: int, modalities: int, device: torch.device) -> Tensor:
+        """Which features stay, (M, B, 1) of truth values: at most one of a sample does not."""
+        lost = torch.randint(modalities, (samples,), device=device)
+        lost[torch.rand(samples, device=device) >= self.p] = -1
+        return lost[:, None] != torch.arange(modalities, device=device)[:, None, None]

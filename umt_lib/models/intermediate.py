@@ -1,0 +1,142 @@
+"""Intermediate fusion: modalities meet inside the encoders, not first in the head.
+
+    z_1, ..., z_M = T(x_1, ..., x_M),   logits = H(z_1, ..., z_M)
+
+A trunk T takes the place of the M encoders; head, losses and outputs are those of late fusion. So
+z_m may know of every modality, and neither a probe of z_m nor the logits W_m z_m tell what m alone
+would be worth.
+
+The trunk of MMTM (Joze et al., CVPR 2020) is :class:`Gated`, that of MBT (Nagrani et al., NeurIPS
+2021) is :class:`Bottlenecked`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from umt_lib import parallel
+from umt_lib.models.late_fusion import LateFusion, Output
+from umt_lib.models.stages import pooled, stages, width
+
+GATED = 3  # stages that end in a gate, counted from the last; of a ResNet these are layers 2, 3, 4
+HEADS = 4  # of attention
+
+
+class IntermediateFusion(LateFusion):
+    """``trunk``: {m: (B, ...)} -> {m: (B, d_m)}; head and options are those of ``model``."""
+
+    def __init__(self, model: LateFusion, trunk: nn.Module):
+        super().__init__({}, model.head, dict(model.auxiliary), model.bf16)
+        self.encoders = trunk  # under this name: what is computed before features are gathered
+
+    def forward(self, x: dict[str, Tensor]) -> Output:
+        device = next(iter(x.values())).device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
+            features = self.encoders(x)
+        return self.fuse({m: parallel.gather(z.float()) for m, z in features.items()})
+
+
+class Gate(nn.Module):
+    """Squeeze all maps, excite each: x_m * 2 sigmoid(W_m relu(W_s [pool x_1; ...; pool x_M]))."""
+
+    def __init__(self, widths: dict[str, int]):
+        super().__init__()
+        joint = max(1, sum(widths.values()) // 4)
+        self.squeeze = nn.Linear(sum(widths.values()), joint)
+        self.excite = nn.ModuleDict({m: nn.Linear(joint, c) for m, c in widths.items()})
+
+    def forward(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+        joint = torch.cat([pooled(maps[m]) for m in self.excite], dim=1)
+        joint = self.squeeze(joint).relu()
+        gates = {m: 2 * excite(joint).sigmoid() for m, excite in self.excite.items()}  # (B, C)
+        return {
+            m: x * gates[m].reshape(*gates[m].shape, *[1] * (x.ndim - 2)) for m, x in maps.items()
+        }
+
+
+class Gated(nn.Module):
+    """Encoders in step, with a :class:`Gate` after each of their last stages."""
+
+    def __init__(self, encoders: nn.ModuleDict):
+        super().__init__()
+        self.stages = nn.ModuleDict({m: stages(encoder, m) for m, encoder in encoders.items()})
+        self.together = min(GATED, *(len(parts) for parts in self.stages.values()))
+        self.gates = nn.ModuleList(
+            Gate({m: width(parts[i]) for m, parts in self.stages.items()})
+            for i in range(-self.together, 0)
+        )
+
+    def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
+        maps = {m: x[m] for m in self.stages}
+        for m, parts in self.stages.items():
+            for stage in parts[: -self.together]:
+                maps[m] = stage(maps[m])
+        for i, gate in enumerate(self.gates, -self.together):
+            maps = gate({m: parts[i](maps[m]) for m, parts in self.stages.items()})
+        return {m: pooled(x) for m, x in maps.items()}
+
+
+class Bottlenecked(nn.Module):
+    """A transformer per modality over its encoder's last maps; they meet in bottleneck tokens.
+
+    In each of the last ``fusion`` layers a modality sees its own tokens and the bottleneck tokens,
+    and what it makes of these is averaged over modalities. So it takes two such layers to bring
+    something from one modality to another.
+
+    Args:
+        layers: transformer layers per modality, ``fusion`` of them with ``tokens`` bottlenecks.
+        size: width of a token.
+    """
+
+    def __init__(self, encoders: nn.ModuleDict, layers: int, fusion: int, tokens: int, size: int):
+        super().__init__()
+        self.stages = nn.ModuleDict({m: stages(encoder, m) for m, encoder in encoders.items()})
+        dims = {m: encoder.dim for m, encoder in encoders.items()}
+        self.embed = nn.ModuleDict(
+            {
+                m: nn.Sequential(nn.Linear(width(parts[-1]), size), nn.LayerNorm(size))
+                for m, parts in self.stages.items()
+            }
+        )
+        self.shared = nn.Parameter(torch.randn(1, tokens, size))
+        self.layers = nn.ModuleDict(
+            {m: nn.ModuleList(_layer(size) for _ in range(layers)) for m in dims}
+        )
+        self.give = nn.ModuleDict(
+            {m: nn.Sequential(nn.LayerNorm(size), nn.Linear(size, d)) for m, d in dims.items()}
+        )
+        self.apart = layers - fusion  # layers before the first bottleneck
+
+    def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
+        tokens = {m: self.tokens(m, x[m]) for m in self.stages}
+        shared = self.shared.expand(len(next(iter(tokens.values()))), -1, -1)
+        for i in range(len(next(iter(self.layers.values())))):
+            if i < self.apart:
+                tokens = {m: self.layers[m][i](t) for m, t in tokens.items()}
+                continue
+            n = shared.shape[1]
+            both = {m: self.layers[m][i](torch.cat([shared, t], 1)) for m, t in tokens.items()}
+            shared = torch.stack([t[:, :n] for t in both.values()]).mean(0)
+            tokens = {m: t[:, n:] for m, t in both.items()}
+        return {m: self.give[m](t.mean(1)) for m, t in tokens.items()}
+
+    def tokens(self, m: str, x: Tensor) -> Tensor:
+        """(B, ...) -> (B, positions, size); a feature vector is one position."""
+        for stage in self.stages[m]:
+            x = stage(x)
+        x = x.reshape(*x.shape[:2], -1).transpose(1, 2)  # (B, positions, C)
+        return self.embed[m](x) + positions(x.shape[1], self.shared.shape[2]).to(x.device)
+
+
+def positions(n: int, size: int) -> Tensor:
+    """Sines and cosines (n, size) that tell position 0..n-1 apart (size even)."""
+    rate = 10_000.0 ** (-torch.arange(0, size, 2) / size)
+    angle = torch.arange(n)[:, None] * rate
+    return torch.cat([angle.sin(), angle.cos()], 1)
+
+
+def _layer(size: int) -> nn.TransformerEncoderLayer:
+    return nn.TransformerEncoderLayer(
+        size, HEADS, 2 * size, dropout=0.0, batch_first=True, norm_first=True
+    )

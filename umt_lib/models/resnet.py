@@ -1,0 +1,151 @@
+"""ResNet-18 for pictures, spectrograms, flow stacks and clips, on torchvision's models.
+
+He et al. 2016, "Deep Residual Learning for Image Recognition": x <- relu(x + F(x)), two 3x3
+convolutions in F. Tran et al. 2018, "A Closer Look at Spatiotemporal Convolutions for Action
+Recognition": the same with 3x3x3 convolutions (R3D-18). The classifier is left out; what remains is
+the average over space (and time) after the last block, 512 numbers.
+
+Several frames of one sample go through the 2-D network one by one and their vectors are averaged,
+as is usual in this literature. For other than 3 channels the first convolution is a new one; from
+ImageNet weights it gets their mean over R, G and B, times 3 / C, so that C equal channels give what
+3 equal ones gave (Wang et al. 2016, "Temporal Segment Networks", without the factor).
+
+Pictures stay uint8 until they are on the device: that is a quarter of the traffic.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from umt_lib.errors import StudyError
+
+if TYPE_CHECKING:
+    import torchvision
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's R, G and B, in 0..1
+
+
+class ResNet18(nn.Sequential):
+    """For pictures (B, C, H, W), or n frames (B, n, C, H, W) of each sample -> (B, 512).
+
+    uint8 is normalised here: three channels by ImageNet's statistics, others as (x/255 - 0.5) / s
+    with s the average of ImageNet's deviations (the zero of stored flow lies in the middle). Other
+    types are taken as they are. The stages keep torchvision's names, ``conv1`` to ``layer4``.
+
+    Args:
+        shape: of one sample, (C, H, W) or (n, C, H, W).
+        weights: "none" for random ones, "imagenet" for torchvision's, downloaded once and kept in
+            torch's cache (``TORCH_HOME``).
+
+    Raises:
+        StudyError: torchvision is missing, or the weights cannot be had.
+    """
+
+    def __init__(self, shape: tuple[int, ...], weights: Literal["none", "imagenet"] = "none"):
+        models, channels = _torchvision().models, shape[-3]
+        net = models.resnet18()
+        if weights == "imagenet":
+            weights_file = models.ResNet18_Weights.IMAGENET1K_V1
+            net.load_state_dict(published(weights_file, "set weights: none"))
+        if channels != 3:
+            net.conv1 = _first(net.conv1, channels, averaged=weights == "imagenet")
+        super().__init__(_without_classifier(net))
+        self.to(memory_format=torch.channels_last)
+        self.dim = net.fc.in_features
+        _statistics(self, channels, axes=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames = x.flatten(0, 1) if x.ndim == 5 else x  # (B * n, C, H, W)
+        frames = frames.contiguous(memory_format=torch.channels_last)
+        z = super().forward(_normalised(self, frames)).mean(dim=(2, 3))
+        return z.view(len(x), -1, self.dim).mean(1)
+
+
+class ResNet3D18(nn.Sequential):
+    """For clips (B, n, 3, H, W) of n frames, convolved over time too -> (B, 512).
+
+    Random weights: the ones published for it were trained on Kinetics-400, a data set of this
+    study. uint8 is normalised as by :class:`ResNet18`. The stages are ``stem`` and ``layer1`` to
+    ``layer4``.
+
+    Args:
+        shape: of one sample, (n, 3, H, W).
+
+    Raises:
+        StudyError: torchvision is missing.
+    """
+
+    def __init__(self, shape: tuple[int, ...]):
+        net = _torchvision().models.video.r3d_18()
+        super().__init__(_without_classifier(net))
+        self.to(memory_format=torch.channels_last_3d)
+        self.dim = net.fc.in_features
+        _statistics(self, shape[-3], axes=3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.transpose(1, 2).contiguous(memory_format=torch.channels_last_3d)  # (B, 3, n, H, W)
+        return super().forward(_normalised(self, x)).mean(dim=(2, 3, 4))
+
+
+def _torchvision() -> torchvision:
+    """Imported only where it is used: the study on small data needs no torchvision."""
+    try:
+        import torchvision
+    except ImportError:
+        raise StudyError(
+            "the ResNet encoders need torchvision, which is not installed; install it with: "
+            "pip install 'umt_lib[media]'"
+        ) from None
+    return torchvision
+
+
+def published(weights: torchvision.models.WeightsEnum, otherwise: str) -> dict[str, Tensor]:
+    """Weights of torchvision's, from torch's cache or, the first time, from the web.
+
+    Raises:
+        StudyError: they cannot be downloaded or are damaged; ends with "or" and ``otherwise``.
+    """
+    try:
+        return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        name, cache = weights.url.rsplit("/", 1)[1], f"{torch.hub.get_dir()}/checkpoints"
+        raise StudyError(
+            f"weights {name} cannot be had ({' '.join(str(error).split())}); download "
+            f"{weights.url} on a machine with internet and put it into {cache}, in place of what "
+            f"may be there, or {otherwise}"
+        ) from None
+
+
+def _first(conv: nn.Conv2d, channels: int, averaged: bool) -> nn.Conv2d:
+    """``conv`` for ``channels`` inputs: initialised as torchvision does, or from its RGB kernel."""
+    new = nn.Conv2d(
+        channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, bias=False
+    )
+    if averaged:
+        kernel = conv.weight.detach().sum(1, keepdim=True) / channels
+        new.weight.data.copy_(kernel.expand_as(new.weight))
+    else:
+        nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+    return new
+
+
+def _without_classifier(net: nn.Module) -> OrderedDict[str, nn.Module]:
+    """The stages of ``net`` by name, up to the last feature map."""
+    return OrderedDict((n, m) for n, m in net.named_children() if n not in ("avgpool", "fc"))
+
+
+def _statistics(encoder: nn.Module, channels: int, axes: int) -> None:
+    """Buffers ``mean`` and ``std`` on the scale of uint8, to broadcast over (C, *axes)."""
+    other = (0.5,) * channels, (sum(STD) / 3,) * channels
+    for name, values in zip(("mean", "std"), (MEAN, STD) if channels == 3 else other, strict=True):
+        buffer = 255 * torch.tensor(values).view(-1, *[1] * axes)
+        encoder.register_buffer(name, buffer, persistent=False)
+
+
+def _normalised(encoder: nn.Module, x: Tensor) -> Tensor:
+    """``x`` as floating point numbers, uint8 standardised."""
+    return (x.float() - encoder.mean) / encoder.std if x.dtype == torch.uint8 else x.float()

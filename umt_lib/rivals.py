@@ -1,0 +1,168 @@
+"""The chapter "Rivals": every method of others against the simple choices, at equal care.
+
+All numbers are test accuracies, paired over seeds. Only rivals that were run on a data set stand
+in its table, and only data sets with all rivals in common count in the ranking over data sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from scipy.stats import rankdata
+
+from umt_lib import plots
+from umt_lib.methods import METHODS
+from umt_lib.metrics import Interval, t_interval
+from umt_lib.study import Entry, Study
+from umt_lib.tables import encoder_passes, validated
+from umt_lib.wording import difference, markdown, percent, points
+
+if TYPE_CHECKING:
+    from umt_lib.fragments import Fragments
+
+OURS = ("unimodal", "ume", "joint", "joint-auxiliary", "umt", "umt-subspace", "unimodal-init")
+CONTROLS = ("frozen", "joint-longer", "joint-ensemble")
+RIVALS = tuple(name for name in METHODS if name not in (*OURS, *CONTROLS))
+SIMPLE = ("joint", "joint + uni-modal CE", "UME", "UMT", "joint, double budget")
+NOTHING = "No rival has been run yet: run `make study-full`."
+
+
+def simple(study: Study, dataset: str) -> dict[str, Entry]:
+    """The choices every rival has to beat, {name: entry}: linear heads, UME by its best rule.
+
+    The rule of UME is the one that is best on validation.
+    """
+    rules = [e for e in study.of(dataset, "ume") if e.result]
+    chosen = max(rules, key=lambda e: validated(e.result), default=None)
+    found = {
+        "joint": study.find(dataset, "joint"),
+        "joint + uni-modal CE": study.find(dataset, "joint-auxiliary"),
+        "UME": chosen,
+        "UMT": study.find(dataset, "umt"),
+        "joint, double budget": study.find(dataset, "joint-longer"),
+    }
+    return {name: entry for name, entry in found.items() if entry and entry.result}
+
+
+def run(study: Study, dataset: str) -> list[Entry]:
+    """The rivals with a result on ``dataset``, in the order of the methods' index."""
+    return [e for method in RIVALS for e in study.of(dataset, method) if e.result]
+
+
+def table(study: Study, dataset: str) -> str:
+    """Every rival against every simple choice: its gain, and the encoder passes it costs."""
+    against = simple(study, dataset)
+    rows = []
+    for entry in run(study, dataset):
+        gains = [points(difference(entry.result, other.result)) for other in against.values()]
+        passes = f"{encoder_passes(entry) / 1000:,.0f}"
+        accuracy = percent(t_interval(entry.result.accuracy))
+        rows.append([entry.label, accuracy, *gains, passes])
+    minus = [f"minus {name}" for name in against]
+    return markdown(["rival", "test accuracy, %", *minus, "passes, thousands"], rows)
+
+
+def names(study: Study) -> dict[str, list[Entry]]:
+    """{label: one entry per data set}, of rivals and simple choices that all data sets have."""
+    found: dict[str, list[Entry]] = {}
+    datasets = [d for d in study.datasets if run(study, d)]
+    for dataset in datasets:
+        for name, entry in simple(study, dataset).items():
+            found.setdefault(name, []).append(entry)
+        for entry in run(study, dataset):
+            found.setdefault(entry.label, []).append(entry)
+    return {name: rows for name, rows in found.items() if len(rows) == len(datasets)}
+
+
+def ranks(study: Study) -> dict[str, Interval]:
+    """Mean rank over data sets, 1 the best, with its 95% t-interval over seeds."""
+    everyone = names(study)
+    accuracy = [[e.result.accuracy for e in rows] for rows in everyone.values()]
+    seeds = min((len(a) for rows in accuracy for a in rows), default=0)
+    values = np.array([[a[:seeds] for a in rows] for rows in accuracy])  # methods, data sets, seeds
+    if not values.size:
+        return {}
+    means = rankdata(-values, axis=0).mean(axis=1)  # (methods, seeds)
+    found = {name: t_interval(row) for name, row in zip(everyone, means, strict=True)}
+    return dict(sorted(found.items(), key=lambda item: item[1].mean))
+
+
+@plots.styled
+def ranking(found: dict[str, Interval]) -> Figure:
+    """Mean rank of each method with its interval, the best on top; simple choices in colour."""
+    figure = Figure(figsize=(plots.WIDTH, 0.24 * len(found) + 0.8))
+    ax = figure.subplots()
+    colors = {"joint": "joint", "joint, double budget": "joint", "UME": "ume", "UMT": "umt"}
+    for place, (name, value) in enumerate(found.items()):
+        color = plots.COLORS.get(colors.get(name, ""), plots.OTHER)
+        ax.plot([value.low, value.high], [place, place], color=color, linewidth=2)
+        face = color if name in SIMPLE else "white"
+        ax.plot(value.mean, place, "o", color=color, markerfacecolor=face, markersize=7)
+    ax.set(ylim=(len(found) - 0.4, -0.6), xlabel="mean rank over data sets (1 is the best)")
+    ax.set_yticks(range(len(found)), list(found))
+    ax.grid(axis="y", visible=False)
+    return figure
+
+
+def sentences(study: Study) -> str:
+    """Per data set: who clearly beats which simple choice, and whether the control explains it."""
+    lines = []
+    for dataset in study.datasets:
+        rivals, against = run(study, dataset), simple(study, dataset)
+        if not rivals:
+            continue
+        parts = []
+        for name, other in against.items():
+            gains = {e.label: difference(e.result, other.result) for e in rivals}
+            better = [label for label, gain in gains.items() if gain and gain.low > 0]
+            worse = [label for label, gain in gains.items() if gain and gain.high < 0]
+            parts.append(f"{name} is beaten by {_listed(better)} and beats {_listed(worse)}")
+        lines.append(f"- **{dataset}** ({len(rivals)} rivals): {'; '.join(parts)}.")
+    return "\n".join(lines) or NOTHING
+
+
+def _listed(labels: Sequence[str]) -> str:
+    if not labels:
+        return "none"
+    return f"{len(labels)} ({', '.join(labels)})"
+
+
+def write(to: Fragments) -> None:
+    """Every fragment of the chapter."""
+    study = to.study
+    with_rivals = [d for d in study.datasets if run(study, d)]
+    to.text("rivals-saw", sentences(study))
+    parts = [NOTHING] if not with_rivals else []
+    for dataset in with_rivals:
+        rivals, against = run(study, dataset), simple(study, dataset)
+        joint = against["joint"].result
+        everyone = [*against.items(), *((e.label, e) for e in rivals)]
+        rows = [(n, e.method, n in SIMPLE, difference(e.result, joint)) for n, e in everyone]
+        rows = sorted((r for r in rows if r[3]), key=lambda r: -r[3].mean)
+        figure = plots.dots({dataset: rows}, "points of accuracy over joint training", zero=True)
+        used = [entry for _, entry in everyone]
+        alt = f"Every method on {dataset}: test accuracy minus that of joint training."
+        caption = (
+            f"{dataset}: test accuracy less that of joint training (linear head), paired over "
+            f"seeds, with 95% t-intervals. Filled: the simple choices."
+        )
+        to.figure(f"rivals-{dataset}-dots", figure, alt, caption, used)
+        to.table(f"rivals-{dataset}", table(study, dataset), used)
+        parts.append(
+            f"## {dataset}\n\n```{{include}} /_generated/rivals-{dataset}-dots.md\n```\n\n"
+            f"```{{include}} /_generated/rivals-{dataset}.md\n```"
+        )
+    to.text("rivals-datasets", "\n\n".join(parts))
+    found = ranks(study)
+    if not found:
+        return to.text("rivals-ranks", NOTHING)
+    alt = "Mean rank of every method over all data sets, with intervals over seeds."
+    caption = (
+        "Mean rank over data sets, with 95% t-intervals over seeds. Filled: the simple choices. "
+        "Two methods whose intervals overlap widely are not told apart."
+    )
+    used = [entry for rows in names(study).values() for entry in rows]
+    to.figure("rivals-ranks", ranking(found), alt, caption, used)
