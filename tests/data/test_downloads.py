@@ -11,6 +11,9 @@ import pytest
 from umt_lib.data.downloads import find, package
 from umt_lib.errors import StudyError
 
+# A client's socket may be collected before it was closed: no fault of what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 NOWHERE = "http://127.0.0.1:9/a.tar.gz"  # the discard port: nothing listens there
 
 
