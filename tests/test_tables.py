@@ -180,7 +180,7 @@ def test_the_hooks_table_lists_every_method():
     rows = cells(tables.where_methods_act())
     assert len(rows) == len(METHODS)
     assert not any(rows["[joint](/methods/joint.md)"])
-    assert rows["[UMT](/methods/umt.md)"][:3] == ["", "\u25cf", "\u25cf"]
+    assert rows["[UMT](/methods/umt.md)"][:4] == ["", "\u25cf", "", "\u25cf"]
 
 
 def test_literature_has_a_source_for_every_number_and_shows_what_is_missing():
