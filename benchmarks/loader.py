@@ -1,12 +1,13 @@
 """The loader alone, in samples/s, beside what ResNet-18 training consumes on the same machine.
 
-    python benchmarks/loader.py [--rows 512] [--batch 64] [--workers 2] [--out FILE]
+    python benchmarks/loader.py [--rows 512] [--batch 32] [--workers 2] [--out FILE]
 
 A prepared folder in the shape of VGG-Sound (3 frames of 256 pixels, a log-spectrogram of 10 s) is
 made of random numbers; the files stay in the system's memory, as they do where memory suffices, so
 a slow disk does not show. The loader gives whole epochs of cut and mirrored batches on the device;
 training repeats steps of joint late fusion on one batch that is there already. The two do not run
-at the same time: on a CPU they would share its cores.
+at the same time: on a CPU they would share its cores. Training takes about 0.2 GB per sample of a
+batch in fp32.
 """
 
 from __future__ import annotations
@@ -53,7 +54,18 @@ def prepared(folder: Path, rows: int) -> Splits:
     ]
     names, layout = [str(k) for k in range(CLASSES)], RECIPE.layout(RECIPE.settings)
     workers = os.cpu_count() or 1
-    prepare("vggsound", samples, names, layout, noise, RECIPE.settings, folder, workers, {})
+    prepare(
+        "vggsound",
+        samples,
+        names,
+        layout,
+        noise,
+        RECIPE.settings,
+        folder,
+        workers,
+        {},
+        progress=False,
+    )
     return load("vggsound", folder=str(folder))
 
 
@@ -94,7 +106,7 @@ def synchronise(device: torch.device, value: torch.Tensor) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=512)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5)
