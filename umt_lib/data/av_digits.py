@@ -136,7 +136,9 @@ def _recordings(path: Path) -> dict[str, bytes]:
 
 def _spectrograms(recordings: dict[str, bytes]) -> Tensor:
     """Log-mel power less its mean over time, (n, 1, MELS, FRAMES), recordings in the middle."""
-    soundfile, torchaudio = package("soundfile", "av-digits"), package("torchaudio", "av-digits")
+    soundfile, torchaudio = (
+        package(p, "data set 'av-digits'") for p in ("soundfile", "torchaudio")
+    )
     length = (FRAMES - 1) * HOP
     waves = np.zeros((len(recordings), length), np.float32)
     for row, wav in zip(waves, recordings.values(), strict=True):

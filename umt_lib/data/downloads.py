@@ -38,29 +38,44 @@ def find(name: str, url: str, dataset: str) -> Path:
     """
     if found := here(name):
         return found
-    given, pooch = os.environ.get(VARIABLE), package("pooch", dataset)
-    cache = Path(pooch.os_cache("umt_lib"))
-    pooch.get_logger().setLevel("WARNING")  # it tells every download's hash, which is not asked
-    try:
-        return Path(pooch.retrieve(url, known_hash=None, fname=name, path=cache))
-    except (OSError, ValueError) as fault:  # requests' exceptions are of OSError
+    who = f"data set {dataset!r}"
+    cache = Path(package("pooch", who).os_cache("umt_lib"))
+    if fault := retrieve(url, cache / name, who):
+        given = os.environ.get(VARIABLE, "not set")
         raise StudyError(
-            f"data set {dataset!r}: {name} is not in ${VARIABLE} ({given or 'not set'}), nor in "
-            f"the user cache {cache}, and cannot be downloaded from {url} "
-            f"({type(fault).__name__}); put the file into one of the two folders"
-        ) from None
+            f"{who}: {name} is not in ${VARIABLE} ({given}), nor in the user cache {cache}, and "
+            f"cannot be downloaded from {url} ({fault}); put the file into one of the two folders"
+        )
+    return cache / name
 
 
-def package(name: str, dataset: str) -> ModuleType:
-    """Import a package that only some data sets need.
+def retrieve(url: str, path: Path, who: str, progress: bool = False) -> str:
+    """Download ``url`` to ``path``, there only when it is whole; returns the fault's kind or "".
 
     Raises:
-        StudyError: it is not installed.
+        StudyError: pooch is not installed; the sentence begins with ``who`` needs it.
+    """
+    pooch = package("pooch", who)
+    pooch.get_logger().setLevel("WARNING")  # it tells every download's hash, which is not asked
+    try:
+        pooch.retrieve(url, None, fname=path.name, path=path.parent, progressbar=progress)
+    except (OSError, ValueError) as fault:  # requests' exceptions are of OSError
+        if (response := getattr(fault, "response", None)) is not None:
+            response.close()  # pooch leaves a refused request open
+        return type(fault).__name__
+    return ""
+
+
+def package(name: str, who: str) -> ModuleType:
+    """Import a package of the extra ``media``, which only some of the library needs.
+
+    Raises:
+        StudyError: it is not installed; the sentence begins with ``who`` needs it.
     """
     try:
         return importlib.import_module(name)
     except ImportError:
         raise StudyError(
-            f"data set {dataset!r}: the package {name} is not installed; install the packages for "
-            f"sound and video with: pip install -e '.[media]'"
+            f"{who}: the package {name} is not installed; install the packages for sound and video "
+            f"with: pip install -e '.[media]'"
         ) from None

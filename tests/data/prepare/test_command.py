@@ -30,8 +30,6 @@ def web(tmp_path):
         thread.join()
 
 
-# The client's socket may be collected before it was closed: no fault of what is tested.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_list_is_downloaded_once_and_named_by_its_hash(web, tmp_path, monkeypatch):
     address, served = web
     (served / "vggsound.csv").write_text("a,1,x,train\n")

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from umt_lib.data.downloads import package
+from umt_lib.data.downloads import package, retrieve
 from umt_lib.errors import StudyError
 
 
@@ -21,23 +21,17 @@ def fetch(url: str, folder: Path) -> Path:
         StudyError: it cannot be downloaded, or pooch is not installed.
     """
     path = folder / url.rsplit("/", 1)[1]
-    if not path.exists():
-        pooch = package("pooch", path.name)
-        pooch.get_logger().setLevel("WARNING")
-        try:
-            pooch.retrieve(url, known_hash=None, fname=path.name, path=folder, progressbar=True)
-        except (OSError, ValueError) as fault:  # requests' exceptions are of OSError
-            raise StudyError(
-                f"{path}: cannot be downloaded from {url} ({type(fault).__name__}); put it there "
-                f"by hand, with a browser or `curl -L -C - -O {url}`, which goes on where it "
-                f"stopped"
-            ) from None
+    if not path.exists() and (fault := retrieve(url, path, str(path), progress=True)):
+        raise StudyError(
+            f"{path}: cannot be downloaded from {url} ({fault}); put it there by hand, with a "
+            f"browser or `curl -L -C - -O {url}`, which goes on where it stopped"
+        )
     return path
 
 
 def sha256(path: Path) -> str:
     """The digest of a file's bytes, read in pieces."""
-    return package("pooch", path.name).file_hash(path)
+    return package("pooch", str(path)).file_hash(path)
 
 
 def unpack(archive: Path, folder: Path) -> int:
