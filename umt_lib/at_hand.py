@@ -1,30 +1,30 @@
-"""Is an experiment's data on this machine? Asked without loading it, by whatever runs many."""
+"""Is a data set on this machine? Asked without loading it, by whatever runs many experiments."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import inspect
+from collections.abc import Mapping
+from typing import Any
 
-import yaml
+from umt_lib import paths
 
 
-def prepared(file: Path) -> bool:
-    """Whether the folder that a params file's data set is prepared into, if any, is finished.
+def prepared(dataset: Mapping[str, Any]) -> bool:
+    """Whether the folder that a data set is prepared into, if it is, is finished.
 
-    A broken params file counts as ready: its run says what is wrong with it.
+    Args:
+        dataset: as in a params file, {"name": ..., **options}.
     """
-    try:
-        folder = yaml.safe_load(file.read_text(encoding="utf-8"))["dataset"]["folder"]
-        places = [Path(os.environ.get("UMT_DATA", ".")) / folder, Path(folder)]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return True
-    return any((place / "manifest.json").exists() for place in places)
+    folder = dataset.get("folder")
+    return folder is None or (paths.prepared(folder) / "manifest.json").exists()
 
 
-def downloaded(file: Path) -> bool:
-    """Whether nothing has to be downloaded before a params file's data set can be loaded."""
-    from umt_lib.data import av_digits
-    from umt_lib.data.downloads import here
+def at_hand(dataset: Mapping[str, Any]) -> bool:
+    """Whether a data set can be loaded with nothing prepared or downloaded first.
 
-    dataset = yaml.safe_load(file.read_text(encoding="utf-8"))["dataset"]["name"]
-    return dataset != "av-digits" or here(av_digits.ARCHIVE) is not None
+    The module of one that may be downloaded has a function ``here``.
+    """
+    from umt_lib.data import DATASETS  # takes longer to import than all that the run graph asks
+
+    module = inspect.getmodule(DATASETS[dataset["name"]])
+    return prepared(dataset) and (not hasattr(module, "here") or module.here())

@@ -13,11 +13,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from umt_lib import fragments_when, plots, provenance, rivals, sentences, tables
-from umt_lib.at_hand import downloaded, prepared
+from umt_lib.at_hand import at_hand
 from umt_lib.data import DATASETS
 from umt_lib.methods import METHODS
 from umt_lib.metrics import Interval, t_interval
-from umt_lib.paths import PARAMS
 from umt_lib.study import Entry, Study
 from umt_lib.wording import laziness
 
@@ -216,8 +215,7 @@ def _dataset(to: Fragments, dataset: str) -> None:
 
 def _samples(to: Fragments, dataset: str, entry: Entry) -> None:
     """What is made from the data itself, which may not be on this machine."""
-    file = PARAMS / f"{entry.name}.yaml"
-    if not (prepared(file) and downloaded(file)):
+    if not at_hand(entry.params["dataset"]):
         for part in ("facts", "picture", "chance"):
             to.text(f"{dataset}-{part}", "The data is not on the machine that built this book.")
         return

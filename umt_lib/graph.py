@@ -15,6 +15,8 @@ import os
 import sys
 from pathlib import Path
 
+import yaml
+
 from umt_lib.at_hand import prepared
 from umt_lib.errors import StudyError
 from umt_lib.paths import ROOT, results_dir, runs
@@ -37,12 +39,20 @@ def wanted(names: list[str], params_dir: Path, which: str) -> list[str]:
     """
     listed = params_dir / "default.txt"
     if which == "full" or not listed.exists():
-        return [name for name in names if prepared(params_dir / f"{name}.yaml")]
+        return [name for name in names if _ready(params_dir / f"{name}.yaml")]
     lines = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines()]
     patterns = [line for line in lines if line and not line.startswith("#")]
     if idle := [p for p in patterns if not fnmatch.filter(names, p)]:
         raise StudyError(f"{listed}: {idle[0]!r} matches no params file; correct or delete it")
     return [name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns)]
+
+
+def _ready(file: Path) -> bool:
+    """Whether a params file's data is prepared. A broken file is ready: its run says why."""
+    try:
+        return prepared(yaml.safe_load(file.read_text(encoding="utf-8"))["dataset"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return True
 
 
 def mark(names: list[str], params_dir: Path, which: str = "full") -> list[str]:

@@ -13,6 +13,15 @@ def runs() -> Path:
     return Path(os.environ.get("UMT_RUNS", ROOT / "runs"))
 
 
+def prepared(folder: str | Path) -> Path:
+    """A folder of prepared data: under ``$UMT_DATA`` if it is there, else where the command runs.
+
+    An absolute one is itself.
+    """
+    given = Path(os.environ.get("UMT_DATA", ".")) / folder
+    return given if given.exists() else Path(folder)
+
+
 def results_dir() -> Path:
     """One ``<experiment>.json`` per finished experiment of this machine."""
     return runs() / "results"

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from umt_lib import paths
-from umt_lib.at_hand import downloaded, prepared
+from umt_lib.at_hand import at_hand
 
 
 def shorten(params: dict) -> dict:
@@ -31,11 +31,12 @@ def main() -> None:
     folder.mkdir(parents=True)
     left_out = []
     for path in sorted(paths.PARAMS.glob("*.yaml")):
-        if not (prepared(path) and downloaded(path)):
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not at_hand(params["dataset"]):
             left_out.append(path.stem)
             continue
-        short = shorten(yaml.safe_load(path.read_text(encoding="utf-8")))
-        (folder / path.name).write_text(yaml.safe_dump(short, sort_keys=False), encoding="utf-8")
+        short = yaml.safe_dump(shorten(params), sort_keys=False)
+        (folder / path.name).write_text(short, encoding="utf-8")
     if left_out:
         print(f"smoke: {len(left_out)} experiments are left out, their data is not on this machine")
     snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]

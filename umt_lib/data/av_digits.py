@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from torch import Tensor
 
+from umt_lib.data import downloads
 from umt_lib.data.base import SPLIT_SEED, Split, Splits, holdout
 from umt_lib.data.downloads import find, package
 from umt_lib.errors import StudyError, nearest
@@ -95,6 +96,11 @@ def load(split: Cut = "speaker") -> Splits:
         for part, index in zip(cut, paired, strict=True)
     ]
     return Splits(*_standardised(parts), classes=DIGITS, source=source())
+
+
+def here() -> bool:
+    """Whether the recordings need not be downloaded first."""
+    return downloads.here(ARCHIVE) is not None
 
 
 def source() -> str:

@@ -13,9 +13,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.base import Split, Splits
-from umt_lib.data.prepare.prepared import Prepared
-from umt_lib.errors import StudyError
+from umt_lib.data.base import Splits
+from umt_lib.data.prepare import prepared
 
 SHARE = 7 / 8  # of 256 pixels: 224
 
@@ -26,11 +25,7 @@ def load(dataset: str, folder: str) -> Splits:
     Raises:
         StudyError: the folder is not prepared, not whole, or of another data set.
     """
-    prepared = Prepared.open(folder)
-    if (found := prepared.manifest["dataset"]) != dataset:
-        raise StudyError(f"{prepared.folder}: holds {found!r}, not {dataset!r}; name its folder")
-    parts = [Split(*prepared.split(name), view=view) for name in ("train", "validation", "test")]
-    return Splits(*parts, prepared.classes, prepared.source, augment)
+    return prepared.splits(dataset, folder, view, augment)
 
 
 def view(x: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -41,7 +41,7 @@ def find(name: str, url: str, dataset: str) -> Path:
     who = f"data set {dataset!r}"
     cache = Path(package("pooch", who).os_cache("umt_lib"))
     if fault := retrieve(url, cache / name, who):
-        given = os.environ.get(VARIABLE, "not set")
+        given = os.environ.get(VARIABLE) or "not set"
         raise StudyError(
             f"{who}: {name} is not in ${VARIABLE} ({given}), nor in the user cache {cache}, and "
             f"cannot be downloaded from {url} ({fault}); put the file into one of the two folders"

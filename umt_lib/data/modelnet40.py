@@ -8,9 +8,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.base import Split, Splits
-from umt_lib.data.prepare.prepared import Prepared
-from umt_lib.errors import StudyError
+from umt_lib.data.base import Splits
+from umt_lib.data.prepare import prepared
 
 SHIFT = 1 / 16  # of a side: 14 of 224 pixels
 
@@ -27,11 +26,7 @@ def load(folder: str = "modelnet40") -> Splits:
     Raises:
         StudyError: the folder is not prepared, not whole, or of another data set.
     """
-    prepared = Prepared.open(folder)
-    if (found := prepared.manifest["dataset"]) != "modelnet40":
-        raise StudyError(f"{prepared.folder}: holds {found!r}, not 'modelnet40'; name its folder")
-    parts = [Split(*prepared.split(name), view=view) for name in ("train", "validation", "test")]
-    return Splits(*parts, prepared.classes, prepared.source, augment)
+    return prepared.splits("modelnet40", folder, view, augment)
 
 
 def view(x: dict[str, Tensor]) -> dict[str, Tensor]:

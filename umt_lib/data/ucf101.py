@@ -12,10 +12,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.base import Split, Splits
+from umt_lib.data.base import Splits
 from umt_lib.data.clips import SHARE
-from umt_lib.data.prepare.prepared import Prepared
-from umt_lib.errors import StudyError
+from umt_lib.data.prepare import prepared
 
 
 def load(folder: str = "ucf101") -> Splits:
@@ -31,11 +30,7 @@ def load(folder: str = "ucf101") -> Splits:
     Raises:
         StudyError: the folder is not prepared, not whole, or of another data set.
     """
-    prepared = Prepared.open(folder)
-    if (found := prepared.manifest["dataset"]) != "ucf101":
-        raise StudyError(f"{prepared.folder}: holds {found!r}, not 'ucf101'; name its folder")
-    parts = [Split(*prepared.split(name), view=view) for name in ("train", "validation", "test")]
-    return Splits(*parts, prepared.classes, prepared.source, augment)
+    return prepared.splits("ucf101", folder, view, augment)
 
 
 def view(x: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from umt_lib import paths
+from umt_lib.data.base import Augment, Split, Splits, View
 from umt_lib.data.stored import Stored
 from umt_lib.errors import StudyError
 
@@ -40,8 +41,7 @@ class Prepared:
         Raises:
             StudyError: no manifest, a damaged one, an array that does not fit, other settings.
         """
-        root = Path(os.environ.get("UMT_DATA", "."))
-        folder = root / folder if (root / folder).exists() else Path(folder)
+        folder = paths.prepared(folder)
         path = folder / "manifest.json"
         try:
             manifest = json.loads(path.read_bytes())
@@ -86,6 +86,19 @@ class Prepared:
             torch.tensor([s["label"] for s in rows], dtype=torch.long),
             np.array([s["group"] or s["id"] for s in rows]) if grouped else None,
         )
+
+
+def splits(dataset: str, folder: str, view: View, augment: Augment) -> Splits:
+    """The three splits of a prepared folder, their rows still in its files.
+
+    Raises:
+        StudyError: the folder is not prepared, not whole, or of another data set.
+    """
+    prepared = Prepared.open(folder)
+    if (found := prepared.manifest["dataset"]) != dataset:
+        raise StudyError(f"{prepared.folder}: holds {found!r}, not {dataset!r}; name its folder")
+    parts = [Split(*prepared.split(name), view=view) for name in ("train", "validation", "test")]
+    return Splits(*parts, prepared.classes, prepared.source, augment)
 
 
 def same(path: Path, old: dict[str, Any], new: dict[str, Any], who: str) -> None:
