@@ -103,6 +103,12 @@ class Bench:
         model = self.start(method, seed)
         return model, fit(model, method, self.splits, self.training, seed, **how)
 
+    def alike(self, one: Method, other: Method) -> bool:
+        """Whether two methods train the same weights, batch statistics and curves, bit for bit."""
+        (model, progress), (twin, same_progress) = self.train(one), self.train(other)
+        weights = same(model.state_dict(), twin.state_dict())
+        return weights and progress.curves == same_progress.curves
+
     def predict(self, method: Method, model: nn.Module) -> torch.Tensor:
         """Logits on the test split."""
         return method.predict(outputs(model, self.splits.test))

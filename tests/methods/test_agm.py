@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
-from tiny import Bench, copied, method, same
+from tiny import Bench, copied, method
 from torch.nn.functional import cross_entropy
 
-from umt_lib.checkpoints import load_state, save_state
 from umt_lib.methods.agm import blanks, contributions
-
-
-class Stop(Exception):
-    """What kills a run in this test."""
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 def test_strength_0_is_joint_training(head):
     """Weights and batch statistics: encoders that see zeros do not remember it."""
     bench = Bench(encoder="series-cnn", head=head, epochs=3, samples=60)
-    model, progress = bench.train(method("agm", alpha=0.0))
-    joint, joint_progress = bench.train(method("joint"))
-    assert same(model.state_dict(), joint.state_dict())
-    assert progress.curves == joint_progress.curves
+    assert bench.alike(method("agm", alpha=0.0), method("joint"))
 
 
 @pytest.mark.parametrize("modalities", [("a", "b"), ("a", "b", "c")])
@@ -86,19 +77,3 @@ def test_a_modality_ahead_of_its_own_past_is_slowed_down():
     assert kappa[0] < 1 < kappa[1]
     assert agm.kappa(told(1e-30, 1.0), y).isfinite().all()
     assert agm.kappa(told(1.0, 1e-30), y).isfinite().all()
-
-
-def test_stopped_and_resumed_is_the_same_run(tmp_path):
-    bench, file = Bench(epochs=3, samples=60), tmp_path / "run.safetensors"
-    whole, expected = bench.train(method("agm"))
-
-    def save(state):
-        save_state(file, state, "key")
-        if state.progress.epoch == 2:
-            raise Stop
-
-    with pytest.raises(Stop):
-        bench.train(method("agm"), save=save)
-    resumed, progress = bench.train(method("agm"), state=load_state(file, "key"))
-    assert same(resumed.state_dict(), whole.state_dict())
-    assert replace(progress, seconds=0) == replace(expected, seconds=0)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from tiny import CLASSES, Bench, copied, method, same
 from torch.nn.functional import cross_entropy
 
-from umt_lib.checkpoints import load_state, save_state
 from umt_lib.errors import StudyError
 from umt_lib.methods.gblend import LEAST, Branch, blended
-
-
-class Stop(Exception):
-    """What kills a run in this test."""
 
 
 def spied(bench: Bench, gblend, samples: int = 0) -> tuple[torch.nn.Module, list]:
@@ -130,21 +123,3 @@ def test_a_training_split_too_small_to_hold_out_from_is_named():
     bench = Bench(samples=12)
     with pytest.raises(StudyError, match=r"method.held_out: no 0.1 of the training split"):
         bench.start(method("gblend", held_out=0.1))
-
-
-@pytest.mark.parametrize("super_epoch", [0, 2])
-def test_stopped_and_resumed_is_the_same_run(super_epoch, tmp_path):
-    bench, file = Bench(epochs=4, samples=60), tmp_path / "run.safetensors"
-    options = {"super_epoch": super_epoch}
-    whole, expected = bench.train(method("gblend", **options))
-
-    def save(state):
-        save_state(file, state, "key")
-        if state.progress.epoch == 3:
-            raise Stop
-
-    with pytest.raises(Stop):
-        bench.train(method("gblend", **options), save=save)
-    resumed, progress = bench.train(method("gblend", **options), state=load_state(file, "key"))
-    assert same(resumed.state_dict(), whole.state_dict())
-    assert replace(progress, seconds=0) == replace(expected, seconds=0)

@@ -12,10 +12,7 @@ from tiny import Bench, method, same
 @pytest.mark.parametrize("head", ["linear", "mlp"])
 def test_strength_0_is_joint_auxiliary(head):
     bench = Bench(encoder="series-cnn", head=head, epochs=3, samples=60)
-    model, progress = bench.train(method("mlb", alpha=0.0))
-    plain, plain_progress = bench.train(method("joint-auxiliary"))
-    assert same(model.state_dict(), plain.state_dict())
-    assert progress.curves == plain_progress.curves
+    assert bench.alike(method("mlb", alpha=0.0), method("joint-auxiliary"))
 
 
 @pytest.mark.parametrize("modalities", [("a", "b"), ("a", "b", "c")])

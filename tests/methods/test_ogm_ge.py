@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import Bench, method, same
+from tiny import Bench, method
 
 
 def test_epochs_that_do_not_modulate_are_joint_training():
     bench = Bench(encoder="series-cnn", epochs=3, samples=60)
-    model, progress = bench.train(method("ogm-ge", first=3))
-    joint, joint_progress = bench.train(method("joint"))
-    assert same(model.state_dict(), joint.state_dict())
-    assert progress.curves == joint_progress.curves
+    assert bench.alike(method("ogm-ge", first=3), method("joint"))
 
 
 def test_noise_is_that_of_the_gradient_before_it_is_scaled():

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from tiny import Bench, method, same
+from tiny import Bench, method
 
 from umt_lib.models import Output
 
@@ -20,10 +20,7 @@ def told(**s: float) -> tuple[Output, torch.Tensor]:
 @pytest.mark.parametrize("off", [{"execute": 0.0}, {"base": 0.0, "execute": 1.0}])
 def test_nothing_dropped_is_joint_training(off):
     bench = Bench(encoder="series-cnn", epochs=3, samples=60)
-    model, progress = bench.train(method("opm", **off))
-    joint, joint_progress = bench.train(method("joint"))
-    assert same(model.state_dict(), joint.state_dict())
-    assert progress.curves == joint_progress.curves
+    assert bench.alike(method("opm", **off), method("joint"))
 
 
 def test_probabilities_grow_with_the_lead_and_the_last_is_never_dropped():

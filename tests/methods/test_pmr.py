@@ -7,8 +7,9 @@ import torch
 from tiny import CLASSES, Bench, method, same
 from torch.nn.functional import cross_entropy
 
+from umt_lib.balance import ratios
 from umt_lib.inference import outputs
-from umt_lib.methods.pmr import moved, ratios
+from umt_lib.methods.pmr import moved
 
 
 def test_strength_0_is_joint_training():

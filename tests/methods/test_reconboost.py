@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import Bench, copied, method, same
+from tiny import Bench, copied, method
 from torch.nn.functional import cross_entropy
 
 from umt_lib.errors import StudyError
@@ -12,10 +12,7 @@ from umt_lib.errors import StudyError
 
 def test_without_stages_it_is_joint_training():
     bench = Bench(encoder="series-cnn", epochs=3)
-    model, progress = bench.train(method("reconboost", stage=0))
-    joint, joint_progress = bench.train(method("joint"))
-    assert same(model.state_dict(), joint.state_dict())
-    assert progress.curves == joint_progress.curves
+    assert bench.alike(method("reconboost", stage=0), method("joint"))
 
 
 def test_stages_take_turns_and_rectification_is_between_them():

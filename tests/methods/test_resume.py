@@ -21,6 +21,9 @@ class Stop(Exception):
         ("mla", {}),
         ("cggm", {}),
         ("reconboost", {"stage": 1, "rectify": 1}),
+        ("agm", {}),
+        ("gblend", {"super_epoch": 0}),
+        ("gblend", {"super_epoch": 2}),
     ],
 )
 def test_stopped_after_any_epoch_and_resumed_is_the_same_run(name, options, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import Bench, jitter, method, same
+from tiny import Bench, jitter, method
 from torch.nn.functional import mse_loss
 
 from umt_lib.inference import outputs
@@ -11,10 +11,7 @@ from umt_lib.inference import outputs
 @pytest.mark.parametrize("encoder", ["mlp", "series-cnn"])
 def test_weight_0_is_joint_training(encoder):
     bench = Bench(encoder=encoder, epochs=4)
-    model, progress = bench.train(method("umt", weight=0.0))
-    joint, joint_progress = bench.train(method("joint"))
-    assert same(model.state_dict(), joint.state_dict())
-    assert progress.curves == joint_progress.curves
+    assert bench.alike(method("umt", weight=0.0), method("joint"))
 
 
 def test_the_weight_changes_the_encoders_and_not_the_head():

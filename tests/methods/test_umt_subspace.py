@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import CLASSES, Bench, method, same
+from tiny import CLASSES, Bench, method
 from torch.nn.functional import mse_loss
 
 from umt_lib.methods.umt_subspace import basis
@@ -10,10 +10,7 @@ from umt_lib.methods.umt_subspace import basis
 
 def test_weight_0_is_joint_training():
     bench = Bench(epochs=4)
-    model, progress = bench.train(method("umt-subspace", weight=0.0))
-    joint, joint_progress = bench.train(method("joint"))
-    assert same(model.state_dict(), joint.state_dict())
-    assert progress.curves == joint_progress.curves
+    assert bench.alike(method("umt-subspace", weight=0.0), method("joint"))
 
 
 def test_the_basis_is_orthonormal_and_holds_all_differences_of_logits():

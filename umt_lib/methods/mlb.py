@@ -22,9 +22,9 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
+from umt_lib.balance import ratios
 from umt_lib.data.base import Batch
 from umt_lib.methods.joint_auxiliary import JointAuxiliary
-from umt_lib.methods.pmr import ratios
 from umt_lib.models import LateFusion, Output
 
 

@@ -25,6 +25,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from umt_lib.balance import ratios
 from umt_lib.data.base import Batch
 from umt_lib.inference import outputs
 from umt_lib.methods.base import Method, Setting
@@ -82,17 +83,6 @@ class PMR(Method):
                 unsure = -(log.exp() * log).sum(1).mean()
                 loss = loss - self.entropy * (rho - 1).clamp(0, 1) * unsure
         return loss
-
-
-def ratios(sim: dict[str, Tensor], y: Tensor) -> dict[str, Tensor]:
-    """rho_m, {m: scalar without gradient}: above 1 for a modality that is ahead of the others."""
-    least = torch.finfo(torch.float32).tiny  # far from every prototype: no division by 0
-    right = {
-        m: x.detach().softmax(1).gather(1, y[:, None]).mean().clamp_min(least)
-        for m, x in sim.items()
-    }
-    others = {m: torch.stack([s for j, s in right.items() if j != m]).mean() for m in right}
-    return {m: s / others[m] for m, s in right.items()}
 
 
 def moved(prototypes: Tensor, z: Tensor, y: Tensor, momentum: float) -> Tensor:

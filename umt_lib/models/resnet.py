@@ -61,7 +61,7 @@ class ResNet18(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         frames = x.flatten(0, 1) if x.ndim == 5 else x  # (B * n, C, H, W)
         frames = frames.contiguous(memory_format=torch.channels_last)
-        z = super().forward(_normalised(self, frames)).mean(dim=(2, 3))
+        z = super().forward(normalised(self, frames)).mean(dim=(2, 3))
         return z.view(len(x), -1, self.dim).mean(1)
 
 
@@ -88,7 +88,7 @@ class ResNet3D18(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).contiguous(memory_format=torch.channels_last_3d)  # (B, 3, n, H, W)
-        return super().forward(_normalised(self, x)).mean(dim=(2, 3, 4))
+        return super().forward(normalised(self, x)).mean(dim=(2, 3, 4))
 
 
 def _torchvision() -> torchvision:
@@ -146,6 +146,6 @@ def _statistics(encoder: nn.Module, channels: int, axes: int) -> None:
         encoder.register_buffer(name, buffer, persistent=False)
 
 
-def _normalised(encoder: nn.Module, x: Tensor) -> Tensor:
+def normalised(encoder: nn.Module, x: Tensor) -> Tensor:
     """``x`` as floating point numbers, uint8 standardised."""
     return (x.float() - encoder.mean) / encoder.std if x.dtype == torch.uint8 else x.float()

@@ -83,8 +83,8 @@ class _Standardised(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.over_time:
             x = x.transpose(1, 2).contiguous(memory_format=torch.channels_last_3d)
-            return resnet._normalised(self, x)
-        x = resnet._normalised(self, x)
+            return resnet.normalised(self, x)
+        x = resnet.normalised(self, x)
         return x.transpose(1, 2) if x.ndim > 4 else x
 
 

@@ -32,7 +32,7 @@ def frames(path: Path, n: int, size: int) -> np.ndarray:
         Broken: no video stream, unknown codec, zero frames, truncated, undecodable.
     """
     found: list[np.ndarray] = []
-    with _open(path, "video") as (container, stream):
+    with opened(path, "video") as (container, stream):
         length = _seconds(container, stream)
         shown, first, last = None, 0.0, 0.0
         for frame in container.decode(stream):
@@ -40,13 +40,13 @@ def frames(path: Path, n: int, size: int) -> np.ndarray:
                 first = frame.time or 0.0
             last = (frame.time or 0.0) - first
             while shown is not None and len(found) < n and last > (len(found) + 0.5) / n * length:
-                found.append(_square(shown, size))
+                found.append(square(shown, size))
             shown = frame
         if shown is None:
             raise Broken("zero frames")
         rate = float(stream.average_rate or 0)
         _whole(last + (1 / rate if rate else 0.0), length, "video")
-        still = [_square(shown, size)] * (n - len(found))
+        still = [square(shown, size)] * (n - len(found))
     return np.stack(found + still)
 
 
@@ -57,7 +57,7 @@ def waveform(path: Path, rate: int, seconds: float) -> np.ndarray:
         Broken: no audio track, unknown codec, too short, truncated, undecodable.
     """
     wanted = round(rate * seconds)
-    with _open(path, "audio") as (container, stream):
+    with opened(path, "audio") as (container, stream):
         length = _seconds(container, stream)
         resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
         parts, have = [], 0
@@ -89,7 +89,7 @@ def spectrogram_shape(seconds: float) -> tuple[int, int]:
 
 
 @contextmanager
-def _open(
+def opened(
     path: Path, kind: Literal["video", "audio"]
 ) -> Iterator[tuple[av.container.InputContainer, av.stream.Stream]]:
     """The container and its first stream of a kind, decoding in this thread alone."""
@@ -129,7 +129,7 @@ def _until(decoded: Iterator[av.AudioFrame], seconds: float) -> Iterator[av.Audi
             return
 
 
-def _square(frame: av.VideoFrame, size: int) -> np.ndarray:
+def square(frame: av.VideoFrame, size: int) -> np.ndarray:
     """(size, size, 3) uint8 RGB: scaled, then the middle."""
     scale = size / min(frame.width, frame.height)
     width, height = max(size, round(frame.width * scale)), max(size, round(frame.height * scale))

@@ -108,7 +108,7 @@ def _check_whole(source: Path) -> None:
 
     Of a truncated .avi the decoder states a length to match the bytes that are there.
     """
-    with media._open(source, "video") as (container, stream):
+    with media.opened(source, "video") as (container, stream):
         stated = stream.frames
         there = sum(packet.size > 0 for packet in container.demux(stream))
     if there < WHOLE * stated:
@@ -174,10 +174,10 @@ def estimated(network: torch.nn.Module, pictures: np.ndarray) -> np.ndarray:
 
 def _successive(source: Path, stacks: int, size: int) -> list[np.ndarray]:
     """``stacks`` arrays (DEPTH + 1, size, size, 3) uint8 RGB of successive frames."""
-    with media._open(source, "video") as (container, stream):
+    with media.opened(source, "video") as (container, stream):
         shown: list[av.VideoFrame] = list(container.decode(stream))
         return [
-            np.stack([media._square(frame, size) for frame in shown[at : at + DEPTH + 1]])
+            np.stack([media.square(frame, size) for frame in shown[at : at + DEPTH + 1]])
             for at in starts(len(shown) - 1, stacks)
         ]
 
