@@ -16,7 +16,7 @@ setup: ## make the environment in .venv (PYTHON=python3.12, TORCH_BACKEND=cpu ar
 study: setup ## run the default experiments on this machine, then build the book
 	@$(BIN)/python -m umt_lib.worker serve -- $(BIN)/snakemake --profile profiles/local
 
-study-full: setup ## the same with every experiment of params/: an hour on two cores
+study-full: setup ## the same with every experiment whose data is here: hours on two cores
 	@$(BIN)/python -m umt_lib.worker serve -- $(BIN)/snakemake --profile profiles/local \
 		--config study=full
 
@@ -26,7 +26,7 @@ test: setup ## run the tests
 book: setup ## build the book from the published results; trains nothing
 	@$(BIN)/python -m umt_lib.book --published
 
-smoke: setup ## run every experiment for one seed and one epoch, to prove that all run
+smoke: setup ## run every experiment whose data is here for one epoch, to prove that all run
 	@$(BIN)/python -m umt_lib.smoke
 
 lab: setup ## open the notebooks in JupyterLab
@@ -36,8 +36,8 @@ publish: setup ## copy this machine's complete, current results to results/, ren
 	@$(BIN)/python -m umt_lib.publish && $(BIN)/python -m umt_lib.book --readme
 
 constraints: setup ## pin today's newest versions of all dependencies (torch: see Makefile)
-	@echo "$(TORCH)" | tr ' ' '\n' | $(BIN)/uv pip compile pyproject.toml - --all-extras --universal --upgrade \
-		--no-annotate --no-header --python-version 3.11 --quiet --output-file constraints.txt
+	@printf '%s\n' $(TORCH) | $(BIN)/uv pip compile pyproject.toml - --all-extras --universal \
+		--upgrade --no-annotate --no-header --python-version 3.11 --quiet --output-file constraints.txt
 
 clean: ## delete the environment and everything this machine has made, results included
 	rm -rf .venv runs .snakemake book/_build book/_generated notebooks/*.ipynb

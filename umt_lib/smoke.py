@@ -1,4 +1,4 @@
-"""Smoke: every params file for one seed and one epoch, into ``runs/smoke``: do all of them run?
+"""Smoke: every params file whose data is here, for one seed and one epoch, into ``runs/smoke``.
 
 python -m umt_lib.smoke
 """
