@@ -130,10 +130,13 @@ def sentences(measured: dict[str, dict]) -> str:
         return "No held-out cell was measured."
     lines = [_aim(cases, rule) for rule in ("ours, with inputs", "ours", "paper's, by sign")]
     lines += [_limits(cases), _blind(cases), _paper(cases), _noise(cases)]
-    first = next(iter(measured.values()))
+    seeds, tested, seen = (
+        " or ".join(f"{n:,}" for n in sorted({found[key] for found in measured.values()}))
+        for key in ("seeds", "n_test", "n_validation")
+    )
     lines.append(
-        f"{len(cases)} held-out cases; truth from {first['seeds']} seeds and {first['n_test']:,} "
-        f"test samples each; the guide saw {first['n_validation']:,} validation samples."
+        f"{len(cases)} held-out cases; truth from {seeds} seeds and {tested} test samples each; "
+        f"the guide saw {seen} validation samples."
     )
     return "\n".join(f"- {line}" for line in lines)
 

@@ -125,6 +125,8 @@ def test_figure_table_and_sentences_say_what_was_measured():
     assert "misses both aims" in said
     assert "not tested for UME and UMT" in said
     assert "6 of 6" in plots_guide.table(wrong)
+    longer = {**wrong["synthetic"], "dataset": "lazy", "seeds": 10}
+    assert "truth from 3 or 10 seeds" in plots_guide.sentences({**wrong, "lazy": longer})
     assert plots_guide.right(wrong).axes
     good = [case(i / 10, 0.5, "interactions", INTERACTIONS) for i in range(6)]
     said = plots_guide.sentences({"synthetic": measured(good)})
