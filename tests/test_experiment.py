@@ -423,3 +423,23 @@ def test_a_result_file_is_plain_json(params):
     run({**params, "seeds": [0]})
     text = (paths.results_dir() / "tiny.json").read_text()
     assert list(json.loads(text)) == ["format", "name", "params", "measured", "provenance"]
+
+
+def test_probes_learn_from_a_bounded_number_of_training_samples(params, monkeypatch):
+    seen = []
+    real = experiment.linear_probe
+    monkeypatch.setattr(experiment, "PROBED", 20)
+    monkeypatch.setattr(
+        experiment, "linear_probe", lambda z, *rest: seen.append(len(z)) or real(z, *rest)
+    )
+    run({**params, "seeds": [0]})
+    assert seen == [20, 20]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_encoders_are_compiled_where_that_is_asked_for(params, monkeypatch, asked):
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))
+    params["training"]["compile"] = asked
+    model = Experiment.from_params(params).make()
+    assert compiled[-2:] == (list(model.encoders.values()) if asked else [])
