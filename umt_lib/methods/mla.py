@@ -29,9 +29,9 @@ from torch.nn.functional import cross_entropy
 
 from umt_lib import parallel
 from umt_lib.data.base import Batch
-from umt_lib.errors import StudyError
 from umt_lib.methods.base import Make, Method, Setting, Teachers
 from umt_lib.models import LateFusion, Output
+from umt_lib.widths import one_width
 
 
 class SharedHead(nn.Module):
@@ -64,13 +64,8 @@ class MLA(Method):
 
     def build(self, make: Make, teachers: Teachers) -> SharedHead:
         model = make()
-        dims = {m: encoder.dim for m, encoder in model.encoders.items()}
-        if len(set(dims.values())) > 1:
-            raise StudyError(
-                f"method 'mla' has one head for all modalities, but encoders are {dims} wide; give "
-                f"all encoders of the params file the same width"
-            )
-        return SharedHead(model, next(iter(dims.values())), len(model.head.bias))
+        dim = one_width(model, "mla", "has one head for all modalities")
+        return SharedHead(model, dim, len(model.head.bias))
 
     def start(self, model: SharedHead, setting: Setting) -> None:
         weight = model.head.weight

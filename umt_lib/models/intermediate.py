@@ -47,23 +47,27 @@ class Gate(nn.Module):
         self.excite = nn.ModuleDict({m: nn.Linear(joint, c) for m, c in widths.items()})
 
     def forward(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
-        joint = torch.cat([pooled(maps[m]) for m in self.excite], dim=1)
-        joint = self.squeeze(joint).relu()
-        gates = {m: 2 * excite(joint).sigmoid() for m, excite in self.excite.items()}  # (B, C)
+        gates = self.gates(maps)
         return {
             m: x * gates[m].reshape(*gates[m].shape, *[1] * (x.ndim - 2)) for m, x in maps.items()
         }
 
+    def gates(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+        """{m: (B, C_m)}, each between 0 and 2."""
+        joint = torch.cat([pooled(maps[m]) for m in self.excite], dim=1)
+        joint = self.squeeze(joint).relu()
+        return {m: 2 * excite(joint).sigmoid() for m, excite in self.excite.items()}
+
 
 class Gated(nn.Module):
-    """Encoders in step, with a :class:`Gate` after each of their last stages."""
+    """Encoders in step, with a ``gate`` (:class:`Gate`) after each of their last stages."""
 
-    def __init__(self, encoders: nn.ModuleDict):
+    def __init__(self, encoders: nn.ModuleDict, gate: type[Gate] = Gate):
         super().__init__()
         self.stages = nn.ModuleDict({m: stages(encoder, m) for m, encoder in encoders.items()})
         self.together = min(GATED, *(len(parts) for parts in self.stages.values()))
         self.gates = nn.ModuleList(
-            Gate({m: width(parts[i]) for m, parts in self.stages.items()})
+            gate({m: width(parts[i]) for m, parts in self.stages.items()})
             for i in range(-self.together, 0)
         )
 
