@@ -23,8 +23,8 @@ ENCODERS = {
 
 
 def method(name: str, **options) -> Method:
-    """A method with its required options filled in."""
-    required = {"unimodal": {"modality": "a"}}
+    """A method with its required options filled in, and those that few epochs ask for."""
+    required = {"unimodal": {"modality": "a"}, "lfm": {"rate": 1.0}}
     return METHODS[name](**{**required.get(name, {}), **options})
 
 

@@ -46,6 +46,13 @@ METHOD_NAMES = {  # as the field writes them; a method that is missing here goes
     "reconboost": "ReconBoost",
     "mmtm": "MMTM",
     "mbt": "MBT",
+    "di-mml": "DI-MML",
+    "balanced-mmtm": "balanced MMTM",
+    "lfm": "LFM",
+    "mcr": "MCR",
+    "g2d": "G2D",
+    "mmlora": "MMLoRA",
+    "ume-mma": "UME-MMA",
 }
 HEAD_NAMES = {"mlp": "MLP"}
 

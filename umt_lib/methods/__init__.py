@@ -1,17 +1,23 @@
 """Every training method, in reading order."""
 
 from umt_lib.methods.agm import AGM
+from umt_lib.methods.balanced_mmtm import BalancedMMTM
 from umt_lib.methods.base import HOOKS, Method, Setting, hooks
 from umt_lib.methods.cggm import CGGM
+from umt_lib.methods.di_mml import DIMML
 from umt_lib.methods.frozen import Frozen
+from umt_lib.methods.g2d import G2D
 from umt_lib.methods.gblend import GBlend
 from umt_lib.methods.joint import Joint
 from umt_lib.methods.joint_auxiliary import JointAuxiliary
 from umt_lib.methods.joint_ensemble import JointEnsemble
 from umt_lib.methods.joint_longer import JointLonger
+from umt_lib.methods.lfm import LFM
 from umt_lib.methods.mbt import MBT
+from umt_lib.methods.mcr import MCR
 from umt_lib.methods.mla import MLA
 from umt_lib.methods.mlb import MLB
+from umt_lib.methods.mmlora import MMLoRA
 from umt_lib.methods.mmpareto import MMPareto
 from umt_lib.methods.mmtm import MMTM
 from umt_lib.methods.modality_dropout import ModalityDropout
@@ -21,6 +27,7 @@ from umt_lib.methods.opm import OPM
 from umt_lib.methods.pmr import PMR
 from umt_lib.methods.reconboost import ReconBoost
 from umt_lib.methods.ume import UME
+from umt_lib.methods.ume_mma import UMEMMA
 from umt_lib.methods.umt import UMT
 from umt_lib.methods.umt_subspace import UMTSubspace
 from umt_lib.methods.unimodal import Unimodal
@@ -51,6 +58,13 @@ METHODS: dict[str, type[Method]] = {
     "modality-dropout": ModalityDropout,
     "mlb": MLB,
     "agm": AGM,
+    "di-mml": DIMML,
+    "balanced-mmtm": BalancedMMTM,
+    "lfm": LFM,
+    "mcr": MCR,
+    "g2d": G2D,
+    "mmlora": MMLoRA,
+    "ume-mma": UMEMMA,
 }
 
 __all__ = ["HOOKS", "METHODS", "Method", "Setting", "hooks"]

@@ -1,0 +1,76 @@
+"""MCR: each modality is rewarded for what the prediction owes it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from tiny import Bench, method
+
+from umt_lib.methods.mcr import divergence, supervised
+
+
+def test_no_game_and_no_contrast_is_joint_training_with_uni_modal_losses():
+    bench = Bench(epochs=3, samples=60)
+    plain = method("joint-auxiliary", weight=1.0)
+    assert bench.alike(method("mcr", compete=0.0, contrast=0.0), plain)
+
+
+def influence_gradients(k: int, m: str) -> dict[str, torch.Tensor]:
+    bench, mcr = Bench(), method("mcr", k=k)
+    model, batch = bench.start(mcr), bench.batch()
+    out = model(batch.x)
+    for z in out.features.values():
+        z.retain_grad()
+    torch.manual_seed(0)
+    value = mcr.influence(model, out.features, m)
+    assert -math.log(2) <= value.item() < 0
+    value.backward()
+    return {j: z.grad for j, z in out.features.items()}
+
+
+def test_k_scales_the_gradient_of_the_other_encoders_and_not_the_own():
+    found = {k: influence_gradients(k, "a") for k in (-1, 0, 1)}
+    assert found[1]["a"].any()
+    assert found[1]["b"].any()
+    assert torch.equal(found[-1]["a"], found[1]["a"])
+    assert torch.equal(found[0]["a"], found[1]["a"])
+    torch.testing.assert_close(found[-1]["b"], -found[1]["b"])
+    assert found[0]["b"] is None or not found[0]["b"].any()
+
+
+def test_what_the_prediction_does_not_use_has_no_influence():
+    bench, mcr = Bench(), method("mcr")
+    model, batch = bench.start(mcr), bench.batch()
+    torch.nn.init.zeros_(model.head.weights["b"])
+    features = model(batch.x).features
+    assert mcr.influence(model, features, "b").item() == pytest.approx(0, abs=1e-6)
+    assert mcr.influence(model, features, "a").item() < -1e-4
+
+
+def test_divergence_is_symmetric_zero_for_equals_and_log_2_for_strangers():
+    one, other = torch.tensor([[40.0, 0.0, 0.0]]), torch.tensor([[0.0, 40.0, 0.0]])
+    assert divergence(one, one).item() == pytest.approx(0, abs=1e-6)
+    assert divergence(one, other).item() == pytest.approx(math.log(2), rel=1e-5)
+    p, q = torch.randn(5, 3), torch.randn(5, 3)
+    torch.testing.assert_close(divergence(p, q), divergence(q, p))
+
+
+def test_the_contrast_is_a_mean_over_all_samples_of_the_class():
+    alike, y = torch.randn(5, 5), torch.tensor([0, 1, 0, 1, 0])
+    rows = [-alike.log_softmax(1)[i][y == y[i]].mean() for i in range(5)]
+    torch.testing.assert_close(supervised(alike, y), torch.stack(rows).mean())
+
+
+def test_stronger_competition_makes_the_prediction_owe_more_to_each():
+    bench = Bench(epochs=6)
+
+    def owed(compete: float) -> float:
+        mcr = method("mcr", compete=compete, contrast=0.0, k=1)
+        model, _ = bench.train(mcr)
+        features = model(bench.splits.test.x).features
+        torch.manual_seed(0)
+        return -sum(mcr.influence(model, features, m).item() for m in features)
+
+    assert owed(3.0) > owed(0.0) + 0.02

@@ -1,0 +1,116 @@
+"""Balanced MMTM: while one modality races ahead through the gates, its gates are held.
+
+    s_m = log10 of the sum over steps of |g|^2 / |w|^2 of m's gates, over that of m's encoder
+    if max s - min s > epsilon: for ``window`` steps the gates of the modality with the largest s_m
+    are their mean over all training so far, whatever the others show
+
+s_m is the conditional learning speed: how fast m learns by way of the gates, next to how fast its
+encoder learns. Gates of m that no longer answer leave its encoder to do the work. The squeeze of a
+gate counts for every modality. The first epoch only watches, and steps with held gates do not
+count. In evaluation gates are never held.
+
+In the released code the mean of the second modality's gates is made of the first one's. Deviation:
+with more than two modalities the fastest is compared with the slowest.
+
+Source: Wu et al., ICML 2022; on the gates of MMTM (Joze et al., CVPR 2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor, nn
+
+from umt_lib.data.base import Batch
+from umt_lib.methods.base import Make, Method, Setting, Teachers
+from umt_lib.models import Output
+from umt_lib.models.intermediate import Gate, Gated, IntermediateFusion
+
+
+class MeanGate(Gate):
+    """A gate that knows its mean over training, and answers with it where it is ``held``."""
+
+    def __init__(self, widths: dict[str, int]):
+        super().__init__(widths)
+        self.held: str | None = None
+        self.register_buffer("seen", torch.zeros(()))
+        for m, c in widths.items():
+            self.register_buffer(f"mean_{m}", torch.zeros(c))
+
+    def gates(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+        gates = super().gates(maps)
+        if self.training:
+            self.seen += 1
+            for m, gate in gates.items():
+                mean = getattr(self, f"mean_{m}")
+                mean += (gate.detach().mean(0) - mean) / self.seen
+                if m == self.held:
+                    gates[m] = mean.expand_as(gate).clone()
+        return gates
+
+
+@dataclass
+class BalancedMMTM(Method):
+    """``epsilon`` infinite is MMTM, bit for bit."""
+
+    epsilon: NonNegativeFloat = 0.01
+    window: PositiveInt = 5
+
+    def build(self, make: Make, teachers: Teachers) -> IntermediateFusion:
+        model = make()
+        return IntermediateFusion(model, Gated(model.encoders, MeanGate))
+
+    def start(self, model: IntermediateFusion, setting: Setting) -> None:
+        names, device = list(model.encoders.stages), setting.train.y.device
+        self.sums = torch.zeros(2, len(names), device=device)  # of gates, of encoders
+        self.left = torch.zeros((), dtype=torch.long)  # steps the gates stay held
+        self.who = torch.zeros((), dtype=torch.long)  # whose
+        self.first = True
+
+    def state(self) -> dict[str, Tensor]:
+        return {"sums": self.sums, "left": self.left, "who": self.who}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        for name, value in self.state().items():
+            value.copy_(state[name])
+
+    def on_epoch(self, model: IntermediateFusion, epoch: int, epochs: int) -> int:
+        self.first = epoch == 0
+        self.hold(model)
+        return 0
+
+    def backward(self, model: IntermediateFusion, out: Output, batch: Batch) -> Tensor:
+        loss = super().backward(model, out, batch)
+        if self.left > 0:
+            self.left -= 1
+        else:
+            self.sums += speeds(model.encoders)
+            gates, encoders = self.sums.clamp_min(torch.finfo(torch.float32).tiny).log10()
+            s = gates - encoders
+            if not self.first and s.max() - s.min() > self.epsilon:
+                self.who.copy_(s.argmax())
+                self.left.fill_(self.window)
+        self.hold(model)
+        return loss
+
+    def hold(self, model: IntermediateFusion) -> None:
+        """Tell the gates whose are held from now on."""
+        names = list(model.encoders.stages)
+        for gate in model.encoders.gates:
+            gate.held = names[int(self.who)] if self.left > 0 else None
+
+
+def speeds(trunk: Gated) -> Tensor:
+    """|g|^2 / |w|^2 (2, M): of each modality's gates, and of its encoder."""
+    rows = [[], []]
+    for m, encoder in trunk.stages.items():
+        gates = nn.ModuleList(
+            part for gate in trunk.gates for part in (gate.squeeze, gate.excite[m])
+        )
+        for row, module in zip(rows, (gates, encoder), strict=True):
+            learned = [p for p in module.parameters() if p.grad is not None]
+            g = sum(p.grad.square().sum() for p in learned)
+            row.append(g / sum(p.detach().square().sum() for p in learned))
+    return torch.stack([torch.stack(row) for row in rows])

@@ -1,0 +1,73 @@
+"""G2D, gradient-guided distillation: UMT that also distils predictions and lets the weaker lead.
+
+    L = CE(f, y) + lambda sum_m MSE(z_m, sg t_m(x_m)) + beta sum_m KL(p_m || softmax f),  f = H(z)
+    rho_m = mean_i p_m[y_i] of a batch,   p_m the prediction of the uni-modal teacher of m
+
+For the first ``lead`` share of the epochs only one encoder gets gradients: that of the modality
+whose teacher has the least rho_m on the batch (then, with more than two modalities, the next to
+least, and so on, each for an equal part). Afterwards all learn. The head always learns.
+
+With beta = 0 and no lead it is UMT. Deviation: the ranking is that of each batch, as in the
+released code; encoders are held by gradients of 0, which momentum and weight decay still move. The
+released code holds convolutions only, here all of an encoder.
+
+Source: Rakib and Bagavathi, ICCV 2025.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field, NonNegativeFloat
+from torch import Tensor
+from torch.nn.functional import kl_div
+
+from umt_lib.data.base import Batch
+from umt_lib.methods.base import Setting
+from umt_lib.methods.umt import UMT
+from umt_lib.models import LateFusion, Output
+
+
+@dataclass
+class G2D(UMT):
+    """``weight`` is lambda, ``predictions`` beta; all three at 0 is joint training, bit for bit."""
+
+    predictions: NonNegativeFloat = 1.0
+    lead: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+    def start(self, model: LateFusion, setting: Setting) -> None:
+        super().start(model, setting)
+        self.turn = None
+
+    def on_epoch(self, model: LateFusion, epoch: int, epochs: int) -> int:
+        turns = len(model.encoders) - 1
+        done = epoch / epochs
+        self.turn = int(done / self.lead * turns) if done < self.lead else None  # who leads
+        return 0
+
+    def loss(self, out: Output, batch: Batch) -> Tensor:
+        log = out.fused.log_softmax(1)
+        far = sum(kl_div(log, p, reduction="batchmean") for p in self.taught(batch).values())
+        return super().loss(out, batch) + self.predictions * far
+
+    def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
+        loss = super().backward(model, out, batch)
+        if self.turn is not None:
+            leader = self.weakest_first(batch)[self.turn]
+            for m, encoder in model.encoders.items():
+                for p in encoder.parameters():
+                    p.grad *= m == leader
+        return loss
+
+    def taught(self, batch: Batch) -> dict[str, Tensor]:
+        """p_m, {m: (B, K)}."""
+        targets = self.targets(batch)
+        with torch.no_grad():
+            return {m: t.fuse({m: targets[m]}).fused.softmax(1) for m, t in self.teachers.items()}
+
+    def weakest_first(self, batch: Batch) -> list[str]:
+        """Modalities by rising rho_m."""
+        rho = {m: p.gather(1, batch.y[:, None]).mean() for m, p in self.taught(batch).items()}
+        return sorted(rho, key=rho.__getitem__)

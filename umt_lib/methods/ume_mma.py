@@ -1,0 +1,25 @@
+"""UME-MMA: uni-modal encoders, brought together by training that now and then lacks one of them.
+
+    z_m starts as t_m;   z_m <- 0 for one m drawn at random, with probability p a sample
+    L = CE(H(z_1, ..., z_M), y)
+
+Joint training from uni-modal initialisation forgets as it adapts; a missing modality makes each of
+the others earn its keep. The paper is after models that bear a missing modality at test; here the
+test has all of them, so this asks whether its training helps there too.
+
+Deviation: features are dropped as in :mod:`umt_lib.methods.modality_dropout`, not inputs.
+
+Source: Li et al., 2023 (arXiv:2310.06383).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from umt_lib.methods.modality_dropout import ModalityDropout
+from umt_lib.methods.unimodal_init import UnimodalInit
+
+
+@dataclass
+class UMEMMA(UnimodalInit, ModalityDropout):
+    """``p`` 0 is joint training from uni-modal initialisation, bit for bit."""
