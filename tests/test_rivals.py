@@ -29,7 +29,7 @@ def entry(dataset: str, method: str, accuracies: list[float], validation: float 
         )
         for i, value in enumerate(accuracies)
     ]
-    name = "-".join([dataset, method, *options.values()])
+    name = "-".join([dataset, method, *map(str, options.values())])
     params = {"name": name, "dataset": {"name": dataset}, "encoders": ENCODERS}
     params |= {"head": {"name": "linear"}, "method": {"name": method, **options}}
     cost = Cost(seconds=1.0, samples=1000, trainings=1)
@@ -85,3 +85,18 @@ def test_the_sentences_name_who_beats_whom(study):
     ogm, pmr = (study.of("watch", name)[0].label for name in ("ogm", "pmr"))
     assert f"joint is beaten by 1 ({ogm}) and beats 1 ({pmr})" in line
     assert rivals.sentences(Study([])) == rivals.NOTHING
+
+
+def test_what_a_released_code_does_is_no_rival_but_a_row_beside_its_paper(study):
+    code = entry("watch", "pmr", [0.66, 0.67, 0.68], released=True)
+    lonely = entry(
+        "watch", "mla", [0.5, 0.5, 0.5], released=True
+    )  # its paper's version did not run
+    more = Study([*study.entries, code, lonely])
+    assert rivals.run(more, "watch") == rivals.run(study, "watch")
+    assert [code for _, code in rivals.released(more)] == [code]
+    (row,) = [line for line in rivals.released_table(more).splitlines() if "watch" in line]
+    assert "PMR" in row
+    assert "+6.0 [+6.0" in row
+    assert "as released" in code.label
+    assert "as released" not in study.of("watch", "pmr")[0].label

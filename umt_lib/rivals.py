@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 from umt_lib import plots
 from umt_lib.methods import METHODS
 from umt_lib.metrics import Interval, t_interval
-from umt_lib.study import Entry, Study
+from umt_lib.study import METHOD_NAMES, Entry, Study
 from umt_lib.tables import encoder_passes, validated
 from umt_lib.wording import difference, markdown, percent, points
 
@@ -48,8 +48,28 @@ def simple(study: Study, dataset: str) -> dict[str, Entry]:
 
 
 def run(study: Study, dataset: str) -> list[Entry]:
-    """The rivals with a result on ``dataset``, in the order of the methods' index."""
-    return [e for method in RIVALS for e in study.of(dataset, method) if e.result]
+    """The rivals with a result on ``dataset``, as their papers say, in the methods' order."""
+    entries = [e for method in RIVALS for e in study.of(dataset, method)]
+    return [e for e in entries if e.result and not e.params["method"].get("released")]
+
+
+def released(study: Study) -> list[tuple[Entry, Entry]]:
+    """(as the paper says, as the released code does) wherever both have run."""
+    papers = {(e.dataset, e.method): e for d in study.datasets for e in run(study, d)}
+    codes = [e for e in study.entries if e.result and e.params["method"].get("released")]
+    pairs = [(papers.get((e.dataset, e.method)), e) for e in codes]
+    return [(paper, code) for paper, code in pairs if paper]
+
+
+def released_table(study: Study) -> str:
+    """What the difference between paper and released code does to accuracy."""
+    rows = []
+    for paper, code in released(study):
+        both = [percent(t_interval(e.result.accuracy)) for e in (paper, code)]
+        gap = points(difference(code.result, paper.result))
+        rows.append([METHOD_NAMES[paper.method], paper.dataset, *both, gap])
+    header = ["method", "data set", "paper, %", "released code, %", "released minus paper"]
+    return markdown(header, sorted(rows))
 
 
 def table(study: Study, dataset: str) -> str:
@@ -156,6 +176,9 @@ def write(to: Fragments) -> None:
             f"```{{include}} /_generated/rivals-{dataset}.md\n```"
         )
     to.text("rivals-datasets", "\n\n".join(parts))
+    pairs = released(study)
+    content = released_table(study) if pairs else NOTHING
+    to.table("rivals-released", content, [entry for pair in pairs for entry in pair])
     found = ranks(study)
     if not found:
         return to.text("rivals-ranks", NOTHING)

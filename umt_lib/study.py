@@ -95,6 +95,8 @@ class Entry:
         if "modality" in spec:
             return f"{spec['modality']} alone"
         name = METHOD_NAMES.get(self.method, self.method)
+        if spec.get("released"):
+            name += ", as released"
         return f"{name} ({spec.get('rule') or HEAD_NAMES.get(self.head, self.head)})"
 
 

@@ -7,6 +7,7 @@ import torch
 from tiny import Bench, method
 from torch.nn.functional import cosine_similarity, cross_entropy
 
+from umt_lib.errors import StudyError
 from umt_lib.methods.cggm import balances, head_gradient
 
 
@@ -94,3 +95,24 @@ def test_the_classifiers_only_watch():
     joint = bench.gradients(method("joint"))
     watched = dict(model.named_parameters())
     assert all(torch.equal(watched[n].grad, g) for n, g in joint.items())
+
+
+def test_released_trains_encoders_by_the_classifiers_and_aligns_weights():
+    bench = Bench()
+    cggm = method("cggm", rho=2.0, direction=0.5, released=True)
+    found = bench.gradients(cggm)
+    model, batch = bench.start(method("cggm")), bench.batch()
+    out = model(batch.x)
+    loss = cross_entropy(out.fused, batch.y)
+    loss = loss + sum(cross_entropy(own, batch.y) for own in out.auxiliary.values())
+    for m, own in model.auxiliary.items():
+        cosine = cosine_similarity(own.weight.flatten(), model.head.weights[m].flatten(), 0)
+        loss = loss + 0.5 / 2 * (1 - cosine)  # B is 1 for the first batch
+    loss.backward()
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(found[name], p.grad, msg=name)
+
+
+def test_released_needs_a_linear_head():
+    with pytest.raises(StudyError, match="give head: linear"):
+        Bench(head="mlp").start(method("cggm", released=True))

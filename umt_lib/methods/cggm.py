@@ -14,8 +14,10 @@ when batches are small.
 
 Deviations: differences are clamped at 0, for B_m may otherwise be negative or explode (the paper
 takes |B_m| in the loss). Classifiers only watch: they learn from features without gradient and are
-constants in the last term. In the released code their losses train the encoders as well, and the
-term compares the weights themselves, not gradients.
+constants in the last term.
+
+``released`` is what the authors' code does: the classifiers' losses train the encoders as well, and
+the last term compares the weights of classifier and head themselves, not gradients.
 
 Source: Guo et al., NeurIPS 2024.
 """
@@ -31,6 +33,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy, linear, one_hot
 
 from umt_lib.data.base import Batch
+from umt_lib.errors import StudyError
 from umt_lib.methods.base import Method, Setting
 from umt_lib.models import LateFusion, Output
 
@@ -41,9 +44,12 @@ class CGGM(Method):
 
     rho: PositiveFloat = 2.0
     direction: NonNegativeFloat = 0.1
+    released: bool = False
     auxiliary: ClassVar[bool] = True
 
     def start(self, model: LateFusion, setting: Setting) -> None:
+        if self.released and not hasattr(model.head, "shares"):
+            raise StudyError("method.released of 'cggm' compares linear heads; give head: linear")
         self.before = torch.full((len(model.encoders),), torch.inf, device=setting.train.y.device)
 
     def state(self) -> dict[str, Tensor]:
@@ -62,11 +68,14 @@ class CGGM(Method):
         watching = loss.new_zeros(())
         for (m, z), b in zip(out.features.items(), balance, strict=True):
             own = model.auxiliary[m]
-            watching = watching + cross_entropy(own(z.detach()), y)
-            logits = linear(z, own.weight.detach(), own.bias.detach())
-            cosine = cosine_similarity(
-                head_gradient(logits, z, y), head_gradient(out.fused, z, y), 0
-            )
+            if self.released:
+                watching = watching + cross_entropy(out.auxiliary[m], y)
+                asked, given = own.weight.flatten(), model.head.weights[m].flatten()
+            else:
+                watching = watching + cross_entropy(own(z.detach()), y)
+                logits = linear(z, own.weight.detach(), own.bias.detach())
+                asked, given = head_gradient(logits, z, y), head_gradient(out.fused, z, y)
+            cosine = cosine_similarity(asked, given, 0)
             loss = loss + self.direction / M * b * (1 - cosine)
         (loss + watching).backward()
         for encoder, b in zip(model.encoders.values(), balance, strict=True):
