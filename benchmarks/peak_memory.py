@@ -1,4 +1,4 @@
-"""Peak memory of every experiment, in MB of resident set, one process each.
+"""Peak memory of every experiment whose data is here, in MB of resident set, one process each.
 
     python benchmarks/peak_memory.py [--out benchmarks/peak_memory.json]
 
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from umt_lib.at_hand import at_hand
 from umt_lib.params import read
 from umt_lib.paths import PARAMS
 
@@ -37,7 +38,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    files = sorted(PARAMS.glob("*.yaml"), key=lambda path: bool(read(path).get("teachers")))
+    files = [path for path in PARAMS.glob("*.yaml") if at_hand(read(path)["dataset"])]
+    files.sort(key=lambda path: (bool(read(path).get("teachers")), path.stem))
     with tempfile.TemporaryDirectory() as runs:
         measured = {}
         for path in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What ``umt_lib.paths.runs()`` is during the test; not made yet."""
+    # a notebook that runs in this process becomes ``__main__``, from which no process can start
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     monkeypatch.setenv("UMT_RUNS", str(tmp_path / "runs"))
     return tmp_path / "runs"
 

@@ -103,11 +103,11 @@ def key_after(monkeypatch, params):
     ("edited", "touched"),
     [
         ("__init__.py", set()),  # the index: a new method leaves all results as they are
-        ("umt.py", {"umt", "umt-subspace"}),
+        ("umt.py", {"umt", "umt-subspace", "g2d"}),
         ("ume.py", {"ume"}),
         ("joint.py", {"joint", "joint-longer"}),
-        ("unimodal_init.py", {"unimodal-init", "frozen"}),
-        ("frozen.py", {"frozen"}),
+        ("unimodal_init.py", {"unimodal-init", "frozen", "mmlora", "ume-mma"}),
+        ("frozen.py", {"frozen", "mmlora"}),
         ("base.py", set(METHODS)),
     ],
 )

@@ -151,7 +151,7 @@ def test_a_study_without_results_has_sentences_and_tables(folders, tmp_path):
     empty = gather(folders.params, tmp_path, None)
     assert "make study" in sentences.saw(empty, "synthetic")
     assert sentences.chance(empty, "synthetic", 0) == ""
-    assert "not run yet" in tables.answer(empty)
+    assert "Nothing has run" in tables.answer(empty)
     assert tables.costs(empty, "synthetic") == "Nothing to show here yet."
 
 

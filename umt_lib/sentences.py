@@ -24,6 +24,9 @@ def answer(study: Study) -> str:
         )
         said = [f"{in_words(a, b, gap)} ({points(gap)})" for a, b, gap in pairs if gap]
         lines += [f"- **{dataset}**: {'; '.join(said)}."] if said else []
+    waiting = [d for d in study.datasets if not any(e.result for e in study.of(d))]
+    if lines and waiting:
+        lines.append(f"- Not run yet, ready to run: {', '.join(waiting)}.")
     return "\n".join(lines) or "Nothing to say yet: run `make study`."
 
 

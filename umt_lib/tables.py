@@ -30,7 +30,7 @@ from umt_lib.wording import (
 
 
 def answer(study: Study) -> str:
-    """One line per data set: the accuracies the study's question is about."""
+    """One line per data set that has run: the accuracies the study's question is about."""
     rows = []
     for dataset in study.datasets:
         alone = study.unimodal(dataset).values()
@@ -39,7 +39,11 @@ def answer(study: Study) -> str:
             study.result(dataset, "ume", rule="mean"),
             *(study.result(dataset, m, h) for h in ("linear", "mlp") for m in ("joint", "umt")),
         ]
-        rows.append([dataset, *(percent(t_interval(r.accuracy)) if r else NOT_RUN for r in shown)])
+        if any(shown):
+            cells = [percent(t_interval(r.accuracy)) if r else NOT_RUN for r in shown]
+            rows.append([dataset, *cells])
+    if not rows:
+        return "Nothing has run yet: run `make study`."
     header = ["data set", "best single modality", "UME (mean)", "joint (linear)", "UMT (linear)"]
     return markdown([*header, "joint (MLP)", "UMT (MLP)"], rows)
 

@@ -44,7 +44,7 @@ from umt_lib.map.grid import Cell, Grid, grid
 from umt_lib.methods.ume import fit_weights
 from umt_lib.metrics import t_interval
 
-CHUNK = 9  # cells trained at once
+AT_ONCE = 30  # models trained at once, seeds counted: what 1.5 GB of memory hold
 VIEWS = ("features", "features and inputs")
 ALL = {UME: "UME", UMT: "UMT", INTERACTIONS: "joint (MLP)"}
 PAPER = {UME: "UME (mean)", UMT: "UMT"}
@@ -151,12 +151,13 @@ def on_map(
     where = replace(lazy.GRID if dataset == "lazy" else grid(dataset), n_validation=n_validation)
     places = [cell for cell in where.cells if held_out(cell) == (part == "held out")]
     places = spread(places, cells)
+    chunk_size = max(1, AT_ONCE // len(seeds))
     cases: list[dict[str, Any]] = []
     with tqdm(total=len(places), desc=f"guide on {dataset}", disable=not progress) as bar:
         for n_train in sorted({cell.n_train for cell in places}):
             same = [cell for cell in places if cell.n_train == n_train]
-            for start in range(0, len(same), CHUNK):
-                chunk = same[start : start + CHUNK]
+            for start in range(0, len(same), chunk_size):
+                chunk = same[start : start + chunk_size]
                 cases += _cases(where, chunk, seeds, seeds[:guide_seeds])
                 bar.update(len(chunk))
     return {
