@@ -2,6 +2,7 @@
 
 import csv
 
+import miniatures
 import pytest
 from clips import write
 
@@ -26,7 +27,7 @@ def lists(root, train=20, test=4, heading=raw.HEADING):
     return clips
 
 
-def test_a_miniature_is_prepared_from_flat_and_nested_folders(tmp_path, capsys):
+def test_a_miniature_is_prepared_from_flat_and_nested_folders_and_runs(tmp_path, capsys):
     for i, (clip, (part, label)) in enumerate(lists(tmp_path).items()):
         folder = tmp_path / part / label if i % 3 else tmp_path / part
         write(folder / f"{clip}.mp4", LABELS.index(label), seconds=1.1, sound="aac" if i else None)
@@ -43,6 +44,10 @@ def test_a_miniature_is_prepared_from_flat_and_nested_folders(tmp_path, capsys):
         [17, 2, 4],
     )
     assert splits.test.y.tolist() == [0, 1, 0, 1]
+    (tmp_path / "params").mkdir()
+    names = miniatures.shortened("kinetics400", tmp_path / "out", tmp_path / "params")
+    found = miniatures.one_by_one(names, tmp_path / "params")
+    assert [r.measured.seeds[0].test.samples for r in found] == [4] * 3
 
 
 def test_other_headings_and_times_are_told(tmp_path):

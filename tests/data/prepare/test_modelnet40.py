@@ -5,6 +5,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import miniatures
 import numpy as np
 import pytest
 import torch
@@ -218,3 +219,9 @@ def test_the_real_names_give_the_official_counts(tmp_path):
     assert (splits == "train").sum() + (splits == "validation").sum() == 9843
     assert (splits == "validation").sum() == 985
     assert (splits == "test").sum() == 2468
+
+
+def test_its_params_files_run(miniature, tmp_path):
+    names = miniatures.shortened("modelnet40", miniature[1], tmp_path)
+    found = miniatures.one_by_one(names, tmp_path)
+    assert [r.measured.seeds[0].test.samples for r in found] == [4] * 3

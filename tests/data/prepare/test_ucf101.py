@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import clips
+import miniatures
 import numpy as np
 import pytest
 import torch
@@ -245,3 +246,9 @@ def test_the_official_lists_parse_to_the_official_counts(tmp_path):
     held = [s for s in samples if s.split == "validation"]
     assert {s.label for s in held} == set(range(101))
     assert {s.group for s in held}.isdisjoint(s.group for s in samples if s.split != "validation")
+
+
+def test_its_params_files_run(miniature, tmp_path):
+    names = miniatures.shortened("ucf101", miniature[1], tmp_path)
+    found = miniatures.one_by_one(names, tmp_path)
+    assert [r.measured.seeds[0].test.samples for r in found] == [8] * 3

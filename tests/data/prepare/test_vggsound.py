@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import miniatures
 import pytest
 import torch
 from clips import TONES, cut, other_codec, write
@@ -15,7 +16,6 @@ from umt_lib.data.prepare import vggsound as raw
 from umt_lib.data.prepare.__main__ import main
 from umt_lib.data.prepare.store import SPLITS
 from umt_lib.errors import StudyError
-from umt_lib.experiment import Experiment
 
 LABELS = ("bell, small", "drum")
 SMALL = ["--frames", "2", "--size", "32", "--seconds", "1", "--workers", "2"]
@@ -83,20 +83,14 @@ def test_splits_pass_the_common_check_and_show_the_class(prepared):
     plt.close(vggsound.picture(splits))
 
 
-def test_an_experiment_runs_on_it(prepared):
-    encoders = {m: {"name": "resnet18"} for m in ("video", "audio")}
-    params = {
-        "name": "tiny-vggsound",
-        "dataset": {"name": "vggsound", "folder": str(prepared[0])},
-        "encoders": encoders,
-        "head": {"name": "linear"},
-        "method": {"name": "joint"},
-        "training": {"epochs": 1, "batch_size": 8, "learning_rate": 0.01},
-        "seeds": [0],
-    }
-    result = Experiment.from_params(params).run("cpu", progress=False)
-    assert result.measured.seeds[0].test.samples == 6
-    assert result.provenance.source == data.load("vggsound", folder=str(prepared[0])).source
+def test_its_params_files_run_through_the_graph(prepared, tmp_path):
+    """Both uni-modal runs, and UMT that distils them."""
+    names = miniatures.shortened("vggsound", prepared[0], tmp_path)
+    assert len(names) == 3
+    source = data.load("vggsound", folder=str(prepared[0])).source
+    for result in miniatures.through_the_graph(names, tmp_path):
+        assert result.measured.seeds[0].test.samples == 6
+        assert result.provenance.source == source
 
 
 def test_augment_cuts_inside_the_rows_and_mirrors_half_of_them(prepared):

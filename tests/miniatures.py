@@ -1,0 +1,49 @@
+"""The params files of a large data set, run on a miniature of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from umt_lib import params, results
+from umt_lib.experiment import Experiment
+from umt_lib.paths import PARAMS, ROOT, results_dir
+from umt_lib.smoke import shorten
+
+
+def shortened(dataset: str, prepared: Path, folder: Path) -> list[str]:
+    """Write params of one epoch: the data set's uni-modal experiments and UMT, which needs them.
+
+    Args:
+        prepared: the miniature; folder: where they go.
+
+    Returns:
+        The experiments, teachers first.
+    """
+    names = []
+    for path in [*PARAMS.glob(f"{dataset}-unimodal-*.yaml"), PARAMS / f"{dataset}-umt.yaml"]:
+        short = shorten(yaml.safe_load(path.read_text()))
+        short["dataset"]["folder"] = str(prepared)
+        short["training"] |= {"batch_size": 5, "precision": "fp32", "workers": 0}
+        (folder / path.name).write_text(yaml.safe_dump(short, sort_keys=False))
+        names.append(path.stem)
+    return names
+
+
+def through_the_graph(names: list[str], folder: Path) -> list[results.Result]:
+    """Run them as `make study` does: Snakemake, papermill, warm workers."""
+    snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]
+    graph = [*snakemake, "--config", f"params={folder}", "--", "experiments"]
+    served = [sys.executable, "-m", "umt_lib.worker", "serve", "--", *graph]
+    done = subprocess.run(served, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return [results.load(results_dir() / f"{name}.json") for name in names]
+
+
+def one_by_one(names: list[str], folder: Path) -> list[results.Result]:
+    """Run them in this process."""
+    files = [params.read(folder / f"{name}.yaml") for name in names]
+    return [Experiment.from_params(spec).run("cpu", progress=False) for spec in files]
