@@ -13,7 +13,12 @@ from umt_lib import paths, results
 from umt_lib.experiment import Experiment
 from umt_lib.paths import ROOT
 
-METHODS = [{"name": "joint"}, {"name": "joint-auxiliary"}, {"name": "umt"}]
+METHODS = [  # plain, with teachers, by statistics of the batch, by two gradients
+    {"name": "joint"},
+    {"name": "umt"},
+    {"name": "ogm-ge"},
+    {"name": "mmpareto"},
+]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m["name"])
