@@ -34,6 +34,7 @@ from umt_lib.training import batches
 LEAST = {
     "frozen": 1,  # nothing goes back through frozen encoders
     "mmpareto": 5,  # two losses, each with a gradient of its own
+    "joint-ensemble": 6,  # two models
 }
 AUGMENTED = {"umt", "umt-subspace", "g2d"}  # the teachers look at every view: one pass more
 
@@ -48,7 +49,8 @@ class Runner:
         name = params["method"]["name"]
         self.method = METHODS[name](**options(params["method"]))
         wanted = experiment.splits.modalities if self.method.needs_teachers else ()
-        teachers = {m: experiment.make(modalities=(m,)).eval() for m in wanted}
+        alone = Experiment({**params, "head": {"name": "linear"}}, experiment.splits)
+        teachers = {m: alone.make(modalities=(m,)).eval() for m in wanted}
         self.model = self.method.build(experiment.make, teachers)
         augmented = experiment.splits.augment is not None
         setting = Setting(self.train, experiment.splits.validation, teachers, augmented)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from umt_lib import rivals
@@ -100,3 +102,15 @@ def test_what_a_released_code_does_is_no_rival_but_a_row_beside_its_paper(study)
     assert "+6.0 [+6.0" in row
     assert "as released" in code.label
     assert "as released" not in study.of("watch", "pmr")[0].label
+
+
+def test_a_steps_cost_is_the_median_over_data_sets(tmp_path):
+    ratios = {
+        f"{data}-{name}": {"time": time, "least": 1.0, "memory": 1.0}
+        for name, times in {"ogm": (1.0, 1.3, 9.0), "joint-linear": (1.0, 1.0, 1.0)}.items()
+        for data, time in zip(("synthetic", "watch", "furniture"), times, strict=True)
+    }
+    file = tmp_path / "method_cost.json"
+    file.write_text(json.dumps({"ratios": ratios}))
+    assert "| OGM | 1.30 | 1.00 | 1.00 |" in rivals.costs(file)
+    assert "joint" not in rivals.costs(file).lower()  # what all is measured against is no row

@@ -6,7 +6,10 @@ in its table, and only data sets with all rivals in common count in the ranking 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +19,8 @@ from scipy.stats import rankdata
 from umt_lib import plots
 from umt_lib.methods import METHODS
 from umt_lib.metrics import Interval, t_interval
+from umt_lib.params import read
+from umt_lib.paths import PARAMS, ROOT
 from umt_lib.study import METHOD_NAMES, Entry, Study
 from umt_lib.tables import encoder_passes, validated
 from umt_lib.wording import difference, markdown, percent, points
@@ -27,6 +32,7 @@ OURS = ("unimodal", "ume", "joint", "joint-auxiliary", "umt", "umt-subspace", "u
 OURS += ("frozen", "joint-longer", "joint-ensemble")
 RIVALS = tuple(name for name in METHODS if name not in OURS)
 SIMPLE = ("joint", "joint + uni-modal CE", "UME", "UMT", "joint, double budget")
+COSTS = ROOT / "benchmarks/method_cost.json"
 NOTHING = "No rival has been run yet: run `make study-full`."
 
 
@@ -83,6 +89,20 @@ def table(study: Study, dataset: str) -> str:
         rows.append([entry.label, accuracy, *gains, passes])
     minus = [f"minus {name}" for name in against]
     return markdown(["rival", "test accuracy, %", *minus, "passes, thousands"], rows)
+
+
+def costs(file: Path) -> str:
+    """What a step costs against joint training's, the median over data sets, of a benchmark."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for name, ratios in json.loads(file.read_text(encoding="utf-8"))["ratios"].items():
+        method = read(PARAMS / f"{name}.yaml")["method"]["name"]
+        if method != "joint":
+            found.setdefault(method, []).append(ratios)
+    rows = []
+    for method in (m for m in METHODS if m in found):
+        medians = [median(r[key] for r in found[method]) for key in ("time", "least", "memory")]
+        rows.append([METHOD_NAMES[method], *(f"{value:.2f}" for value in medians)])
+    return markdown(["method", "time of a step", "encoder passes it needs", "memory held"], rows)
 
 
 def names(study: Study) -> dict[str, list[Entry]]:
@@ -179,6 +199,8 @@ def write(to: Fragments) -> None:
     pairs = released(study)
     content = released_table(study) if pairs else NOTHING
     to.table("rivals-released", content, [entry for pair in pairs for entry in pair])
+    content = costs(COSTS)
+    to.table("rivals-costs", content, source=f"Made from <code>{COSTS.relative_to(ROOT)}</code>.")
     found = ranks(study)
     if not found:
         return to.text("rivals-ranks", NOTHING)

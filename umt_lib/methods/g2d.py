@@ -39,7 +39,7 @@ class G2D(UMT):
 
     def start(self, model: LateFusion, setting: Setting) -> None:
         super().start(model, setting)
-        self.turn = None
+        self.turn = self.asked = None
 
     def on_epoch(self, model: LateFusion, epoch: int, epochs: int) -> int:
         turns = len(model.encoders) - 1
@@ -60,6 +60,11 @@ class G2D(UMT):
                 for p in encoder.parameters():
                     p.grad *= m == leader
         return loss
+
+    def targets(self, batch: Batch) -> dict[str, Tensor]:
+        if self.asked is not batch:  # once a batch: augmented inputs cost the teachers a pass
+            self.asked, self.answer = batch, super().targets(batch)
+        return self.answer
 
     def taught(self, batch: Batch) -> dict[str, Tensor]:
         """p_m, {m: (B, K)}."""
