@@ -104,7 +104,8 @@ def _recipe(name: str) -> Any:
         return importlib.import_module(RECIPES[name]).RECIPE
     except ModuleNotFoundError as error:
         raise StudyError(
-            f"preparing {name!r} needs the package {error.name!r}; pip install 'umt_lib[media]'"
+            f"preparing {name!r} needs the package {error.name!r}; run pip install -e '.[media]' "
+            f"in the repository"
         ) from None
 
 
