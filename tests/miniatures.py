@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import yaml
+from run_graph import SERVE, SNAKEMAKE
 
 from umt_lib import params, results
 from umt_lib.experiment import Experiment
@@ -35,10 +35,8 @@ def shortened(dataset: str, prepared: Path, folder: Path) -> list[str]:
 
 def through_the_graph(names: list[str], folder: Path) -> list[results.Result]:
     """Run them as `make study` does: Snakemake, papermill, warm workers."""
-    snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]
-    graph = [*snakemake, "--config", f"params={folder}", "--", "experiments"]
-    served = [sys.executable, "-m", "umt_lib.worker", "serve", "--", *graph]
-    done = subprocess.run(served, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    graph = [*SERVE, *SNAKEMAKE, "--config", f"params={folder}", "--", "experiments"]
+    done = subprocess.run(graph, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return [results.load(results_dir() / f"{name}.json") for name in names]
 

@@ -13,8 +13,9 @@ from umt_lib import paths, results
 from umt_lib.experiment import Experiment
 from umt_lib.paths import ROOT
 
-METHODS = [  # plain, with teachers, by statistics of the batch, by two gradients
+METHODS = [  # plain, own heads, with teachers, by statistics of the batch, by two gradients
     {"name": "joint"},
+    {"name": "joint-auxiliary"},
     {"name": "umt"},
     {"name": "ogm-ge"},
     {"name": "mmpareto"},

@@ -97,7 +97,11 @@ def test_what_a_released_code_does_is_no_rival_but_a_row_beside_its_paper(study)
     more = Study([*study.entries, code, lonely])
     assert rivals.run(more, "watch") == rivals.run(study, "watch")
     assert [code for _, code in rivals.released(more)] == [code]
-    (row,) = [line for line in rivals.released_table(more).splitlines() if "watch" in line]
+    (row,) = [
+        line
+        for line in rivals.released_table(rivals.released(more)).splitlines()
+        if "watch" in line
+    ]
     assert "PMR" in row
     assert "+6.0 [+6.0" in row
     assert "as released" in code.label

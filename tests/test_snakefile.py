@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from run_graph import SERVE, SNAKEMAKE
 
 from umt_lib import graph, results
 from umt_lib.errors import StudyError
@@ -20,9 +20,6 @@ from umt_lib.experiment import Experiment
 from umt_lib.paths import PARAMS, ROOT, results_dir
 from umt_lib.publish import publish
 from umt_lib.smoke import shorten
-
-SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]
-SERVE = [sys.executable, "-m", "umt_lib.worker", "serve", "--"]
 
 
 @pytest.fixture

@@ -18,12 +18,11 @@ from umt_lib.data import DATASETS
 from umt_lib.methods import METHODS
 from umt_lib.metrics import Interval, t_interval
 from umt_lib.study import Entry, Study
-from umt_lib.wording import laziness
+from umt_lib.wording import NOTHING, laziness
 
 FOLDERS = {"this machine": ("local", "runs/results"), "published": ("published", "results")}
 ANSWERED = ("UME (mean)", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
 KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # their encoders are the uni-modal ones
-NOTHING = "Nothing has run yet: run `make study`."
 PLAIN = ("linear", "mean")  # of a method's variants, the one drawn as a filled dot
 
 

@@ -67,10 +67,10 @@ def released(study: Study) -> list[tuple[Entry, Entry]]:
     return [(paper, code) for paper, code in pairs if paper]
 
 
-def released_table(study: Study) -> str:
-    """What the difference between paper and released code does to accuracy."""
+def released_table(pairs: Sequence[tuple[Entry, Entry]]) -> str:
+    """What the difference between paper and released code does to accuracy, of :func:`released`."""
     rows = []
-    for paper, code in released(study):
+    for paper, code in pairs:
         both = [percent(t_interval(e.result.accuracy)) for e in (paper, code)]
         gap = points(difference(code.result, paper.result))
         rows.append([METHOD_NAMES[paper.method], paper.dataset, *both, gap])
@@ -197,7 +197,7 @@ def write(to: Fragments) -> None:
         )
     to.text("rivals-datasets", "\n\n".join(parts))
     pairs = released(study)
-    content = released_table(study) if pairs else NOTHING
+    content = released_table(pairs) if pairs else NOTHING
     to.table("rivals-released", content, [entry for pair in pairs for entry in pair])
     content = costs(COSTS)
     to.table("rivals-costs", content, source=f"Made from <code>{COSTS.relative_to(ROOT)}</code>.")

@@ -20,6 +20,7 @@ from umt_lib.wording import (
     FLAT,
     NONE,
     NOT_RUN,
+    NOTHING,
     TIMES,
     difference,
     laziness,
@@ -43,7 +44,7 @@ def answer(study: Study) -> str:
             cells = [percent(t_interval(r.accuracy)) if r else NOT_RUN for r in shown]
             rows.append([dataset, *cells])
     if not rows:
-        return "Nothing has run yet: run `make study`."
+        return NOTHING
     header = ["data set", "best single modality", "UME (mean)", "joint (linear)", "UMT (linear)"]
     return markdown([*header, "joint (MLP)", "UMT (MLP)"], rows)
 

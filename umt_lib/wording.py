@@ -12,6 +12,7 @@ from umt_lib.results import Result, paired_difference
 FLAT = 0.005  # a baseline that gained more than this late in its schedule is still rising
 NONE = "\N{EN DASH}"
 NOT_RUN = "not run yet"
+NOTHING = "Nothing has run yet: run `make study`."
 TIMES = "\N{MULTIPLICATION SIGN}"
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"  # an interval stays on one line
