@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from umt_lib import params, plots_theory, theory, theory_networks, theory_world
+from umt_lib import params, plots_theory, theory, theory_networks, theory_words, theory_world
 from umt_lib.errors import StudyError
 from umt_lib.theory_world import CASES, KIND, World
 from umt_lib.training import Training
@@ -143,7 +143,7 @@ def test_measure_has_the_documented_shape(measured):
 def test_measured_is_drawn_and_told(measured):
     figure = plots_theory.theory(measured)
     assert len(figure.axes) == 9
-    told = plots_theory.sentences(measured)
+    told = theory_words.sentences(measured)
     assert told.count("\n- **") == 6
     assert "13 worlds and 2 seeds" in told
 

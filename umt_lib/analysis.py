@@ -29,7 +29,7 @@ from umt_lib import diagnosis, models, paths, provenance, theory
 from umt_lib import params as params_files
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
-from umt_lib.guide import check
+from umt_lib.guide import check_data, check_map
 from umt_lib.map import measure, tradeoff
 from umt_lib.models import ENCODERS, HEADS
 from umt_lib.worker import tally
@@ -39,8 +39,8 @@ ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {
     "theory": theory.measure,
     "map": measure.measure,
     "trade-off": tradeoff.measure,
-    "guide-on-data": check.on_data,
-    "guide-on-map": check.on_map,
+    "guide-on-data": check_data.on_data,
+    "guide-on-map": check_map.on_map,
 }
 
 

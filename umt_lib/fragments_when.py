@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.offline
 
-from umt_lib import plots_guide, plots_map, plots_theory, plots_tradeoff
-from umt_lib.map import reading, words
+from umt_lib import plots_guide, plots_map, plots_theory, plots_tradeoff, theory_words
+from umt_lib.guide import words as guide_words
+from umt_lib.map import price_words, reading, words
 from umt_lib.metrics import t_interval
 from umt_lib.wording import NONE, markdown, points
 
@@ -70,7 +71,7 @@ def _theory(to: Fragments, measured: dict[str, dict]) -> None:
     caption = "Features learned: predicted by the account, and measured in networks."
     figure = plots_theory.theory(found)
     to.figure("theory", figure, alt, caption, source=to.analysed_from("theory"))
-    to.text("theory-saw", plots_theory.sentences(found))
+    to.text("theory-saw", theory_words.sentences(found))
 
 
 def _map(to: Fragments, measured: dict[str, dict]) -> None:
@@ -126,8 +127,8 @@ def _tradeoff(to: Fragments, measured: dict[str, dict]) -> None:
     alt = "What each remedy gains over plain UMT of the same weight, cell by cell."
     caption = "Remedies, each against plain UMT of the same weight, paired over seeds."
     to.figure("tradeoff-remedies", plots_tradeoff.remedies(by_dataset), alt, caption, source=source)
-    _with_source(to, "tradeoff-table", plots_tradeoff.table(by_dataset), "trade-off")
-    to.text("tradeoff-saw", plots_tradeoff.sentences(by_dataset))
+    _with_source(to, "tradeoff-table", price_words.table(by_dataset), "trade-off")
+    to.text("tradeoff-saw", price_words.sentences(by_dataset))
 
 
 def _with_source(to: Fragments, name: str, content: str, function: str) -> None:
@@ -137,7 +138,7 @@ def _with_source(to: Fragments, name: str, content: str, function: str) -> None:
 
 def _verdicts(to: Fragments, measured: dict[str, dict]) -> None:
     by_dataset = {found["dataset"]: found for found in measured.values()}
-    _with_source(to, "guide-verdicts", plots_guide.verdicts(by_dataset), "guide-on-data")
+    _with_source(to, "guide-verdicts", guide_words.verdicts(by_dataset), "guide-on-data")
 
 
 def _right(to: Fragments, measured: dict[str, dict]) -> None:
@@ -146,8 +147,8 @@ def _right(to: Fragments, measured: dict[str, dict]) -> None:
     caption = "Is the guide right? Held-out cells only."
     source = to.analysed_from("guide-on-map")
     to.figure("guide-right", plots_guide.right(by_dataset), alt, caption, source=source)
-    _with_source(to, "guide-right-table", plots_guide.table(by_dataset), "guide-on-map")
-    to.text("guide-right-saw", plots_guide.sentences(by_dataset))
+    _with_source(to, "guide-right-table", guide_words.table(by_dataset), "guide-on-map")
+    to.text("guide-right-saw", guide_words.sentences(by_dataset))
 
 
 def _diagnosis(to: Fragments, measured: dict[str, dict]) -> None:

@@ -21,7 +21,7 @@ from umt_lib.methods import METHODS
 from umt_lib.metrics import Interval, t_interval
 from umt_lib.params import read
 from umt_lib.paths import PARAMS, ROOT
-from umt_lib.study import METHOD_NAMES, Entry, Study
+from umt_lib.study import HEAD_NAMES, METHOD_NAMES, Entry, Study
 from umt_lib.tables import encoder_passes, validated
 from umt_lib.wording import difference, markdown, percent, points
 
@@ -59,6 +59,11 @@ def run(study: Study, dataset: str) -> list[Entry]:
     return [e for e in entries if e.result and not e.params["method"].get("released")]
 
 
+def named(entry: Entry) -> str:
+    """The method's name; a head other than the linear one, which all here have, is said."""
+    return entry.label.removesuffix(f" ({HEAD_NAMES['linear']})")
+
+
 def released(study: Study) -> list[tuple[Entry, Entry]]:
     """(as the paper says, as the released code does) wherever both have run."""
     papers = {(e.dataset, e.method): e for d in study.datasets for e in run(study, d)}
@@ -86,7 +91,7 @@ def table(study: Study, dataset: str) -> str:
         gains = [points(difference(entry.result, other.result)) for other in against.values()]
         passes = f"{encoder_passes(entry) / 1000:,.0f}"
         accuracy = percent(t_interval(entry.result.accuracy))
-        rows.append([entry.label, accuracy, *gains, passes])
+        rows.append([named(entry), accuracy, *gains, passes])
     minus = [f"minus {name}" for name in against]
     return markdown(["rival", "test accuracy, %", *minus, "passes, thousands"], rows)
 
@@ -113,7 +118,7 @@ def names(study: Study) -> dict[str, list[Entry]]:
         for name, entry in simple(study, dataset).items():
             found.setdefault(name, []).append(entry)
         for entry in run(study, dataset):
-            found.setdefault(entry.label, []).append(entry)
+            found.setdefault(named(entry), []).append(entry)
     return {name: rows for name, rows in found.items() if len(rows) == len(datasets)}
 
 
@@ -156,7 +161,7 @@ def sentences(study: Study) -> str:
             continue
         parts = []
         for name, other in against.items():
-            gains = {e.label: difference(e.result, other.result) for e in rivals}
+            gains = {named(e): difference(e.result, other.result) for e in rivals}
             better = [label for label, gain in gains.items() if gain and gain.low > 0]
             worse = [label for label, gain in gains.items() if gain and gain.high < 0]
             parts.append(f"{name} is beaten by {_listed(better)} and beats {_listed(worse)}")
@@ -179,7 +184,7 @@ def write(to: Fragments) -> None:
     for dataset in with_rivals:
         rivals, against = run(study, dataset), simple(study, dataset)
         joint = against["joint"].result
-        everyone = [*against.items(), *((e.label, e) for e in rivals)]
+        everyone = [*against.items(), *((named(e), e) for e in rivals)]
         rows = [(n, e.method, n in SIMPLE, difference(e.result, joint)) for n, e in everyone]
         rows = sorted((r for r in rows if r[3]), key=lambda r: -r[3].mean)
         figure = plots.dots({dataset: rows}, "points of accuracy over joint training", zero=True)

@@ -8,8 +8,11 @@ import pytest
 
 from umt_lib import plots_guide
 from umt_lib.errors import StudyError
-from umt_lib.guide import check
-from umt_lib.guide.check import RULES, held_out, judged, spread
+from umt_lib.guide import words
+from umt_lib.guide.check_map import held_out, on_map, spread
+from umt_lib.guide.judge import RULES, VIEWS, judged
+from umt_lib.guide.score import held_out as held_out_cases
+from umt_lib.guide.score import scored
 from umt_lib.map.grid import GRIDS
 
 INTERACTIONS = {  # joint training is best by 10 points in every seed
@@ -83,7 +86,7 @@ def case(uni: float, paired: float, verdict: str, accuracy: dict) -> dict:
     }
     place = {"uni": uni, "paired": paired, "asymmetry": 0.0, "n_train": 512}
     said = {"ours": verdict, "paper": papers, "paper by sign": "UMT"}
-    place["verdicts"] = dict.fromkeys(check.VIEWS, said)
+    place["verdicts"] = dict.fromkeys(VIEWS, said)
     return {**place, "held_out": True, "test": accuracy, "rules": rules}
 
 
@@ -96,7 +99,7 @@ def test_shares_are_over_decided_cells_and_regret_over_all():
     said = ["interactions"] * 6 + ["UME"] * 2 + ["no clear winner"] * 2
     cases = [case(i / 10, 0.5, verdict, INTERACTIONS) for i, verdict in enumerate(said)]
     cases += [case(i / 10, 0.0, "no clear winner", TIE) for i in range(10)]
-    score = plots_guide.scored(cases, "ours")
+    score = scored(cases, "ours")
     assert score["right"].mean == pytest.approx(0.6)
     assert score["right"].low < 0.6 < score["right"].high
     assert score["right"].n == 10
@@ -109,36 +112,36 @@ def test_shares_are_over_decided_cells_and_regret_over_all():
 
 def test_several_seeds_of_a_cell_are_one_unit():
     cases = [case(i / 10, 0.5, "interactions", INTERACTIONS) for i in range(6)]
-    assert plots_guide.scored(cases * 3, "ours")["right"].n == 6
-    assert plots_guide.scored(cases[:3], "ours")["right"] is None
+    assert scored(cases * 3, "ours")["right"].n == 6
+    assert scored(cases[:3], "ours")["right"] is None
 
 
 def test_tuning_cells_are_never_shown():
     kept = [case(i / 10, 0.5, "interactions", INTERACTIONS) for i in range(6)]
     seen = [{**c, "held_out": False} for c in kept]
-    assert len(plots_guide.held_out(measured(kept + seen))) == 6
+    assert len(held_out_cases(measured(kept + seen))) == 6
 
 
 def test_figure_table_and_sentences_say_what_was_measured():
     wrong = {"synthetic": measured([case(i / 10, 0.5, "UME", INTERACTIONS) for i in range(6)])}
-    said = plots_guide.sentences(wrong)
+    said = words.sentences(wrong)
     assert "misses both aims" in said
     assert "not tested for UME and UMT" in said
-    assert "6 of 6" in plots_guide.table(wrong)
+    assert "6 of 6" in words.table(wrong)
     longer = {**wrong["synthetic"], "dataset": "lazy", "seeds": 10}
-    assert "truth from 3 or 10 seeds" in plots_guide.sentences({**wrong, "lazy": longer})
+    assert "truth from 3 or 10 seeds" in words.sentences({**wrong, "lazy": longer})
     assert plots_guide.right(wrong).axes
     good = [case(i / 10, 0.5, "interactions", INTERACTIONS) for i in range(6)]
-    said = plots_guide.sentences({"synthetic": measured(good)})
+    said = words.sentences({"synthetic": measured(good)})
     assert "reaches both aims** in the mean, but its intervals do not" in said
 
 
 def test_a_tiny_map_is_measured():
-    measured = check.on_map("synthetic", 1, (0, 1), n_validation=150)
+    measured = on_map("synthetic", 1, (0, 1), n_validation=150)
     (found,) = json.loads(json.dumps(measured))["cases"]
     assert found["held_out"]
     assert set(found["rules"]) == set(RULES)
     assert all(len(values) == 2 for values in found["test"].values())
-    assert set(found["verdicts"]) == set(check.VIEWS)
+    assert set(found["verdicts"]) == set(VIEWS)
     with pytest.raises(StudyError, match="held out"):
-        check.on_map("synthetic", 1, (0,), part="all")
+        on_map("synthetic", 1, (0,), part="all")

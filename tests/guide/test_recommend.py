@@ -95,6 +95,18 @@ def test_a_draw_is_stratified_and_said():
     assert any("300 of 303 samples were drawn" in w for w in drawn.warnings)
 
 
+def test_the_oddest_value_is_found_in_the_row_as_it_was_given():
+    features, y = cases.noise(303)
+    first = next(iter(features))
+    features[first][0] = 0
+    features[first][150, 1] = 1e6
+    data = recommend(features, y, folds=2, max_samples=302).data
+    away, row = data["farthest"][first]
+    assert row == 150
+    assert away > 17  # of n samples at most sqrt(n - 1)
+    assert all(away < 6 for m, (away, _) in data["farthest"].items() if m != first)
+
+
 def test_a_fold_without_a_class_is_said_with_the_source(monkeypatch):
     def gather(*_):
         raise StudyError("class '3' is in too few groups")

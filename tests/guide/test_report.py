@@ -22,6 +22,7 @@ DATA = {
     "groups": None,
     "folds": 5,
     "seed": 0,
+    "farthest": {"audio": (3.0, 7), "video": (4.0, 8)},
 }
 
 
@@ -100,3 +101,5 @@ def test_what_shows_in_this_case_is_warned_of_first(found):
     pairs = cautions.warnings("UME", {**found.gains, "pairs": measure(0.1)}, DATA)
     assert pairs[0].startswith("Pairs clearly gain in log-likelihood")
     assert pairs[1].startswith("No groups were given")
+    odd = cautions.warnings("UME", found.gains, {**DATA, "farthest": {"audio": (31.0, 7)}})
+    assert "audio, in row 7 (the first is 0), lies 31 standard deviations" in odd[1]

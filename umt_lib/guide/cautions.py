@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from umt_lib.guide.decide import Measure
 
+ODD = 30.0  # standard deviations: then little is left of the other values of that column
 ALWAYS = (
     "The guide sees the features, not the inputs. An encoder trained on one modality has no reason "
     "to keep a part that speaks only in a pair; then the pair is missed. Features of several "
@@ -51,6 +52,13 @@ def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> t
             f"There are only {data['groups']} groups: intervals over so few say little about "
             f"unseen ones."
         )
+    for m, (away, row) in data["farthest"].items():
+        if away > ODD:
+            found.append(
+                f"A value of {m}, in row {row} (the first is 0), lies {away:.0f} standard "
+                f"deviations from the mean of its column. Beside it the other values look alike: "
+                f"repair or clip it, or take logarithms."
+            )
     if data["samples"] < data["samples given"]:
         found.append(
             f"{data['samples']} of {data['samples given']} samples were drawn (stratified, by the "

@@ -142,6 +142,7 @@ def conclude(
         "classes": len(inputs.classes),
         "groups": None if inputs.groups is None else int(inputs.groups.max()) + 1,
         "folds": inputs.folds,
+        "farthest": inputs.farthest(),
         "seed": seed,
     }
     return Recommendation(

@@ -25,6 +25,19 @@ class Inputs(NamedTuple):
     classes: tuple[str, ...]
     given: int  # samples before thinning out
     folds: int
+    rows: np.ndarray  # numbers of these samples among the given ones
+
+    def farthest(self) -> dict[str, tuple[float, int]]:
+        """{m: (standard deviations from its column's mean, row as given)} of the oddest value."""
+        found = {}
+        for m, x in self.features.items():
+            mean, spread = x.mean(axis=0), x.std(axis=0)
+            away = np.maximum(x.max(axis=0) - mean, mean - x.min(axis=0))
+            away = away / np.where(spread > 0, spread, np.inf)
+            column = away.argmax()
+            row = np.abs(x[:, column] - mean[column]).argmax()
+            found[m] = float(away[column]), int(self.rows[row])
+        return found
 
 
 def checked(
@@ -69,6 +82,7 @@ def checked(
         tuple(map(str, classes)),
         len(y),
         folds,
+        keep,
     )
 
 

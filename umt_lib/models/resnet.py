@@ -98,7 +98,7 @@ def _torchvision() -> torchvision:
     except ImportError:
         raise StudyError(
             "the ResNet encoders need torchvision, which is not installed; install it with: "
-            "pip install 'umt_lib[media]'"
+            "pip install -e '.[media]'"
         ) from None
     return torchvision
 
