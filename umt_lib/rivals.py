@@ -21,7 +21,7 @@ from umt_lib.methods import METHODS
 from umt_lib.metrics import Interval, t_interval
 from umt_lib.params import read
 from umt_lib.paths import PARAMS, ROOT
-from umt_lib.study import HEAD_NAMES, METHOD_NAMES, Entry, Study
+from umt_lib.study import METHOD_NAMES, Entry, Study
 from umt_lib.tables import encoder_passes, validated
 from umt_lib.wording import difference, markdown, percent, points
 
@@ -61,7 +61,7 @@ def run(study: Study, dataset: str) -> list[Entry]:
 
 def named(entry: Entry) -> str:
     """The method's name; a head other than the linear one, which all here have, is said."""
-    return entry.label.removesuffix(f" ({HEAD_NAMES['linear']})")
+    return entry.label.removesuffix(" (linear)")
 
 
 def released(study: Study) -> list[tuple[Entry, Entry]]:
