@@ -135,7 +135,7 @@ def test_a_result_is_current_until_something_that_made_it_changes(study, monkeyp
         patch.setattr(results, "code_key", lambda params: "other")
         assert stale() == "made by other code"
     with monkeypatch.context() as patch:
-        patch.setattr(results, "source", lambda params: "other bytes")
+        patch.setattr(results, "source", lambda params, elsewhere: "other bytes")
         assert stale() == "made from other data"
     assert stale() == ""
 

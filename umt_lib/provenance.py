@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from umt_lib import inference, metrics, models, probes, training
+from umt_lib.at_hand import at_hand
 from umt_lib.data import DATASETS, Splits, load
 from umt_lib.methods import METHODS
 from umt_lib.models import ENCODERS, HEADS
@@ -67,14 +68,22 @@ def splits(params: dict[str, Any]) -> Splits:
     return _splits(json.dumps(params["dataset"]))
 
 
-def source(params: dict[str, Any]) -> str:
+def source(params: dict[str, Any], elsewhere: str | None = None) -> str:
     """Digest of the experiment's raw data.
 
-    The module of data that does not come with the repository has a function ``source``, whose
-    digest loading holds the data to: so a result can be judged where the data is not at hand.
+    A module of data that is downloaded may have a function ``source``, whose digest loading holds
+    the data to: then it is known without the data.
+
+    Args:
+        elsewhere: what to take for data that is not on this machine and has no such function. A
+            result can so be judged by all else where its data, prepared on a cluster, is not.
     """
     module = inspect.getmodule(DATASETS[params["dataset"]["name"]])
-    return module.source() if hasattr(module, "source") else splits(params).source
+    if hasattr(module, "source"):
+        return module.source()
+    if elsewhere is not None and not at_hand(params["dataset"]):
+        return elsewhere
+    return splits(params).source
 
 
 @cache
@@ -84,15 +93,20 @@ def _splits(dataset: str) -> Splits:
 
 
 def training_key(
-    params: dict[str, Any], seed: int, overrides: dict[str, Any], teachers: dict[str, str]
+    params: dict[str, Any],
+    seed: int,
+    overrides: dict[str, Any],
+    teachers: dict[str, str],
+    data: str | None = None,
 ) -> str:
     """Digest of all that decides one training; ``teachers`` {modality: their training keys}.
 
-    Adding a seed or a swept value leaves the trainings that are there current.
+    Adding a seed or a swept value leaves the trainings that are there current. ``data`` is the
+    digest of the raw data, where it is known already.
     """
     decides = {k: v for k, v in params.items() if k not in ("name", "seeds", "sweep")}
     decides["method"] = {**params["method"], **overrides}
-    return digest(decides, seed, teachers, code_key(params), source(params))
+    return digest(decides, seed, teachers, code_key(params), data or source(params))
 
 
 @cache

@@ -126,7 +126,7 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
     """Why ``folder/<name>.json`` does not show what the code of today would measure, or "".
 
     By content alone: parameters, code, data and, through the teachers, theirs. A broken file is
-    stale too.
+    stale too. Data that is not on this machine counts as unchanged.
     """
     path = folder / f"{name}.json"
     if not path.exists():
@@ -141,12 +141,13 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
         return "made with other params"
     if made.code != code_key(params):
         return "made by other code"
-    if made.source != source(params):
+    data = source(params, elsewhere=made.source)
+    if made.source != data:
         return "made from other data"
     teachers = {m: read(params_dir / f"{t}.yaml") for m, t in params.get("teachers", {}).items()}
     for seed, key in made.keys.items():
-        keys = {m: training_key(t, int(seed), {}, {}) for m, t in teachers.items()}
-        if key != training_key(params, int(seed), result.measured.chosen, keys):
+        keys = {m: training_key(t, int(seed), {}, {}, data) for m, t in teachers.items()}
+        if key != training_key(params, int(seed), result.measured.chosen, keys, data):
             return "made with other teachers"
     return ""
 

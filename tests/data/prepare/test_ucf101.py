@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from umt_lib import models
+from umt_lib import models, paths, provenance, results
 from umt_lib.data import load, ucf101
 from umt_lib.data.prepare import __main__ as command
 from umt_lib.data.prepare import ucf101 as recipe
@@ -252,3 +252,21 @@ def test_its_params_files_run(miniature, tmp_path):
     names = miniatures.shortened("ucf101", miniature[1], tmp_path)
     found = miniatures.one_by_one(names, tmp_path)
     assert [r.measured.seeds[0].test.samples for r in found] == [8] * 3
+
+
+def test_a_result_is_judged_by_all_else_where_its_data_is_not(miniature, tmp_path):
+    names = miniatures.shortened("ucf101", miniature[1], tmp_path)
+    miniatures.one_by_one(names, tmp_path)
+    away = miniature[1].rename(tmp_path / "away")
+    provenance._splits.cache_clear()
+    try:
+        found = [results.stale(name, paths.results_dir(), tmp_path) for name in names]
+        assert found == ["", "", ""]
+        file = tmp_path / f"{names[0]}.yaml"
+        file.write_text(file.read_text().replace("epochs: 1", "epochs: 2"))
+        assert results.stale(names[0], paths.results_dir(), tmp_path) == "made with other params"
+        assert results.stale("ucf101-umt", paths.results_dir(), tmp_path) == (
+            "made with other teachers"
+        )
+    finally:
+        away.rename(miniature[1])
