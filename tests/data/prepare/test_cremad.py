@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+import miniatures
 import pytest
 from clips import write
 
@@ -98,3 +99,25 @@ def test_a_miniature_is_prepared_from_flv_and_wav(tmp_path, capsys):
         assert name in said
     prepared = Prepared.open(tmp_path / "out")
     assert {s["group"] for s in prepared.manifest["samples"]} == {"1001", "1002", "1003"}
+
+
+def test_the_params_files_run_on_a_miniature(tmp_path):
+    empty, clips = tmp_path / "empty", tmp_path / "clips"
+    empty.mkdir()
+    files(empty, every_name())
+    actors = defaultdict(dict)
+    for sample in raw.listed(empty, SPEAKER)[0]:
+        actors[sample.split][sample.group] = None
+    chosen = [*list(actors["train"])[:2], *(next(iter(actors[s])) for s in ("validation", "test"))]
+    for name in (f"{actor}_DFA_{emotion}_XX" for actor in chosen for emotion in raw.CLASSES):
+        label = raw.CLASSES.index(name.split("_")[2]) % 4
+        write(clips / "VideoFlash" / f"{name}.flv", label, video="flv", sound=None)
+        write(clips / "AudioWAV" / f"{name}.wav", label, video=None, sound="pcm_s16le")
+    command = ["cremad", "--root", str(clips), "--out", str(tmp_path / "out")]
+    assert (
+        main([*command, "--frames", "2", "--size", "32", "--seconds", "1", "--workers", "2"]) == 0
+    )
+    (tmp_path / "params").mkdir()
+    names = miniatures.shortened("cremad", tmp_path / "out", tmp_path / "params")
+    found = miniatures.one_by_one(names, tmp_path / "params")
+    assert [r.measured.seeds[0].test.samples for r in found] == [6] * 3
