@@ -143,7 +143,7 @@ def _table(path: Path) -> Source:
             frame = pd.read_parquet(path)
     except ImportError:
         raise StudyError(
-            f"{path}: reading parquet needs pyarrow; run pip install pyarrow, or save a csv"
+            f"{path}: reading parquet needs pyarrow; run pip install -e '.[parquet]', or save a csv"
         ) from None
     except MemoryError:
         raise StudyError(
