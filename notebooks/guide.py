@@ -65,7 +65,12 @@ given = loading.load(source, seed)
 
 # %%
 found = recommend(
-    given.features, given.labels, given.groups, seed=seed, source=Path(given.name).name
+    given.features,
+    given.labels,
+    given.groups,
+    beside=given.beside,
+    seed=seed,
+    source=Path(given.name).name,
 )
 report.picture(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from umt_lib import plots
+from umt_lib.guide.judge import MAIN
 from umt_lib.guide.score import AIM_REGRET, AIM_RIGHT, pooled, scored
 
 REGIONS = {  # by the strength of pairs
@@ -13,8 +14,8 @@ REGIONS = {  # by the strength of pairs
     "strong pairs (0.5 or more)": lambda case: case["paired"] >= 0.5,
 }
 SHOWN = {
-    "ours, with inputs": "umt",
-    "ours": "ume",
+    MAIN: "umt",
+    "ours, last layer": "ume",
     "paper's, by sign": "joint",
     "always joint (MLP)": "unimodal",
 }

@@ -10,7 +10,7 @@ from umt_lib import plots_guide
 from umt_lib.errors import StudyError
 from umt_lib.guide import words
 from umt_lib.guide.check_map import held_out, on_map, spread
-from umt_lib.guide.judge import RULES, VIEWS, judged
+from umt_lib.guide.judge import BOTH, MAIN, RULES, VIEWS, judged
 from umt_lib.guide.score import held_out as held_out_cases
 from umt_lib.guide.score import scored
 from umt_lib.map.grid import GRIDS
@@ -26,23 +26,23 @@ TIE = {way: [0.70, 0.72, 0.71] for way in INTERACTIONS} | {"UMT": [0.74, 0.69, 0
 
 
 def test_right_wrong_and_unclear_in_a_decided_case():
-    found = judged(RULES["ours"], "interactions", INTERACTIONS)
+    found = judged(RULES[MAIN], "interactions", INTERACTIONS)
     assert found["decided"]
     assert found["right"]
     assert found["best"] == "interactions"
     assert found["regret"] == 0
-    wrong = judged(RULES["ours"], "UMT", INTERACTIONS)
+    wrong = judged(RULES[MAIN], "UMT", INTERACTIONS)
     assert wrong["decided"]
     assert not wrong["right"]
     assert wrong["regret"] == pytest.approx(0.10)
-    unclear = judged(RULES["ours"], "no clear winner", INTERACTIONS)
+    unclear = judged(RULES[MAIN], "no clear winner", INTERACTIONS)
     assert unclear["unclear"]
     assert not unclear["right"]
     assert unclear["regret"] == pytest.approx(0.10)  # that of UME
 
 
 def test_a_tie_is_neither_right_nor_wrong_but_has_its_regret():
-    found = judged(RULES["ours"], "UME", TIE)
+    found = judged(RULES[MAIN], "UME", TIE)
     assert not found["decided"]
     assert not found["right"]
     assert found["regret"] == pytest.approx(0.7133333 - 0.71, abs=1e-6)
@@ -62,7 +62,7 @@ def test_the_papers_rule_takes_the_mean_and_is_also_judged_between_its_own_ways(
 
 def test_one_seed_decides_nothing():
     one = {way: values[:1] for way, values in INTERACTIONS.items()}
-    assert not judged(RULES["ours"], "interactions", one)["decided"]
+    assert not judged(RULES[MAIN], "interactions", one)["decided"]
 
 
 @pytest.mark.parametrize("dataset", GRIDS)
@@ -86,7 +86,7 @@ def case(uni: float, paired: float, verdict: str, accuracy: dict) -> dict:
     }
     place = {"uni": uni, "paired": paired, "asymmetry": 0.0, "n_train": 512}
     said = {"ours": verdict, "paper": papers, "paper by sign": "UMT"}
-    place["verdicts"] = dict.fromkeys(VIEWS, said)
+    place["verdicts"] = dict.fromkeys((*VIEWS, BOTH), said)
     return {**place, "held_out": True, "test": accuracy, "rules": rules}
 
 
@@ -99,7 +99,7 @@ def test_shares_are_over_decided_cells_and_regret_over_all():
     said = ["interactions"] * 6 + ["UME"] * 2 + ["no clear winner"] * 2
     cases = [case(i / 10, 0.5, verdict, INTERACTIONS) for i, verdict in enumerate(said)]
     cases += [case(i / 10, 0.0, "no clear winner", TIE) for i in range(10)]
-    score = scored(cases, "ours")
+    score = scored(cases, MAIN)
     assert score["right"].mean == pytest.approx(0.6)
     assert score["right"].low < 0.6 < score["right"].high
     assert score["right"].n == 10
@@ -112,8 +112,8 @@ def test_shares_are_over_decided_cells_and_regret_over_all():
 
 def test_several_seeds_of_a_cell_are_one_unit():
     cases = [case(i / 10, 0.5, "interactions", INTERACTIONS) for i in range(6)]
-    assert scored(cases * 3, "ours")["right"].n == 6
-    assert scored(cases[:3], "ours")["right"] is None
+    assert scored(cases * 3, MAIN)["right"].n == 6
+    assert scored(cases[:3], MAIN)["right"] is None
 
 
 def test_tuning_cells_are_never_shown():
@@ -142,6 +142,6 @@ def test_a_tiny_map_is_measured():
     assert found["held_out"]
     assert set(found["rules"]) == set(RULES)
     assert all(len(values) == 2 for values in found["test"].values())
-    assert set(found["verdicts"]) == set(VIEWS)
+    assert set(found["verdicts"]) == {*VIEWS, BOTH}
     with pytest.raises(StudyError, match="held out"):
         on_map("synthetic", 1, (0,), part="all")

@@ -43,6 +43,38 @@ def left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_inputs_beside_are_asked_for_pairs(tmp_path, capsys):
+    hidden, labels = cases.xor(240)
+    np.savez(tmp_path / "mine.npz", labels=labels, **{m: x[:, 1:] for m, x in hidden.items()})
+    pictures = {m: x[:, :, None] * np.ones((1, 1, 3)) for m, x in hidden.items()}
+    np.savez(tmp_path / "raw.npz", **pictures)
+    line = [str(tmp_path / "mine.npz"), "--folds", "3"]
+    assert command.main(line) == 0
+    assert capsys.readouterr().out.endswith("verdict: no clear winner\n")
+    assert command.main([*line, "--inputs", str(tmp_path / "raw.npz")]) == 0
+    assert capsys.readouterr().out.endswith("verdict: interactions\n")
+
+
+BAD_INPUTS = {
+    "holds inputs of ['a'], ": {"a": np.zeros((40, 3))},
+    "'b' has shape (39, 3) and": {"a": np.zeros((40, 3)), "b": np.zeros((39, 3))},
+    "holds <U1; give numbers": {"a": np.zeros((40, 3)), "b": np.full((40, 3), "x")},
+    "'b' holds NaN or infinity, first in row 0": {
+        "a": np.zeros((40, 3)),
+        "b": np.full((40, 3), np.inf),
+    },
+}
+
+
+@pytest.mark.parametrize("sentence", BAD_INPUTS)
+def test_inputs_that_do_not_fit_are_told(npz, tmp_path, capsys, sentence):
+    np.savez(tmp_path / "raw.npz", **BAD_INPUTS[sentence])
+    assert command.main([str(npz), "--inputs", str(tmp_path / "raw.npz")]) == 2
+    assert sentence in capsys.readouterr().err
+    assert command.main([str(npz), "--inputs", str(tmp_path / "none.npz")]) == 2
+    assert "none.npz: no such file or folder of inputs" in capsys.readouterr().err
+
+
 def test_the_whole_command(npz, tmp_path):
     out, numbers = tmp_path / "report.html", tmp_path / "all.json"
     line = [*COMMAND, npz, "--out", out, "--json", numbers, "--folds", "2"]

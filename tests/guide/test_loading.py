@@ -219,7 +219,8 @@ def test_runs_of_ours_give_validation_features(params, ours):
         Experiment.from_params(yaml.safe_load(file.read_text())).run("cpu", progress=False)
     source = loading.load("synthetic", seed=1)
     shapes = {m: z.shape for m, z in source.features.items()}
-    assert all(rows == 40 and columns > 6 for rows, columns in shapes.values())  # inputs beside
+    assert shapes == {"a": (40, 6), "b": (40, 6)}
+    assert {len(z) for z in source.beside.values()} == {40}
     assert source.name == "synthetic, validation split, uni-modal encoders of seed 1"
     with pytest.raises(StudyError, match=r"synthetic: .* has no seed 7; give one of \[0, 1\]"):
         loading.load("synthetic", seed=7)

@@ -49,6 +49,37 @@ def test_a_third_modality_that_says_nothing_changes_nothing(verdict):
     assert "c alone" in three.competitors
 
 
+def test_columns_beside_are_asked_for_pairs_only():
+    hidden, y = cases.xor(240)
+    kept = {m: hidden[m][:, 1:] for m in hidden}  # the half of the pair was lost by the encoder
+    alone = recommend(kept, y, folds=3)
+    both = recommend(kept, y, folds=3, beside={m: hidden[m][:, :1] for m in hidden})
+    assert (alone.verdict, both.verdict) == ("no clear winner", "interactions")
+    assert both.data["modalities"] == {"a": 2, "b": 2}
+    assert both.cost["fits"] > alone.cost["fits"]
+    features, y = MADE["UME"]("ab")
+    noise = np.random.default_rng(0).normal(size=(len(y), 20))
+    same = recommend(features, y, folds=3, beside=dict.fromkeys("ab", noise))
+    kept, wanted = measured(same), measured(found("UME"))
+    assert kept.pop("cost") != wanted.pop("cost")
+    assert kept == wanted
+
+
+@pytest.mark.parametrize(
+    ("beside", "sentence"),
+    [
+        ({"a": np.zeros((120, 1))}, r"given for \['a', 'b'\], columns beside them for \['a'\]"),
+        ({"a": np.zeros((120, 1)), "b": np.zeros((119, 1))}, r"'b' has features of shape \(120, 2"),
+        ({"a": np.zeros((120, 1)), "b": np.zeros(120)}, r"of shape \(120,\); give one row per"),
+        (dict.fromkeys("ab", np.full((120, 1), np.nan)), "'a' holds NaN, infinity"),
+        (dict.fromkeys("ab", np.full((120, 1), "x")), "'a' holds text instead of numbers"),
+    ],
+)
+def test_columns_beside_that_do_not_fit_are_told(beside, sentence):
+    with pytest.raises(StudyError, match=sentence):
+        recommend(*cases.noise(120), folds=2, beside=beside)
+
+
 def test_each_gain_isolates_one_thing():
     shared, pairs = found("UMT").gains, found("interactions").gains
     assert shared["joint"].likelihood.low > 0

@@ -1,7 +1,7 @@
 r"""UME, UMT, or interactions? A recommendation for one data set, with its evidence.
 
     recommendation = recommend({"audio": a, "video": v}, labels)
-    python -m umt_lib.guide my_features.npz --out report.html
+    python -m umt_lib.guide my_features.npz --out report.html [--inputs my_inputs.npz]
 
 Features are what uni-modal encoders make of samples they were not trained on. By cross-validation
 (stratified; whole groups where there are groups) every sample gets a held-out prediction of
@@ -28,6 +28,11 @@ in log-likelihood or in accuracy is above 0):
 3. ``UME``: UME clearly beats naming the commonest class; neither the linear head nor pairs gain 0.5
    points, and the upper ends of both intervals stay below 2 points.
 4. ``no clear winner``: anything else.
+
+**Where features hide pairs.** An encoder trained alone may drop what speaks only in a pair. Columns
+``beside`` the features (components of the raw inputs, a hidden layer) are asked for that one thing:
+the rule is followed twice, without them and with them, and ``interactions`` counts wherever it is
+said; every other verdict is that of the features alone, among which small gains show best.
 
 Either may show that a gain is real (one over-confident sample can spoil the likelihood); the
 accuracy decides whether it matters. 0.5 points: below, a joint training is not worth its cost.

@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", help="npz, csv, parquet, a folder of npy, or a data set's name")
+    parser.add_argument("--inputs", help="raw inputs, to look for pairs that features hide")
     parser.add_argument("--out", type=Path, help="write the report, one HTML page, here")
     parser.add_argument("--json", type=Path, help="write all numbers here")
     parser.add_argument("--seed", type=int, default=0)
@@ -38,11 +39,15 @@ def main(arguments: list[str] | None = None) -> int:
         if given.out and given.out == given.json:
             raise StudyError(f"{given.out}: asked for the report and the numbers; name two files")
         source = loading.load(given.source, given.seed)
-        with tqdm(desc="folds", total=given.folds, disable=not sys.stderr.isatty()) as bar:
+        if given.inputs:
+            source = source._replace(beside=loading.inputs(given.inputs, source))
+        folds = given.folds * (1 if source.beside is None else 2)
+        with tqdm(desc="folds", total=folds, disable=not sys.stderr.isatty()) as bar:
             found = recommend(
                 source.features,
                 source.labels,
                 source.groups,
+                beside=source.beside,
                 seed=given.seed,
                 folds=given.folds,
                 max_samples=given.max_samples,

@@ -11,8 +11,9 @@ from tqdm import tqdm
 from umt_lib import paths, results
 from umt_lib.errors import StudyError
 from umt_lib.guide import views
+from umt_lib.guide.decide import deciding
 from umt_lib.guide.inputs import INNER
-from umt_lib.guide.judge import VIEWS, recorded, verdicts
+from umt_lib.guide.judge import recorded, verdicts
 
 EXPERIMENTS = {  # the ways of the verdicts as names of experiments, after <dataset>-
     "UME": ("ume-mean", "ume-product", "ume-weighted"),
@@ -48,7 +49,7 @@ def on_data(
             groups = None
         found = verdicts(features, (train.x, held.x), held.y.numpy(), groups, folds)
         cases.append({"seed": seed, **recorded(found, accuracy)})
-        first = first or found[VIEWS[1]].to_dict()
+        first = first or deciding(*found.values()).to_dict()
     first["cost"].pop("seconds")  # the only part that is not the same when measured again
     return {
         "dataset": dataset,

@@ -127,6 +127,15 @@ def _clear(gain: Measure) -> bool:
     return gain.likelihood.low > 0 or gain.accuracy.low > 0
 
 
+def deciding(alone: Recommendation, wider: Recommendation) -> Recommendation:
+    """Of the features alone and of wider ones, the recommendation that counts.
+
+    Wider features are asked for one thing, pairs: a clear one counts wherever it is seen. For
+    everything else their further columns are noise that hides small gains.
+    """
+    return wider if wider.verdict == INTERACTIONS else alone
+
+
 def conclude(
     inputs: Inputs, evidence: Evidence, seed: int, seconds: float, source: str
 ) -> Recommendation:

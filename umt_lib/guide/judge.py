@@ -20,11 +20,13 @@ import numpy as np
 from torch import Tensor
 
 from umt_lib.guide import views
-from umt_lib.guide.decide import INTERACTIONS, UME, UMT, UNCLEAR, Recommendation
-from umt_lib.guide.recommend import recommend
+from umt_lib.guide.decide import INTERACTIONS, UME, UMT, UNCLEAR, Recommendation, deciding
+from umt_lib.guide.recommend import recommend, widened
 from umt_lib.metrics import t_interval
 
-VIEWS = ("features", "features and inputs")
+VIEWS = LAST, WIDE = ("features", "features and inputs")
+BOTH = "both"  # the verdict of :func:`umt_lib.guide.recommend` with the inputs beside
+MAIN = "ours, inputs for pairs"
 ALL = {UME: "UME", UMT: "UMT", INTERACTIONS: "joint (MLP)"}
 PAPER = {UME: "UME (mean)", UMT: "UMT"}
 PAPER_MLP = {UME: "UME (mean)", UMT: "UMT (MLP)"}
@@ -43,15 +45,16 @@ class Rule(NamedTuple):
 
 
 RULES = {
-    "ours": Rule("ours", VIEWS[0], ALL, ALL),
-    "ours, with inputs": Rule("ours", VIEWS[1], ALL, ALL),
-    "paper's": Rule("paper", VIEWS[0], PAPER, ALL),
-    "paper's, by sign": Rule("paper by sign", VIEWS[0], PAPER, ALL),
-    "paper's, own two ways": Rule("paper", VIEWS[0], PAPER, PAPER),
-    "paper's, own two ways, by sign": Rule("paper by sign", VIEWS[0], PAPER, PAPER),
-    "paper's, own two ways, MLP head": Rule("paper", VIEWS[0], PAPER_MLP, PAPER_MLP),
-    "always joint (MLP)": Rule(INTERACTIONS, VIEWS[0], ALL, ALL),
-    "always UME": Rule(UME, VIEWS[0], ALL, ALL),
+    MAIN: Rule("ours", BOTH, ALL, ALL),
+    "ours, last layer": Rule("ours", LAST, ALL, ALL),
+    "ours, inputs for all": Rule("ours", WIDE, ALL, ALL),
+    "paper's": Rule("paper", LAST, PAPER, ALL),
+    "paper's, by sign": Rule("paper by sign", LAST, PAPER, ALL),
+    "paper's, own two ways": Rule("paper", LAST, PAPER, PAPER),
+    "paper's, own two ways, by sign": Rule("paper by sign", LAST, PAPER, PAPER),
+    "paper's, own two ways, MLP head": Rule("paper", LAST, PAPER_MLP, PAPER_MLP),
+    "always joint (MLP)": Rule(INTERACTIONS, LAST, ALL, ALL),
+    "always UME": Rule(UME, LAST, ALL, ALL),
 }
 
 
@@ -63,10 +66,8 @@ def verdicts(
     folds: int = 5,
 ) -> dict[str, Recommendation]:
     """{view: what the guide says}; ``inputs`` of training samples and of those with features."""
-    given = (features, views.with_inputs(features, *inputs))
-    return {
-        view: recommend(z, y, groups, folds=folds) for view, z in zip(VIEWS, given, strict=True)
-    }
+    given = {LAST: features, WIDE: widened(features, views.of_inputs(*inputs))}
+    return {view: recommend(z, y, groups, folds=folds) for view, z in given.items()}
 
 
 def judged(
@@ -104,6 +105,7 @@ def recorded(
         }
         for view, one in found.items()
     }
+    said[BOTH] = {"ours": deciding(found[LAST], found[WIDE]).verdict}
     return {
         "verdicts": said,
         "gains": {view: one.to_dict()["gains"] for view, one in found.items()},

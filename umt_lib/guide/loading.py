@@ -10,6 +10,8 @@
 * **finished runs of ours**: the name of a data set. The uni-modal encoders of one seed encode the
   validation split, and components of the inputs stand beside (:mod:`umt_lib.guide.views`). The
   training split would not do: the encoders have fitted its labels.
+
+Inputs beside features of your own are an npz or a folder with one array (n, ...) per modality.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Source(NamedTuple):
     labels: np.ndarray
     groups: np.ndarray | None
     name: str
+    beside: dict[str, np.ndarray] | None = None
 
 
 def load(source: str, seed: int = 0) -> Source:
@@ -51,7 +54,7 @@ def load(source: str, seed: int = 0) -> Source:
     """
     path = Path(source)
     if path.is_dir():
-        return _folder(path)
+        return _named(path, _folder(path))
     if path.exists():
         kinds = {".npz": _npz, ".csv": _table, ".parquet": _table}
         if path.suffix not in kinds:
@@ -60,7 +63,7 @@ def load(source: str, seed: int = 0) -> Source:
                 f"{path}: the guide does not know this kind of file; give {', '.join(kinds)} or "
                 f"{mend}"
             )
-        return kinds[path.suffix](path)
+        return _named(path, kinds[path.suffix](path))
     if source in DATASETS:
         return runs(source, seed)
     if path.suffix or len(path.parts) > 1:
@@ -76,15 +79,45 @@ def runs(dataset: str, seed: int) -> Source:
     """
     features, splits = views.last_layer(dataset, seed)
     held = splits.validation
-    seen = views.with_inputs(features, splits.train.x, held.x)
+    beside = views.of_inputs(splits.train.x, held.x)
     name, groups = f"{dataset}, validation split, uni-modal encoders of seed {seed}", held.groups
     number = 0 if groups is None else len(np.unique(groups))
     if 0 < number < INNER:  # say so, and go on: the verdict is then one for these groups only
         name, groups = f"{name}, {number} groups taken together", None
-    return Source(seen, held.y.numpy(), groups, name)
+    return Source(features, held.y.numpy(), groups, name, beside)
 
 
-def _npz(path: Path) -> Source:
+def inputs(source: str, like: Source) -> dict[str, np.ndarray]:
+    """Leading components {modality: (n, c)} of the raw inputs in an npz or a folder of npy.
+
+    Args:
+        like: the features that they will stand beside.
+
+    Raises:
+        StudyError: a file that cannot be read, a modality or rows that are missing, no numbers.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise StudyError(f"{path}: no such file or folder of inputs; check the path")
+    arrays = _folder(path) if path.is_dir() else _npz(path)
+    if set(arrays) != set(like.features):
+        raise StudyError(
+            f"{path}: holds inputs of {sorted(arrays)}, {like.name} features of "
+            f"{sorted(like.features)}; give one array of each by the same names"
+        )
+    for m, x in arrays.items():
+        if x.dtype.kind not in "biuf" or x.ndim < 2 or len(x) != len(like.labels):
+            raise StudyError(
+                f"{path}: {m!r} has shape {x.shape} and holds {x.dtype}; give numbers, one row for "
+                f"each of the {len(like.labels)} labels, shape (n, ...)"
+            )
+        if not np.isfinite(x).all():
+            row = int(np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))[0])
+            raise StudyError(f"{path}: {m!r} holds NaN or infinity, first in row {row}; repair it")
+    return {m: views.components(x, x) for m, x in arrays.items()}
+
+
+def _npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
             if not zipfile.is_zipfile(file):
@@ -92,25 +125,23 @@ def _npz(path: Path) -> Source:
                 raise StudyError(_unreadable(path, why, "save it again with np.savez"))
             file.seek(0)
             archive = np.load(file, allow_pickle=False)
-            arrays = {
+            return {
                 name: _read(path, name, lambda key=name: archive[key]) for name in archive.files
             }
     except DAMAGED as error:
         raise StudyError(_unreadable(path, error, "save it again with np.savez")) from None
-    return _named(path, arrays)
 
 
-def _folder(path: Path) -> Source:
+def _folder(path: Path) -> dict[str, np.ndarray]:
     files = sorted(path.glob("*.npy"))
     if not files:
         raise StudyError(
             f"{path}: the folder holds no npy files; save one per modality, and labels.npy"
         )
-    arrays = {
+    return {
         f.stem: _read(f, f.stem, lambda f=f: np.load(f, mmap_mode="r", allow_pickle=False))
         for f in files
     }
-    return _named(path, arrays)
 
 
 def _read(path: Path, name: str, read) -> np.ndarray:
@@ -129,7 +160,7 @@ def _read(path: Path, name: str, read) -> np.ndarray:
         raise StudyError(_unreadable(path, error, "save it again with numpy", name)) from None
 
 
-def _table(path: Path) -> Source:
+def _table(path: Path) -> dict[str, np.ndarray]:
     try:
         if path.suffix == ".csv":
             frame = pd.read_csv(path, low_memory=False)
@@ -172,7 +203,7 @@ def _table(path: Path) -> Source:
                 row = int(np.flatnonzero(frame[column].isna())[0])
                 raise StudyError(f"{path}: column {column!r} is empty in row {row}; drop that row")
             arrays[column] = frame[column].to_numpy()
-    return _named(path, arrays)
+    return arrays
 
 
 def _modality(path: Path, column: str) -> str:

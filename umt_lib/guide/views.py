@@ -2,7 +2,7 @@
 
 An encoder that was trained on one modality has little reason to keep what speaks only together with
 another modality; its last layer then hides the pairs. Where the inputs are at hand, their leading
-principal components, set beside the features, let the guide look past the encoder.
+principal components, beside the features, let the guide look for pairs past the encoder.
 """
 
 from __future__ import annotations
@@ -23,20 +23,14 @@ from umt_lib.inference import outputs
 COMPONENTS = 32  # at most
 
 
-def with_inputs(
-    features: Mapping[str, np.ndarray], train: Mapping[str, Tensor], asked: Mapping[str, Tensor]
-) -> dict[str, np.ndarray]:
-    """Features (n, d) of ``asked`` -> (n, d + c), the components of the raw inputs beside them.
+def of_inputs(train: Mapping[str, Tensor], asked: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """{modality: (n, c)}: :func:`components` of every modality's raw inputs.
 
     Args:
-        features: {modality: (n, d)}, what an encoder made of ``asked``.
         train: {modality: (n', ...)}, the inputs that the components are fitted on.
         asked: {modality: (n, ...)}, the inputs of the samples the guide will see.
     """
-    return {
-        m: np.hstack([z, components(train[m].numpy(), asked[m].numpy())])
-        for m, z in features.items()
-    }
+    return {m: components(train[m].numpy(), x.numpy()) for m, x in asked.items()}
 
 
 def components(train: np.ndarray, asked: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from umt_lib.guide.decide import UME, UNCLEAR, VERDICTS
-from umt_lib.guide.judge import ALL, RULES, VIEWS
+from umt_lib.guide.judge import ALL, BOTH, LAST, MAIN, RULES
 from umt_lib.guide.score import AIM_REGRET, AIM_RIGHT, Cases, held_out, pooled, scored
 from umt_lib.metrics import Interval, t_interval
 from umt_lib.wording import NONE, markdown, percent
@@ -35,7 +35,7 @@ def sentences(measured: dict[str, dict]) -> str:
     cases = pooled(measured)
     if not cases:
         return "No held-out cell was measured."
-    lines = [_aim(cases, rule) for rule in ("ours, with inputs", "ours", "paper's, by sign")]
+    lines = [_aim(cases, rule) for rule in (MAIN, "ours, last layer", "paper's, by sign")]
     lines += [_limits(cases), _blind(cases), _paper(cases), _noise(cases)]
     seeds, tested, seen = (
         " or ".join(f"{n:,}" for n in sorted({found[key] for found in measured.values()}))
@@ -66,15 +66,12 @@ def _aim(cases: Cases, rule: str) -> str:
 
 def _limits(cases: Cases) -> str:
     """What the decided cells can test at all, and what asking nothing would have got."""
-    decided = [c["rules"]["ours"]["best"] for c in cases if c["rules"]["ours"]["decided"]]
+    decided = [c["rules"][MAIN]["best"] for c in cases if c["rules"][MAIN]["decided"]]
     counts = ", ".join(f"{v} in {decided.count(v)}" for v in VERDICTS[:3])
     blind = ("always joint (MLP)", "always UME")
     lost = {rule: _share(scored(cases, rule)["regret"]) for rule in blind}
-    means = {
-        rule: np.mean([c["rules"][rule]["regret"] for c in cases])
-        for rule in (*blind, "ours, with inputs")
-    }
-    ours = means.pop("ours, with inputs")
+    means = {rule: np.mean([c["rules"][rule]["regret"] for c in cases]) for rule in (*blind, MAIN)}
+    ours = means.pop(MAIN)
     verb = "beats" if ours < min(means.values()) else "does not beat"
     untested = [v for v in VERDICTS[:3] if v not in decided]
     tail = f" So being right was not tested for {' and '.join(untested)}." if untested else ""
@@ -82,23 +79,23 @@ def _limits(cases: Cases) -> str:
         f"**What this can and cannot show**: of {len(decided)} decided cells the best is {counts}."
         f"{tail} Asking nothing and always training jointly with an MLP head has a regret of "
         f"{lost['always joint (MLP)']} points, always taking UME one of {lost['always UME']}. "
-        f"**The guide (with inputs) {verb} the better of these two.**"
+        f"**The guide {verb} the better of these two.**"
     )
 
 
 def _blind(cases: Cases) -> str:
     """How often the last layer hides what the inputs show."""
-    wanted = [c for c in cases if (r := c["rules"]["ours"])["decided"] and r["best"] != UME]
+    wanted = [c for c in cases if (r := c["rules"][MAIN])["decided"] and r["best"] != UME]
     seen = {
         rule: sum(case["rules"][rule]["right"] for case in wanted)
-        for rule in ("ours", "ours, with inputs")
+        for rule in ("ours, last layer", MAIN)
     }
-    papers = sum(c["verdicts"][VIEWS[0]]["paper by sign"] != UME for c in wanted)
+    papers = sum(c["verdicts"][LAST]["paper by sign"] != UME for c in wanted)
     return (
         f"**What the last layer hides**: in {len(wanted)} cells training together is clearly best. "
-        f"Given the last layer, our rule names the way in {seen['ours']}; with components of the "
-        f"inputs in {seen['ours, with inputs']}. A linear head on frozen features beats UME's mean "
-        f"at all in {papers}, and then the paper's rule names UMT."
+        f"Given the last layer, our rule names the way in {seen['ours, last layer']}; looking for "
+        f"pairs in components of the inputs, in {seen[MAIN]}. A linear head on frozen features "
+        f"beats UME's mean at all in {papers}, and then the paper's rule names UMT."
     )
 
 
@@ -118,10 +115,10 @@ def _paper(cases: Cases) -> str:
 
 
 def _noise(cases: Cases) -> str:
-    score = scored(cases, "ours, with inputs")
+    score = scored(cases, MAIN)
     decided, tied = score["unclear when decided"], score["unclear when tied"]
     return (
-        f"**{UNCLEAR.capitalize()}** is said by our rule (with inputs) in {_share(decided)}% of "
+        f"**{UNCLEAR.capitalize()}** is said by our rule in {_share(decided)}% of "
         f"decided cells and in {_share(tied)}% of ties."
     )
 
@@ -131,10 +128,10 @@ def verdicts(measured: dict[str, dict]) -> str:
     rows = []
     for dataset, found in measured.items():
         cases = found["cases"]
-        said = [_counts([c["verdicts"][v]["ours"] for c in cases]) for v in VIEWS]
-        said.append(_counts([c["verdicts"][VIEWS[0]]["paper"] for c in cases]))
+        said = [_counts([c["verdicts"][v]["ours"] for c in cases]) for v in (LAST, BOTH)]
+        said.append(_counts([c["verdicts"][LAST]["paper"] for c in cases]))
         regrets = []
-        for rule in ("ours, with inputs", "ours", "paper's"):
+        for rule in (MAIN, "ours, last layer", "paper's"):
             regrets.append(f"{100 * np.mean([c['rules'][rule]['regret'] for c in cases]):.1f}")
         rows.append([dataset, *reversed(said[:2]), said[2], _truth(found), *regrets])
     head = ["data set", "our verdict (seeds)", "from the last layer only", "the paper's rule"]
@@ -171,8 +168,8 @@ def _share(value: Interval | None) -> str:
 
 def _name(rule: str) -> str:
     names = {
-        "ours": "Our rule, last layer only",
-        "ours, with inputs": "Our rule, with inputs",
+        "ours, last layer": "Our rule, last layer only",
+        MAIN: "Our rule, inputs for pairs",
         "paper's, by sign": "The paper's rule, by sign",
     }
     return names[rule]
