@@ -14,10 +14,11 @@ import pytest
 import yaml
 from run_graph import SERVE, SNAKEMAKE
 
-from umt_lib import graph, results
+from umt_lib import graph, paths, results
 from umt_lib.errors import StudyError
 from umt_lib.experiment import Experiment
 from umt_lib.paths import PARAMS, ROOT, results_dir
+from umt_lib.publish import main as publish_command
 from umt_lib.publish import publish
 from umt_lib.smoke import shorten
 
@@ -173,6 +174,22 @@ def test_publishing_takes_what_is_current_and_says_why_not_the_rest(folder, tmp_
     ours, theirs = results_dir() / "tiny-joint.json", tmp_path / "published/tiny-joint.json"
     assert results.load(theirs) == results.load(ours)
     assert len(list(theirs.parent.iterdir())) == 1
+
+
+def test_the_command_to_publish_fails_for_what_is_stale_not_for_what_never_ran(
+    folder, tmp_path, monkeypatch, capsys
+):
+    run(folder, "tiny-joint")
+    for name, place in (("PARAMS", folder), ("PUBLISHED", tmp_path / "published")):
+        monkeypatch.setattr(paths, name, place)
+    assert publish_command() == 0
+    said = capsys.readouterr()
+    assert "published 1 results" in said.out
+    assert "3 have no result here" in said.out
+    assert said.err == ""
+    write(folder, {**read(folder, "tiny-joint"), "seeds": [5]})
+    assert publish_command() == 1
+    assert "tiny-joint: not published: made with other params" in capsys.readouterr().err
 
 
 def test_smoke_shortens_every_params_file_to_a_valid_one():

@@ -30,16 +30,19 @@ def publish(params_dir: Path, local: Path, published: Path) -> tuple[list[str], 
 
 
 def main() -> int:
-    """The command; exit status 1 when something was left out, 2 for a StudyError."""
+    """The command; exit status 1 when a result that is here was left out, 2 for a StudyError."""
     try:
         copied, refused = publish(paths.PARAMS, paths.results_dir(), paths.PUBLISHED)
     except StudyError as error:
         print(error, file=sys.stderr)
         return 2
     print(f"published {len(copied)} results to {paths.PUBLISHED}")
-    for name, reason in refused.items():
+    wrong = {name: reason for name, reason in refused.items() if reason != "missing"}
+    if missing := len(refused) - len(wrong):
+        print(f"{missing} have no result here: what is published of them stays as it is")
+    for name, reason in wrong.items():
         print(f"{name}: not published: {reason}; make study mends it", file=sys.stderr)
-    return 1 if refused else 0
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -127,6 +127,7 @@ def test_figure_table_and_sentences_say_what_was_measured():
     said = words.sentences(wrong)
     assert "misses both aims" in said
     assert "not tested for UME and UMT" in said
+    assert "in 6 decided cells it says UME in 6. In 0 of them" in said
     assert "6 of 6" in words.table(wrong)
     longer = {**wrong["synthetic"], "dataset": "lazy", "seeds": 10}
     assert "truth from 3 or 10 seeds" in words.sentences({**wrong, "lazy": longer})

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from umt_lib.guide.decide import UME, UNCLEAR, VERDICTS
+from umt_lib.guide.decide import INTERACTIONS, UME, UNCLEAR, VERDICTS
 from umt_lib.guide.judge import ALL, BOTH, LAST, MAIN, RULES
 from umt_lib.guide.score import AIM_REGRET, AIM_RIGHT, Cases, held_out, pooled, scored
 from umt_lib.metrics import Interval, t_interval
@@ -36,7 +36,7 @@ def sentences(measured: dict[str, dict]) -> str:
     if not cases:
         return "No held-out cell was measured."
     lines = [_aim(cases, rule) for rule in (MAIN, "ours, last layer", "paper's, by sign")]
-    lines += [_limits(cases), _blind(cases), _paper(cases), _noise(cases)]
+    lines += [_wrong(cases), _limits(cases), _blind(cases), _paper(cases), _noise(cases)]
     seeds, tested, seen = (
         " or ".join(f"{n:,}" for n in sorted({found[key] for found in measured.values()}))
         for key in ("seeds", "n_test", "n_validation")
@@ -61,6 +61,21 @@ def _aim(cases: Cases, rule: str) -> str:
         f"**{_name(rule)} {verb}**{doubt if all(kept) and not sure else ''} (right in "
         f"{100 * AIM_RIGHT:.0f}% of decided cells; {100 * AIM_REGRET:.1f} points of regret): right "
         f"in {percent(right)}% of {right.n} decided cells, regret {_share(regret)} points."
+    )
+
+
+def _wrong(cases: Cases) -> str:
+    """What it says where it is not right, and whether there was anything in it."""
+    wrong = [c for c in cases if c["rules"][MAIN]["decided"] and not c["rules"][MAIN]["right"]]
+    if not wrong:
+        return "**Where it errs**: in no decided cell."
+    said = [c["verdicts"][BOTH]["ours"] for c in wrong]
+    pairs = sum(v == INTERACTIONS and c["paired"] > 0 for v, c in zip(said, wrong, strict=True))
+    counts = ", ".join(f"{v} in {said.count(v)}" for v in VERDICTS if v in said)
+    return (
+        f"**Where it errs**: in {len(wrong)} decided cells it says {counts}. In {pairs} of them it "
+        f"says interactions and the data do hold a pair: the guide finds it, and joint training on "
+        f"these samples does not learn it, or loses more elsewhere than it gains."
     )
 
 
