@@ -88,7 +88,9 @@ def test_the_answer_holds_the_numbers_of_the_question_and_says_them_in_words(stu
 
 
 def test_a_sweep_that_ends_at_its_edge_says_so(study):
-    assert "**The sweep of UMT (linear) ended at its edge**" in sentences.saw(study, "synthetic")
+    said = sentences.saw(study, "synthetic")
+    assert "**Sweeps that ended at their edge**" in said
+    assert "lie outside: UMT (linear), weight" in said
 
 
 def test_costs_with_teachers_are_sums(study):

@@ -101,15 +101,19 @@ def baselines(study: Study, dataset: str) -> Iterator[Sentence]:
 
 def edges(study: Study, dataset: str) -> Iterator[Sentence]:
     """A hyper-parameter chosen at the end of its sweep may have its best value outside."""
+    found = []
     for entry in (e for e in study.of(dataset) if e.result and e.result.measured.sweep):
         values = sorted(trial.value for trial in entry.result.measured.sweep)
         (field, chosen), *_ = entry.result.measured.chosen.items()
         if chosen in (values[0], values[-1]):
-            yield (
-                True,
-                f"**The sweep of {entry.label} ended at its edge**: validation chose {field} "
-                f"{chosen:g}, of {values[0]:g} to {values[-1]:g}. A better value may lie outside.",
-            )
+            ends = f"{values[0]:g} to {values[-1]:g}"
+            found.append(f"{entry.label}, {field} {chosen:g} of {ends}")
+    if found:
+        yield (
+            True,
+            f"**Sweeps that ended at their edge**, so that a better value may lie outside: "
+            f"{'; '.join(found)}.",
+        )
 
 
 def rules(study: Study, dataset: str) -> Iterator[Sentence]:
