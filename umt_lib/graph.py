@@ -13,6 +13,7 @@ import fnmatch
 import hashlib
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -68,8 +69,10 @@ def mark(names: list[str], params_dir: Path, which: str = "full") -> list[str]:
     if current.exists() and current.read_text() == _state(sources(params_dir)):
         return []
     reasons = {name: _reason(name, params_dir) for name in names}
+    now = datetime.now().isoformat()
     for name, reason in reasons.items():
-        _write(stamps_dir() / name, f"{reason}\n")
+        # With the time in it: what Snakemake has seen with these very words it takes for unchanged.
+        _write(stamps_dir() / name, f"{reason}, seen {now}\n" if reason else "")
         os.utime(stamps_dir() / name, None if reason else (0, 0))
     return [name for name, reason in reasons.items() if reason]
 
