@@ -2,7 +2,8 @@
 
     python benchmarks/peak_memory.py [--out benchmarks/peak_memory.json]
 
-One seed and one epoch: a longer run holds nothing more. An experiment's teachers run before it.
+One seed and one epoch: a longer run holds nothing more. As many at once as there are cores; an
+experiment's teachers run before it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from umt_lib.at_hand import at_hand
@@ -26,7 +28,8 @@ def peak(path: Path, runs: str) -> float:
     """MB of resident memory at the most; the child's status must be 0."""
     command = [sys.executable, "-m", "umt_lib.experiment", str(path), *SHORT]
     environment = {**os.environ, "UMT_RUNS": runs, "OMP_NUM_THREADS": "1"}
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    child = subprocess.Popen(command, env=environment, **quiet)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
@@ -39,12 +42,14 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     files = [path for path in PARAMS.glob("*.yaml") if at_hand(read(path)["dataset"])]
-    files.sort(key=lambda path: (bool(read(path).get("teachers")), path.stem))
-    with tempfile.TemporaryDirectory() as runs:
-        measured = {}
-        for path in files:
-            measured[path.stem] = round(peak(path, runs))
-            print(f"{path.stem:40s} {measured[path.stem]:6d} MB", flush=True)
-    print(f"largest: {max(measured.values())} MB")
+    measured = {}
+    with tempfile.TemporaryDirectory() as runs, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for taught in (False, True):
+            part = sorted(path for path in files if bool(read(path).get("teachers")) == taught)
+            peaks = pool.map(lambda path: round(peak(path, runs)), part)
+            for path, measured[path.stem] in zip(part, peaks, strict=True):
+                print(f"{path.stem:40s} {measured[path.stem]:6d} MB", flush=True)
+    largest = max(measured, key=measured.__getitem__)
+    print(f"largest: {measured[largest]} MB ({largest})")
     if given.out:
         given.out.write_text(json.dumps(measured, indent=1) + "\n")
