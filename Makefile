@@ -21,7 +21,7 @@ study-full: setup ## the same with every experiment whose data is here: hours on
 		--config study=full
 
 test: setup ## run the tests
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 book: setup ## build the book from the published results; trains nothing
 	@$(BIN)/python -m umt_lib.book --published

@@ -248,15 +248,10 @@ def test_the_official_lists_parse_to_the_official_counts(tmp_path):
     assert {s.group for s in held}.isdisjoint(s.group for s in samples if s.split != "validation")
 
 
-def test_its_params_files_run(miniature, tmp_path):
+def test_its_params_files_run_and_are_judged_by_all_else_where_the_data_is_not(miniature, tmp_path):
     names = miniatures.shortened("ucf101", miniature[1], tmp_path)
     found = miniatures.one_by_one(names, tmp_path)
     assert [r.measured.seeds[0].test.samples for r in found] == [8] * 3
-
-
-def test_a_result_is_judged_by_all_else_where_its_data_is_not(miniature, tmp_path):
-    names = miniatures.shortened("ucf101", miniature[1], tmp_path)
-    miniatures.one_by_one(names, tmp_path)
     away = miniature[1].rename(tmp_path / "away")
     provenance._splits.cache_clear()
     try:
