@@ -28,8 +28,7 @@ def peak(path: Path, runs: str) -> float:
     """MB of resident memory at the most; the child's status must be 0."""
     command = [sys.executable, "-m", "umt_lib.experiment", str(path), *SHORT]
     environment = {**os.environ, "UMT_RUNS": runs, "OMP_NUM_THREADS": "1"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    child = subprocess.Popen(command, env=environment, **quiet)
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
@@ -47,8 +46,9 @@ if __name__ == "__main__":
         for taught in (False, True):
             part = sorted(path for path in files if bool(read(path).get("teachers")) == taught)
             peaks = pool.map(lambda path: round(peak(path, runs)), part)
-            for path, measured[path.stem] in zip(part, peaks, strict=True):
-                print(f"{path.stem:40s} {measured[path.stem]:6d} MB", flush=True)
+            for path, megabytes in zip(part, peaks, strict=True):
+                measured[path.stem] = megabytes
+                print(f"{path.stem:40s} {megabytes:6d} MB", flush=True)
     largest = max(measured, key=measured.__getitem__)
     print(f"largest: {measured[largest]} MB ({largest})")
     if given.out:

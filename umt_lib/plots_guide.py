@@ -23,7 +23,7 @@ SHOWN = {
 
 @plots.styled
 def right(measured: dict[str, dict]) -> Figure:
-    """Share right in decided cells, and regret, of three rules by strength of pairs."""
+    """Share right in decided cells, and regret, of the rules SHOWN, by strength of pairs."""
     cases = pooled(measured)
     rows = {"all cells": cases} | {n: [c for c in cases if r(c)] for n, r in REGIONS.items()}
     figure = Figure(figsize=(plots.WIDTH, 4.2))

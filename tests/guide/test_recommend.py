@@ -13,6 +13,7 @@ import pytest
 from umt_lib.errors import StudyError
 from umt_lib.guide import VERDICTS, Recommendation, evidence, recommend
 from umt_lib.guide.inputs import checked
+from umt_lib.guide.recommend import widened
 
 MADE = {
     "UME": lambda m: cases.additive(600, m),
@@ -63,6 +64,14 @@ def test_columns_beside_are_asked_for_pairs_only():
     kept, wanted = measured(same), measured(found("UME"))
     assert kept.pop("cost") != wanted.pop("cost")
     assert kept == wanted
+
+
+def test_features_come_first_and_stay_as_they_are():
+    features, _ = cases.noise(7)
+    beside = {m: np.full((7, 3), i) for i, m in enumerate(features)}
+    for m, wide in widened(features, beside).items():
+        assert np.array_equal(wide[:, :2], features[m])
+        assert np.array_equal(wide[:, 2:], beside[m])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -143,12 +144,15 @@ def verdicts(measured: dict[str, dict]) -> str:
     rows = []
     for dataset, found in measured.items():
         cases = found["cases"]
-        said = [_counts([c["verdicts"][v]["ours"] for c in cases]) for v in (LAST, BOTH)]
-        said.append(_counts([c["verdicts"][LAST]["paper"] for c in cases]))
-        regrets = []
-        for rule in (MAIN, "ours, last layer", "paper's"):
-            regrets.append(f"{100 * np.mean([c['rules'][rule]['regret'] for c in cases]):.1f}")
-        rows.append([dataset, *reversed(said[:2]), said[2], _truth(found), *regrets])
+        said = [
+            _counts([case["verdicts"][view][who] for case in cases])
+            for view, who in ((BOTH, "ours"), (LAST, "ours"), (LAST, "paper"))
+        ]
+        regrets = [
+            f"{100 * np.mean([case['rules'][rule]['regret'] for case in cases]):.1f}"
+            for rule in (MAIN, "ours, last layer", "paper's")
+        ]
+        rows.append([dataset, *said, _truth(found), *regrets])
     head = ["data set", "our verdict (seeds)", "from the last layer only", "the paper's rule"]
     head += ["the test split", "regret, ours", "last layer only", "paper's"]
     few = [d for d, found in measured.items() if found["groups"] == "too few"]
@@ -173,8 +177,8 @@ def _truth(found: Mapping[str, Any]) -> str:
 
 
 def _counts(said: Sequence[str]) -> str:
-    parts = [f"{v} ({said.count(v)})" for v in sorted(set(said), key=lambda v: -said.count(v))]
-    return ", ".join(parts)
+    """``UME (4), UMT (1)``: the commonest first; ties in the order of their seeds."""
+    return ", ".join(f"{verdict} ({times})" for verdict, times in Counter(said).most_common())
 
 
 def _share(value: Interval | None) -> str:
