@@ -1,0 +1,14 @@
+"""What torchrun starts in a test: the params files given, one after another, in one group."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from umt_lib import parallel, params
+from umt_lib.experiment import Experiment
+
+if __name__ == "__main__":
+    with parallel.group():
+        for file in sys.argv[1:]:
+            Experiment.from_params(params.read(Path(file))).run("cpu", progress=False)
