@@ -17,9 +17,12 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import torch
+
 from umt_lib.at_hand import at_hand
 from umt_lib.params import read
 from umt_lib.paths import PARAMS
+from umt_lib.provenance import environment
 
 SHORT = ["--set", "training.epochs=1", "--set", "training.probe_every=1", "--set", "seeds=[0]"]
 
@@ -51,5 +54,12 @@ if __name__ == "__main__":
                 print(f"{path.stem:40s} {megabytes:6d} MB", flush=True)
     largest = max(measured, key=measured.__getitem__)
     print(f"largest: {measured[largest]} MB ({largest})")
+    found = {
+        "largest": largest,
+        "largest_mb": measured[largest],
+        "mb": measured,
+        "cores": os.cpu_count(),
+        "environment": environment(torch.device("cpu")),
+    }
     if given.out:
-        given.out.write_text(json.dumps(measured, indent=1) + "\n")
+        given.out.write_text(json.dumps(found, indent=1) + "\n")

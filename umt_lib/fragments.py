@@ -12,7 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from umt_lib import fragments_when, plots, provenance, rivals, sentences, tables
+from umt_lib import fragments_when, machinery, plots, provenance, rivals, sentences, tables
 from umt_lib.at_hand import at_hand
 from umt_lib.data import DATASETS
 from umt_lib.methods import METHODS
@@ -106,6 +106,7 @@ def write(study: Study, folder: Path, literature: Path) -> None:
     fragments_when.write(to)
     rivals.write(to)
     to.text("time", sentences.time(study))
+    to.table("machinery", machinery.table())
     to.table("reproduced", tables.reproduced(study))
     to.table("literature", tables.literature(literature))
     caption = (

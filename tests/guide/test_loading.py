@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pickle
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from umt_lib import paths
+from umt_lib.data import load as load_data
 from umt_lib.errors import StudyError
 from umt_lib.guide import inputs, loading
 
@@ -224,3 +227,22 @@ def test_runs_of_ours_give_validation_features(params, ours):
     assert source.name == "synthetic, validation split, uni-modal encoders of seed 1"
     with pytest.raises(StudyError, match=r"synthetic: .* has no seed 7; give one of \[0, 1\]"):
         loading.load("synthetic", seed=7)
+
+
+def test_a_class_of_ours_in_too_few_groups_is_left_out_and_named(monkeypatch):
+    splits = load_data("synthetic", n_train=60, n_validation=40, n_test=50)
+    y = splits.validation.y
+    groups = torch.arange(40) % 8 + 8 * y  # eight groups of either class ...
+    rare = splits.classes[1]
+    groups[y == 1] = 100 + groups[y == 1] % 2  # ... and now two of the second
+    held = replace(splits.validation, groups=groups.numpy())
+    features = {m: np.arange(40.0)[:, None] for m in splits.modalities}
+    found = features, replace(splits, validation=held)
+    monkeypatch.setattr(loading.views, "last_layer", lambda dataset, seed: found)
+    source = loading.load("synthetic")
+    assert source.name.endswith(f"seed 0, without {rare} (too few groups)")
+    rows = np.flatnonzero(y != 1)
+    assert not (source.labels == 1).any()
+    assert source.groups.tolist() == groups[rows].tolist()
+    assert all(x[:, 0].tolist() == rows.tolist() for x in source.features.values())
+    assert {len(x) for x in source.beside.values()} == {len(rows)}

@@ -9,7 +9,8 @@
   ``<modality>_<number>``. Parquet needs pyarrow.
 * **finished runs of ours**: the name of a data set. The uni-modal encoders of one seed encode the
   validation split, and components of the inputs stand beside (:mod:`umt_lib.guide.views`). The
-  training split would not do: the encoders have fitted its labels.
+  training split would not do: the encoders have fitted its labels. Classes that occur in too few
+  groups to be held out are left out, and the name of what was read says so.
 
 Inputs beside features of your own are an npz or a folder with one array (n, ...) per modality.
 """
@@ -84,7 +85,18 @@ def runs(dataset: str, seed: int) -> Source:
     number = 0 if groups is None else len(np.unique(groups))
     if 0 < number < INNER:  # say so, and go on: the verdict is then one for these groups only
         name, groups = f"{name}, {number} groups taken together", None
-    return Source(features, held.y.numpy(), groups, name, beside)
+    y = held.y.numpy()
+    rare = [] if groups is None else _rare(y, groups)
+    if rare:  # as above: a verdict for the other classes
+        name = f"{name}, without {', '.join(splits.classes[k] for k in rare)} (too few groups)"
+    keep = ~np.isin(y, rare)
+    features, beside = ({m: x[keep] for m, x in arrays.items()} for arrays in (features, beside))
+    return Source(features, y[keep], None if groups is None else groups[keep], name, beside)
+
+
+def _rare(y: np.ndarray, groups: np.ndarray) -> list[int]:
+    """Classes in fewer groups than it takes to hold groups out and keep the class."""
+    return [int(k) for k in np.unique(y) if len(np.unique(groups[y == k])) < INNER]
 
 
 def inputs(source: str, like: Source) -> dict[str, np.ndarray]:

@@ -1,0 +1,39 @@
+"""What the study's machinery costs: the numbers of ``benchmarks/*.json`` beside their aims."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from umt_lib.paths import ROOT
+from umt_lib.wording import TIMES
+
+BENCHMARKS = ROOT / "benchmarks"
+# (file and key, what it is, how it is written, aim)
+ROWS = (
+    (
+        "study_time study_minutes",
+        "`make study`, everything trained",
+        "{:.1f} min",
+        "15, at most 25",
+    ),
+    ("study_time training_and_evaluation_share", "of it training, testing", "{:.0%}", "over 85%"),
+    ("study_time no_op_seconds", "`make study`, nothing to do", "{:.1f} s", "at most 10 s"),
+    ("study_time book_seconds", "`make book`", "{:.0f} s", "at most 60 s"),
+    ("peak_memory largest_mb", "memory of the largest experiment", "{:.0f} MB", "at most 1,500 MB"),
+    ("decode ratio", "clips prepared, against only decoded", f"{{:.2f}}{TIMES}", "at least 0.8"),
+    ("loader ratio", "the loader, against ResNet-18 training", f"{{:.0f}}{TIMES}", "at least 3"),
+)
+
+
+def table(folder: Path = BENCHMARKS) -> str:
+    """A Markdown table of what was measured and where; a file that is not there has no row."""
+    lines = ["| | measured | aim | on | by |", "| --- | ---: | ---: | --- | --- |"]
+    for number, what, form, aim in ROWS:
+        name, key = number.split()
+        if (file := folder / f"{name}.json").exists():
+            found = json.loads(file.read_text(encoding="utf-8"))
+            on = f"{found['cores']} cores, {found['environment']['device']}"
+            value = form.format(found[key])
+            lines.append(f"| {what} | {value} | {aim} | {on} | `benchmarks/{name}.py` |")
+    return "\n".join(lines)
