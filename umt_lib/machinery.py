@@ -17,7 +17,12 @@ ROWS = (
         "{:.1f} min",
         "15, at most 25",
     ),
-    ("study_time training_and_evaluation_share", "`make study`, CPU time in training", "{:.0%}", "over 85%"),
+    (
+        "study_time training_and_evaluation_share",
+        "CPU share of training in it",
+        "{:.0%}",
+        "over 85%",
+    ),
     ("study_time no_op_seconds", "`make study`, nothing to do", "{:.1f} s", "at most 10 s"),
     ("study_time book_seconds", "`make book`", "{:.0f} s", "at most 60 s"),
     ("peak_memory largest_mb", "memory of the largest experiment", "{:.0f} MB", "at most 1,500 MB"),
