@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from umt_lib.paths import ROOT
-from umt_lib.wording import TIMES
+from umt_lib.wording import TIMES, markdown
 
 BENCHMARKS = ROOT / "benchmarks"
 # (file and key, what it is, how it is written, aim)
@@ -33,12 +33,11 @@ ROWS = (
 
 def table(folder: Path = BENCHMARKS) -> str:
     """A Markdown table of what was measured and where; a file that is not there has no row."""
-    lines = ["| | measured | aim | on | by |", "| --- | ---: | ---: | --- | --- |"]
+    rows = []
     for number, what, form, aim in ROWS:
         name, key = number.split()
         if (file := folder / f"{name}.json").exists():
             found = json.loads(file.read_text(encoding="utf-8"))
             on = f"{found['cores']} cores, {found['environment']['device']}"
-            value = form.format(found[key])
-            lines.append(f"| {what} | {value} | {aim} | {on} | `benchmarks/{name}.py` |")
-    return "\n".join(lines)
+            rows.append([what, form.format(found[key]), aim, on, f"`benchmarks/{name}.py`"])
+    return markdown(["", "measured", "aim", "on", "by"], rows)
