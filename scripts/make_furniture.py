@@ -6,19 +6,26 @@
 Reads the five .sh3f libraries (zip: a catalogue, OBJ meshes, licences), labels the models by
 scripts/furniture_labels.yaml, renders front and rear, cuts the splits once and for all, and writes
 furniture.npz, furniture_models.csv and FURNITURE_LICENCES.md: the same bytes from the same package.
+
+    python scripts/make_furniture.py package/usr/share/sweethome3d/furniture --meshes DIR
+
+writes the labelled models instead, as DIR/<library>/<model>.off, for
+``python -m umt_lib.data.prepare furniture224``.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 import zipfile
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+import trimesh
 import yaml
 from tqdm import tqdm
 
@@ -187,17 +194,29 @@ def licences(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(folder: Path) -> None:
-    labels = yaml.safe_load((HERE / "furniture_labels.yaml").read_text())
-    table = models(folder, labels)
+def meshes(folder: Path, table: pd.DataFrame) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """:func:`mesh` of every row of ``table``; windows and doors without their panes."""
     archives = {library: zipfile.ZipFile(folder / f"{library}.sh3f") for library in LIBRARIES}
-    images = np.empty((len(table), 2, len(AZIMUTHS), SIZE, SIZE), np.uint8)
-    for row in tqdm(table.itertuples(), total=len(table), desc="render"):
+    for row in tqdm(table.itertuples(), total=len(table), desc="models"):
         panes = table["class"][row.Index] != "door_window"
-        shape = mesh(archives[row.library], row.file, row.rotation, panes)
+        yield mesh(archives[row.library], row.file, row.rotation, panes)
+
+
+def export(folder: Path, table: pd.DataFrame, target: Path) -> None:
+    """Write ``target/<model>.off`` for every model."""
+    for model, (vertices, faces) in zip(table.model, meshes(folder, table), strict=True):
+        file = target / f"{model}.off"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        trimesh.Trimesh(vertices, faces, process=False).export(file)
+
+
+def ship(folder: Path, table: pd.DataFrame, labels: dict) -> None:
+    """Write what the library ships: the pictures, the list of models, the licences."""
+    images = np.empty((len(table), 2, len(AZIMUTHS), SIZE, SIZE), np.uint8)
+    for number, shape in enumerate(meshes(folder, table)):
         for side, turn in enumerate((0, 180)):
             for k, azimuth in enumerate(AZIMUTHS):
-                images[row.Index, side, k] = render(*shape, turn + azimuth, ELEVATION, SIZE)
+                images[number, side, k] = render(*shape, turn + azimuth, ELEVATION, SIZE)
     table["group"] = groups(table, images, labels["groups"])
     classes, y = np.unique(table["class"], return_inverse=True)
     table["split"] = cut(y, table.group.to_numpy())
@@ -219,4 +238,13 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="the five .sh3f libraries")
+    parser.add_argument("--meshes", type=Path, help="write the models there, as OFF files")
+    given = parser.parse_args()
+    labels = yaml.safe_load((HERE / "furniture_labels.yaml").read_text())
+    table = models(given.folder, labels)
+    if given.meshes:
+        export(given.folder, table, given.meshes)
+    else:
+        ship(given.folder, table, labels)

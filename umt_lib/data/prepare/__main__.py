@@ -24,6 +24,7 @@ RECIPES = {  # modules with a RECIPE; imported when asked for, since they need m
     "ucf101": "umt_lib.data.prepare.ucf101",
     "modelnet40": "umt_lib.data.prepare.modelnet40",
     "cremad": "umt_lib.data.prepare.cremad",
+    "furniture224": "umt_lib.data.prepare.furniture",
 }
 SHOWN = 8  # reasons of quarantine in the summary
 
