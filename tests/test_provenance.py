@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from umt_lib import provenance
@@ -82,6 +84,24 @@ def test_of_a_packages_index_the_functions_count_and_the_list_does_not(meant):
     assert meant(longer, "__init__.py") == meant(index, "__init__.py")
     other = index.replace("ALL[x]", "ALL[x]()")
     assert meant(other, "__init__.py") != meant(index, "__init__.py")
+
+
+def test_the_digest_of_code_is_that_of_pythons_before_and_after(meant, monkeypatch):
+    """Python 3.12 and later give functions and classes one more field, mostly empty."""
+    with_all = (
+        SOURCE
+        + """
+async def g(*a: int, k=None, **b) -> str:
+    return f"{a!r:>{k}}" if b else b"x"
+"""
+    )
+    here = meant(with_all)
+    assert here == "cd2c9825b7d7ddee19efeca12e05e8bc42a18782102d8ae7e0076de5e27fabc9"
+    for kind in (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
+        if "type_params" not in kind._fields:
+            monkeypatch.setattr(kind, "_fields", (*kind._fields, "type_params"))
+            monkeypatch.setattr(kind, "type_params", [], raising=False)
+    assert meant(with_all) == here
 
 
 @pytest.fixture

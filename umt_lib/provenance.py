@@ -125,7 +125,26 @@ def meaning(file: Path) -> str:
         first = body[0] if isinstance(body, list) and body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
             node.body = body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return hashlib.sha256(_written(tree).encode()).hexdigest()
+
+
+def _written(node: Any) -> str:
+    """A syntax tree as text, the same in every Python: ``ast.dump`` of 3.11.
+
+    That of 3.12 adds an empty ``type_params`` to every function and class, that of 3.13 leaves
+    empty lists out; with either, results made under one Python would be stale under another.
+    """
+    if isinstance(node, list):
+        return f"[{', '.join(_written(entry) for entry in node)}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [
+        f"{name}={_written(value)}"
+        for name, value in ast.iter_fields(node)
+        if value is not None or not hasattr(type(node), name)  # an optional one that is not there
+        if (name, value) != ("type_params", [])
+    ]
+    return f"{type(node).__name__}({', '.join(fields)})"
 
 
 # Modules whose words change and numbers do not: sentences, paths, the files' outside, the guide's
