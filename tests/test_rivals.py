@@ -72,6 +72,11 @@ def test_ranks_are_over_methods_that_all_data_sets_have(study):
     assert rivals.ranking(found).axes
 
 
+def test_a_data_set_with_few_rivals_leaves_the_ranking_as_it_is(study):
+    few = [entry("furniture", "joint", [0.9, 0.9, 0.9]), entry("furniture", "ogm", [0.1] * 3)]
+    assert rivals.ranks(Study([*study.entries, *few])) == rivals.ranks(study)
+
+
 def test_the_table_says_gain_and_cost(study):
     table = rivals.table(study, "watch")
     ogm = next(line for line in table.splitlines() if "81.0 [" in line)

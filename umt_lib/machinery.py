@@ -27,6 +27,11 @@ ROWS = (
     ("study_time book_seconds", "`make book`", "{:.0f} s", "at most 60 s"),
     ("peak_memory largest_mb", "memory of the largest experiment", "{:.0f} MB", "at most 1,500 MB"),
     ("decode ratio", "clips prepared, against only decoded", f"{{:.2f}}{TIMES}", "at least 0.8"),
+    ("gpu samples_per_second", "VGG-Sound-shaped training in bf16", "{:,.0f} samples/s", "none"),
+    ("gpu ratio", "that, against a plain fp32 loop over JPEGs", f"{{:.1f}}{TIMES}", "none"),
+    ("gpu idle_share", "time without work on the GPU in it", "{:.0%}", "at most 10%"),
+    ("gpu share_of_peak", "its operations, against large bf16 matrices", "{:.0%}", "none"),
+    ("gpu loader_ratio", "the loader, against the step alone", f"{{:.1f}}{TIMES}", "at least 3"),
     ("loader ratio", "the loader, against ResNet-18 training", f"{{:.0f}}{TIMES}", "at least 3"),
 )
 
