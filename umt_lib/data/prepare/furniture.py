@@ -7,6 +7,7 @@ azimuths are the archive's, so a result on these pictures stands beside one on t
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def listed(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str
     return samples, arrays["classes"].tolist()
 
 
+@cache
 def azimuths(views: int) -> np.ndarray:
     """The ``views`` most frontal azimuths of the archive, in its order: degrees off the front."""
     angles = archive(ARCHIVE)[0]["azimuth"]
