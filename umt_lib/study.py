@@ -53,6 +53,7 @@ METHOD_NAMES = {  # as the field writes them; a method that is missing here goes
     "g2d": "G2D",
     "mmlora": "MMLoRA",
     "ume-mma": "UME-MMA",
+    "dus": "DUS",
 }
 HEAD_NAMES = {"mlp": "MLP"}
 

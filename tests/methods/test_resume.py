@@ -22,6 +22,7 @@ class Stop(Exception):
         ("cggm", {}),
         ("reconboost", {"stage": 1, "rectify": 1}),
         ("agm", {}),
+        ("dus", {}),
         ("di-mml", {"warmup": 0.5}),
         ("balanced-mmtm", {"epsilon": 0.0, "window": 2}),
         ("gblend", {"super_epoch": 0}),

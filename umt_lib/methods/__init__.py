@@ -5,6 +5,7 @@ from umt_lib.methods.balanced_mmtm import BalancedMMTM
 from umt_lib.methods.base import HOOKS, Method, Setting, hooks
 from umt_lib.methods.cggm import CGGM
 from umt_lib.methods.di_mml import DIMML
+from umt_lib.methods.dus import DUS
 from umt_lib.methods.frozen import Frozen
 from umt_lib.methods.g2d import G2D
 from umt_lib.methods.gblend import GBlend
@@ -65,6 +66,7 @@ METHODS: dict[str, type[Method]] = {
     "g2d": G2D,
     "mmlora": MMLoRA,
     "ume-mma": UMEMMA,
+    "dus": DUS,
 }
 
 __all__ = ["HOOKS", "METHODS", "Method", "Setting", "hooks"]

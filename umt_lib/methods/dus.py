@@ -1,0 +1,67 @@
+"""DUS, data-aware uni-modal sampling: a modality that is ahead is given fewer samples of a batch.
+
+    s_m = mean_i softmax(h_m z_m)[y],   S_m = mean of s_m over all batches so far
+    n_m = ceil(B (1 - tanh(lambda relu(S_m / mean of the others' S - 1)))),   at least 1
+    L = CE(H(z_1, ..., z_M), y) over the first min_m n_m samples
+        + sum_m CE(h_m z_m, y) over the first n_m samples
+
+The order of a batch is random, so its first n samples are a random draw, and what all modalities
+were given is what the fused logits learn from. The modality that is last is given every sample.
+
+Only s and S are the paper's. Its rules from S to n (a heuristic and a learned policy) and its
+objective were not available to us: n, in the manner of OPM's r, and L, that of joint training with
+uni-modal cross-entropies, are ours. So this tests the idea, not the authors' method.
+
+Source: Jiang et al., 2025.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from pydantic import NonNegativeFloat
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from umt_lib.data.base import Batch
+from umt_lib.methods.base import Method, Setting
+from umt_lib.models import LateFusion, Output
+
+
+@dataclass
+class DUS(Method):
+    """``strength`` is lambda; 0 is joint training with uni-modal cross-entropies, bit for bit."""
+
+    strength: NonNegativeFloat = 1.0
+    auxiliary: ClassVar[bool] = True
+
+    def start(self, model: LateFusion, setting: Setting) -> None:
+        device = setting.train.y.device
+        self.mean = torch.zeros(len(model.encoders), device=device)  # S
+        self.batches = torch.zeros((), device=device)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"mean": self.mean, "batches": self.batches}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.mean.copy_(state["mean"])
+        self.batches.copy_(state["batches"])
+
+    def loss(self, out: Output, batch: Batch) -> Tensor:
+        logits, y = out.auxiliary.values(), batch.y
+        right = [x.detach().softmax(1).gather(1, y[:, None]).mean() for x in logits]
+        self.batches += 1
+        self.mean += (torch.stack(right) - self.mean) / self.batches
+        given = self.given(len(y))
+        alone = sum(cross_entropy(x[:n], y[:n]) for x, n in zip(logits, given, strict=True))
+        shared = min(given)
+        return cross_entropy(out.fused[:shared], y[:shared]) + alone
+
+    def given(self, samples: int) -> list[int]:
+        """n_m of a batch of ``samples``, by S as it is."""
+        others = (self.mean.sum() - self.mean) / (len(self.mean) - 1)
+        lead = (self.mean / others.clamp_min(torch.finfo(others.dtype).tiny) - 1).relu()
+        kept = samples * (1 - torch.tanh(self.strength * lead))
+        return kept.ceil().long().clamp_min(1).tolist()
