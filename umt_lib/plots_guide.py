@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from umt_lib import plots
-from umt_lib.guide.judge import MAIN
+from umt_lib.guide.judge import LAYER, MAIN, SIGN
 from umt_lib.guide.score import AIM_REGRET, AIM_RIGHT, pooled, scored
 
 REGIONS = {  # by the strength of pairs
@@ -15,8 +15,8 @@ REGIONS = {  # by the strength of pairs
 }
 SHOWN = {
     MAIN: "umt",
-    "ours, last layer": "ume",
-    "paper's, by sign": "joint",
+    LAYER: "ume",
+    SIGN: "joint",
     "always joint (MLP)": "unimodal",
 }
 

@@ -10,7 +10,7 @@ from umt_lib import plots_guide
 from umt_lib.errors import StudyError
 from umt_lib.guide import words
 from umt_lib.guide.check_map import held_out, on_map, spread
-from umt_lib.guide.judge import BOTH, MAIN, RULES, VIEWS, judged
+from umt_lib.guide.judge import BOTH, LAST, MAIN, RULES, WIDE, judged
 from umt_lib.guide.score import held_out as held_out_cases
 from umt_lib.guide.score import scored
 from umt_lib.map.grid import GRIDS
@@ -86,7 +86,7 @@ def case(uni: float, paired: float, verdict: str, accuracy: dict) -> dict:
     }
     place = {"uni": uni, "paired": paired, "asymmetry": 0.0, "n_train": 512}
     said = {"ours": verdict, "paper": papers, "paper by sign": "UMT"}
-    place["verdicts"] = dict.fromkeys((*VIEWS, BOTH), said)
+    place["verdicts"] = dict.fromkeys((LAST, WIDE, BOTH), said)
     return {**place, "held_out": True, "test": accuracy, "rules": rules}
 
 
@@ -143,6 +143,6 @@ def test_a_tiny_map_is_measured():
     assert found["held_out"]
     assert set(found["rules"]) == set(RULES)
     assert all(len(values) == 2 for values in found["test"].values())
-    assert set(found["verdicts"]) == {*VIEWS, BOTH}
+    assert set(found["verdicts"]) == {LAST, WIDE, BOTH}
     with pytest.raises(StudyError, match="held out"):
         on_map("synthetic", 1, (0,), part="all")

@@ -12,7 +12,6 @@ from umt_lib import paths, results
 from umt_lib.errors import StudyError
 from umt_lib.guide import views
 from umt_lib.guide.decide import deciding
-from umt_lib.guide.inputs import INNER
 from umt_lib.guide.judge import recorded, verdicts
 
 EXPERIMENTS = {  # the ways of the verdicts as names of experiments, after <dataset>-
@@ -29,8 +28,10 @@ def on_data(
 ) -> dict[str, Any]:
     """Both rules on a data set's finished runs, against the truth of its test split.
 
-    Groups are left out where the validation split has too few of them for folds ("groups" says so);
-    ``folds`` is the guide's, fewer for a validation split with few samples of a class.
+    Groups are left aside where the validation split has too few of them for folds ("groups" says
+    so), classes where they occur in too few groups ("without" names them): the guide then speaks of
+    the other classes, while the truth is of all. ``folds`` is the guide's, fewer for a validation
+    split with few samples of a class.
 
     Returns:
         "cases" as of :func:`umt_lib.guide.check_map.on_map`, one per seed, and
@@ -42,21 +43,16 @@ def on_data(
     accuracy = {way: _measured(dataset, names, seeds) for way, names in EXPERIMENTS.items()}
     cases, first = [], {}
     for seed in tqdm(seeds, desc=f"guide on {dataset}", disable=not progress):
-        features, splits = views.last_layer(dataset, seed)
-        train, held = splits.train, splits.validation
-        groups = held.groups
-        if groups is not None and len(set(groups.tolist())) < INNER:
-            groups = None
-        found = verdicts(features, (train.x, held.x), held.y.numpy(), groups, folds)
+        seen = views.validation(dataset, seed)
+        found = verdicts(seen.features, (seen.train, seen.inputs), seen.y, seen.groups, folds)
         cases.append({"seed": seed, **recorded(found, accuracy)})
         first = first or deciding(*found.values()).to_dict()
     first["cost"].pop("seconds")  # the only part that is not the same when measured again
     return {
         "dataset": dataset,
         "seeds": len(seeds),
-        "groups": {None: "none", True: "kept", False: "too few"}[
-            None if held.groups is None else groups is not None
-        ],
+        "groups": "too few" if seen.together else "none" if seen.groups is None else "kept",
+        "without": list(seen.without),
         "test": accuracy,
         "cases": cases,
         "recommendation": first,

@@ -197,12 +197,16 @@ def _foldable(
             f"{source}: 'groups' names {number} group(s), at least {INNER} are needed to predict "
             f"unseen groups; give samples of more groups"
         )
-    for k, name in enumerate(classes):
+    for k in rare(y, groups)[:1]:
         within = len(np.unique(groups[y == k]))
-        if within < INNER:
-            raise StudyError(
-                f"{source}: class {str(name)!r} of 'labels' occurs in {within} of {number} "
-                f"'groups', so leaving groups out leaves the class out; give it in {INNER} groups "
-                f"or more, or leave it out"
-            )
+        raise StudyError(
+            f"{source}: class {str(classes[k])!r} of 'labels' occurs in {within} of {number} "
+            f"'groups', so leaving groups out leaves the class out; give it in {INNER} groups "
+            f"or more, or leave it out"
+        )
     return min(folds, number)
+
+
+def rare(y: np.ndarray, groups: np.ndarray) -> list[int]:
+    """Classes in fewer groups than it takes to hold groups out and keep the class."""
+    return [int(k) for k in np.unique(y) if len(np.unique(groups[y == k])) < INNER]

@@ -24,9 +24,12 @@ from umt_lib.guide.decide import INTERACTIONS, UME, UMT, UNCLEAR, Recommendation
 from umt_lib.guide.recommend import recommend, widened
 from umt_lib.metrics import t_interval
 
-VIEWS = LAST, WIDE = ("features", "features and inputs")
+LAST, WIDE = "features", "features and inputs"
 BOTH = "both"  # the verdict of :func:`umt_lib.guide.recommend` with the inputs beside
-MAIN = "ours, inputs for pairs"
+MAIN, LAYER = "ours, inputs for pairs", "ours, last layer"
+PAPERS, SIGN = "paper's", "paper's, by sign"
+OWN, OWN_SIGN = "paper's, own two ways", "paper's, own two ways, by sign"
+OWN_MLP = "paper's, own two ways, MLP head"
 ALL = {UME: "UME", UMT: "UMT", INTERACTIONS: "joint (MLP)"}
 PAPER = {UME: "UME (mean)", UMT: "UMT"}
 PAPER_MLP = {UME: "UME (mean)", UMT: "UMT (MLP)"}
@@ -46,13 +49,13 @@ class Rule(NamedTuple):
 
 RULES = {
     MAIN: Rule("ours", BOTH, ALL, ALL),
-    "ours, last layer": Rule("ours", LAST, ALL, ALL),
+    LAYER: Rule("ours", LAST, ALL, ALL),
     "ours, inputs for all": Rule("ours", WIDE, ALL, ALL),
-    "paper's": Rule("paper", LAST, PAPER, ALL),
-    "paper's, by sign": Rule("paper by sign", LAST, PAPER, ALL),
-    "paper's, own two ways": Rule("paper", LAST, PAPER, PAPER),
-    "paper's, own two ways, by sign": Rule("paper by sign", LAST, PAPER, PAPER),
-    "paper's, own two ways, MLP head": Rule("paper", LAST, PAPER_MLP, PAPER_MLP),
+    PAPERS: Rule("paper", LAST, PAPER, ALL),
+    SIGN: Rule("paper by sign", LAST, PAPER, ALL),
+    OWN: Rule("paper", LAST, PAPER, PAPER),
+    OWN_SIGN: Rule("paper by sign", LAST, PAPER, PAPER),
+    OWN_MLP: Rule("paper", LAST, PAPER_MLP, PAPER_MLP),
     "always joint (MLP)": Rule(INTERACTIONS, LAST, ALL, ALL),
     "always UME": Rule(UME, LAST, ALL, ALL),
 }

@@ -30,7 +30,6 @@ import pandas as pd
 from umt_lib.data import DATASETS
 from umt_lib.errors import StudyError, nearest
 from umt_lib.guide import views
-from umt_lib.guide.inputs import INNER
 
 LABELS, GROUPS = ("labels", "label"), ("groups", "group")
 DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
@@ -78,25 +77,14 @@ def runs(dataset: str, seed: int) -> Source:
     Raises:
         StudyError: a uni-modal experiment of the data set has not been run.
     """
-    features, splits = views.last_layer(dataset, seed)
-    held = splits.validation
-    beside = views.of_inputs(splits.train.x, held.x)
-    name, groups = f"{dataset}, validation split, uni-modal encoders of seed {seed}", held.groups
-    number = 0 if groups is None else len(np.unique(groups))
-    if 0 < number < INNER:  # say so, and go on: the verdict is then one for these groups only
-        name, groups = f"{name}, {number} groups taken together", None
-    y = held.y.numpy()
-    rare = [] if groups is None else _rare(y, groups)
-    if rare:  # as above: a verdict for the other classes
-        name = f"{name}, without {', '.join(splits.classes[k] for k in rare)} (too few groups)"
-    keep = ~np.isin(y, rare)
-    features, beside = ({m: x[keep] for m, x in arrays.items()} for arrays in (features, beside))
-    return Source(features, y[keep], None if groups is None else groups[keep], name, beside)
-
-
-def _rare(y: np.ndarray, groups: np.ndarray) -> list[int]:
-    """Classes in fewer groups than it takes to hold groups out and keep the class."""
-    return [int(k) for k in np.unique(y) if len(np.unique(groups[y == k])) < INNER]
+    seen = views.validation(dataset, seed)
+    name = f"{dataset}, validation split, uni-modal encoders of seed {seed}"
+    if seen.together:  # say so, and go on: the verdict is then one for these groups only
+        name = f"{name}, {seen.together} groups taken together"
+    if seen.without:  # as above: a verdict for the other classes
+        name = f"{name}, without {', '.join(seen.without)} (too few groups)"
+    beside = views.of_inputs(seen.train, seen.inputs)
+    return Source(seen.features, seen.y, seen.groups, name, beside)
 
 
 def inputs(source: str, like: Source) -> dict[str, np.ndarray]:

@@ -8,8 +8,10 @@ principal components, beside the features, let the guide look for pairs past the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
@@ -18,9 +20,29 @@ from umt_lib import paths
 from umt_lib.data.base import Splits
 from umt_lib.errors import StudyError
 from umt_lib.experiment import finished
+from umt_lib.guide.inputs import INNER, rare
 from umt_lib.inference import outputs
 
 COMPONENTS = 32  # at most
+
+
+class Seen(NamedTuple):
+    """Validation samples, of classes and in groups that can be held out.
+
+    Attributes:
+        features: {m: (n, d_m)}. train, inputs: raw inputs {m: (n', ...)} of training and of these.
+        y: (n,). groups: (n,), or None where there are none or too few.
+        together: how many groups were taken together, because they are too few; else 0.
+        without: classes left out, each in too few groups.
+    """
+
+    features: dict[str, np.ndarray]
+    train: dict[str, Tensor]
+    inputs: dict[str, Tensor]
+    y: np.ndarray
+    groups: np.ndarray | None
+    together: int
+    without: tuple[str, ...]
 
 
 def of_inputs(train: Mapping[str, Tensor], asked: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
@@ -65,3 +87,27 @@ def last_layer(dataset: str, seed: int) -> tuple[dict[str, np.ndarray], Splits]:
             model, splits = finished(file.stem, seed)
             features[modality] = outputs(model, splits.validation).features[modality].numpy()
     return features, splits
+
+
+def validation(dataset: str, seed: int) -> Seen:
+    """:func:`last_layer`, less what the guide would refuse: what is left out is said.
+
+    Raises:
+        StudyError: a uni-modal experiment of the data set has not been run, or not for this seed.
+    """
+    features, splits = last_layer(dataset, seed)
+    held = splits.validation
+    y, groups, together = held.y.numpy(), held.groups, 0
+    if groups is not None and (number := len(np.unique(groups))) < INNER:
+        groups, together = None, number
+    classes = [] if groups is None else rare(y, groups)
+    keep = ~np.isin(y, classes)
+    return Seen(
+        {m: z[keep] for m, z in features.items()},
+        splits.train.x,
+        {m: x[torch.from_numpy(keep)] for m, x in held.x.items()},
+        y[keep],
+        None if groups is None else groups[keep],
+        together,
+        tuple(splits.classes[k] for k in classes),
+    )

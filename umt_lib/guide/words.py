@@ -9,7 +9,19 @@ from typing import Any
 import numpy as np
 
 from umt_lib.guide.decide import INTERACTIONS, UME, UNCLEAR, VERDICTS
-from umt_lib.guide.judge import ALL, BOTH, LAST, MAIN, RULES
+from umt_lib.guide.judge import (
+    ALL,
+    BOTH,
+    LAST,
+    LAYER,
+    MAIN,
+    OWN,
+    OWN_MLP,
+    OWN_SIGN,
+    PAPERS,
+    RULES,
+    SIGN,
+)
 from umt_lib.guide.score import AIM_REGRET, AIM_RIGHT, Cases, held_out, pooled, scored
 from umt_lib.metrics import Interval, t_interval
 from umt_lib.wording import NONE, markdown, percent
@@ -36,7 +48,7 @@ def sentences(measured: dict[str, dict]) -> str:
     cases = pooled(measured)
     if not cases:
         return "No held-out cell was measured."
-    lines = [_aim(cases, rule) for rule in (MAIN, "ours, last layer", "paper's, by sign")]
+    lines = [_aim(cases, rule) for rule in (MAIN, LAYER, SIGN)]
     lines += [_wrong(cases), _limits(cases), _blind(cases), _paper(cases), _noise(cases)]
     seeds, tested, seen = (
         " or ".join(f"{n:,}" for n in sorted({found[key] for found in measured.values()}))
@@ -102,14 +114,11 @@ def _limits(cases: Cases) -> str:
 def _blind(cases: Cases) -> str:
     """How often the last layer hides what the inputs show."""
     wanted = [c for c in cases if (r := c["rules"][MAIN])["decided"] and r["best"] != UME]
-    seen = {
-        rule: sum(case["rules"][rule]["right"] for case in wanted)
-        for rule in ("ours, last layer", MAIN)
-    }
+    seen = {rule: sum(case["rules"][rule]["right"] for case in wanted) for rule in (LAYER, MAIN)}
     papers = sum(c["verdicts"][LAST]["paper by sign"] != UME for c in wanted)
     return (
         f"**What the last layer hides**: in {len(wanted)} cells training together is clearly best. "
-        f"Given the last layer, our rule names the way in {seen['ours, last layer']}; looking for "
+        f"Given the last layer, our rule names the way in {seen[LAYER]}; looking for "
         f"pairs in components of the inputs, in {seen[MAIN]}. A linear head on frozen features "
         f"beats UME's mean at all in {papers}, and then the paper's rule names UMT."
     )
@@ -118,9 +127,9 @@ def _blind(cases: Cases) -> str:
 def _paper(cases: Cases) -> str:
     parts = []
     for rule, how in (
-        ("paper's, own two ways, by sign", "by sign"),
-        ("paper's, own two ways", "with an interval"),
-        ("paper's, own two ways, MLP head", "with an interval and an MLP head for UMT"),
+        (OWN_SIGN, "by sign"),
+        (OWN, "with an interval"),
+        (OWN_MLP, "with an interval and an MLP head for UMT"),
     ):
         score = scored(cases, rule)
         share = score["right"] and f"right in {percent(score['right'])}% of decided cells"
@@ -150,17 +159,24 @@ def verdicts(measured: dict[str, dict]) -> str:
         ]
         regrets = [
             f"{100 * np.mean([case['rules'][rule]['regret'] for case in cases]):.1f}"
-            for rule in (MAIN, "ours, last layer", "paper's")
+            for rule in (MAIN, LAYER, PAPERS)
         ]
         rows.append([dataset, *said, _truth(found), *regrets])
     head = ["data set", "our verdict (seeds)", "from the last layer only", "the paper's rule"]
-    head += ["the test split", "regret, ours", "last layer only", "paper's"]
+    head += ["the test split", "regret, ours", "last layer only", PAPERS]
     few = [d for d, found in measured.items() if found["groups"] == "too few"]
     note = (
         f"\n\n{', '.join(few)}: the validation split has too few groups for folds, so the guide "
         f"treats its samples as independent."
     )
-    return markdown(head, rows) + (note if few else "")
+    note = note if few else ""
+    for dataset, found in measured.items():
+        if found["without"]:
+            note += (
+                f"\n\n{dataset}: the guide was asked without {', '.join(found['without'])}, which "
+                f"occur in too few groups of the validation split; the test split has them."
+            )
+    return markdown(head, rows) + note
 
 
 def _truth(found: Mapping[str, Any]) -> str:
@@ -187,8 +203,8 @@ def _share(value: Interval | None) -> str:
 
 def _name(rule: str) -> str:
     names = {
-        "ours, last layer": "Our rule, last layer only",
+        LAYER: "Our rule, last layer only",
         MAIN: "Our rule, inputs for pairs",
-        "paper's, by sign": "The paper's rule, by sign",
+        SIGN: "The paper's rule, by sign",
     }
     return names[rule]

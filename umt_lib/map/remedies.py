@@ -31,7 +31,8 @@ class Projected(UMT):
     """Distil what a learned linear layer makes of the features; ``auxiliary`` is that layer."""
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
-        distance = sum(mse_loss(z, self.cache[m]) for m, z in out.auxiliary.items())
+        known = self.targets(batch)
+        distance = sum(mse_loss(z, known[m]) for m, z in out.auxiliary.items())
         return cross_entropy(out.fused, batch.y) + self.weight * distance
 
 
@@ -40,8 +41,9 @@ class Fading(UMT):
     """UMT with a share of its weight, which is given with the batch."""
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
-        distance = sum(mse_loss(z, self.cache[m]) for m, z in out.features.items())
-        return cross_entropy(out.fused, batch.y) + self.weight * self.cache[SHARE] * distance
+        known = self.targets(batch)
+        distance = sum(mse_loss(z, known[m]) for m, z in out.features.items())
+        return cross_entropy(out.fused, batch.y) + self.weight * known[SHARE] * distance
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Subspace(UMT):
     """Distil only along the directions (d, K-1) that are given with the teachers' features."""
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
-        known = self.cache
+        known = self.targets(batch)
         gaps = {m: (z - known[m]) @ known[basis(m)] for m, z in out.features.items()}
         parts = [g.square().sum() / out.features[m].numel() for m, g in gaps.items()]
         return cross_entropy(out.fused, batch.y) + self.weight * sum(parts)

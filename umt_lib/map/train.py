@@ -101,7 +101,7 @@ def _losses(method: Method, out: Output, y: Tensor, targets: dict[str, Tensor]) 
     """The method's own loss of every model, (G,)."""
 
     def loss(out: Output, y: Tensor, targets: dict[str, Tensor]) -> Tensor:
-        method.cache = targets  # where UMT keeps its teachers' features, here those of the batch
+        method.targets = lambda batch: targets  # what UMT asks its teachers for
         return method.loss(out, Batch({}, y, slice(None)))
 
     return vmap(loss)(out, y, targets)
