@@ -28,27 +28,15 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from umt_lib.data.base import Batch
-from umt_lib.methods.base import Method, Setting
+from umt_lib.methods.running import Running
 from umt_lib.models import LateFusion, Output
 
 
 @dataclass
-class AGM(Method):
+class AGM(Running):
     """``alpha`` 0 is joint training, bit for bit."""
 
     alpha: NonNegativeFloat = 1.0
-
-    def start(self, model: LateFusion, setting: Setting) -> None:
-        device = setting.train.y.device
-        self.mean = torch.zeros(len(model.encoders), device=device)  # S
-        self.batches = torch.zeros((), device=device)
-
-    def state(self) -> dict[str, Tensor]:
-        return {"mean": self.mean, "batches": self.batches}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        self.mean.copy_(state["mean"])
-        self.batches.copy_(state["batches"])
 
     def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
         phi = contributions(model, out.features, blanks(model, batch.x))
@@ -60,8 +48,7 @@ class AGM(Method):
         """kappa (M,) for contributions (M, B, K) of a batch, which is now part of S."""
         right = phi.softmax(2)[:, torch.arange(len(y), device=y.device), y]  # (M, B)
         s = -right.clamp_min(1e-8).log().mean(1)
-        self.batches = self.batches + 1
-        self.mean = self.mean + (s - self.mean) / self.batches
+        self.take_in(s)
         return torch.exp(self.alpha * (ahead(self.mean) - ahead(s)).clamp_max(10))
 
 

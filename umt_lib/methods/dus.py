@@ -26,34 +26,21 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from umt_lib.data.base import Batch
-from umt_lib.methods.base import Method, Setting
-from umt_lib.models import LateFusion, Output
+from umt_lib.methods.running import Running
+from umt_lib.models import Output
 
 
 @dataclass
-class DUS(Method):
+class DUS(Running):
     """``strength`` is lambda; 0 is joint training with uni-modal cross-entropies, bit for bit."""
 
     strength: NonNegativeFloat = 1.0
     auxiliary: ClassVar[bool] = True
 
-    def start(self, model: LateFusion, setting: Setting) -> None:
-        device = setting.train.y.device
-        self.mean = torch.zeros(len(model.encoders), device=device)  # S
-        self.batches = torch.zeros((), device=device)
-
-    def state(self) -> dict[str, Tensor]:
-        return {"mean": self.mean, "batches": self.batches}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        self.mean.copy_(state["mean"])
-        self.batches.copy_(state["batches"])
-
     def loss(self, out: Output, batch: Batch) -> Tensor:
         logits, y = out.auxiliary.values(), batch.y
         right = [x.detach().softmax(1).gather(1, y[:, None]).mean() for x in logits]
-        self.batches += 1
-        self.mean += (torch.stack(right) - self.mean) / self.batches
+        self.take_in(torch.stack(right))
         given = self.given(len(y))
         alone = sum(cross_entropy(x[:n], y[:n]) for x, n in zip(logits, given, strict=True))
         shared = min(given)
