@@ -170,6 +170,22 @@ def test_all_stale_results_are_named_in_one_sentence_with_the_mend(folders, tmp_
     assert "make study" in str(caught.value)
 
 
+def test_results_on_prepared_data_outlive_a_change_of_the_code_and_say_so(tmp_path, monkeypatch):
+    for file in paths.PARAMS.glob("furniture224-*.yaml"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setattr(results, "code_key", lambda params: "of another day")
+    study = gather(tmp_path, paths.PUBLISHED, None)
+    shown = cells(tables.accuracies(study, study.entries))
+    assert shown["UME (mean)"][-1] == "published, by earlier code"
+    (tmp_path / "watch-umt.yaml").write_bytes((paths.PARAMS / "watch-umt.yaml").read_bytes())
+    for m in ("accelerometer", "gyroscope"):
+        name = f"watch-unimodal-{m}.yaml"
+        (tmp_path / name).write_bytes((paths.PARAMS / name).read_bytes())
+    with pytest.raises(StudyError, match="watch-umt") as caught:
+        gather(tmp_path, paths.PUBLISHED, None)
+    assert "furniture224" not in str(caught.value)
+
+
 def test_a_damaged_local_result_gives_way_to_the_published_one(folders, tmp_path):
     local = tmp_path / "results"
     local.mkdir()

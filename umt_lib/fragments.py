@@ -20,7 +20,7 @@ from umt_lib.metrics import Interval, t_interval
 from umt_lib.study import Entry, Study
 from umt_lib.wording import NOTHING, laziness
 
-FOLDERS = {"this machine": ("local", "runs/results"), "published": ("published", "results")}
+FOLDERS = {"local": "runs/results", "published": "results"}
 ANSWERED = ("UME (mean)", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
 KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # their encoders are the uni-modal ones
 PLAIN = ("linear", "mean")  # of a method's variants, the one drawn as a filled dot
@@ -69,7 +69,7 @@ class Fragments:
         shown = []
         for entry in self.study.analyses.values():
             if entry.result and entry.params["analysis"]["name"] == function:
-                place = FOLDERS["this machine" if entry.local else "published"][1]
+                place = FOLDERS["local" if entry.local else "published"]
                 shown.append(f"<code>{place}/analyses/{entry.name}.json</code>")
         return f"Made from {', '.join(shown)}."
 
@@ -78,16 +78,15 @@ class Fragments:
         files: dict[tuple[str, str], list[str]] = defaultdict(list)
         for entry in entries:
             if entry.result:
-                files[entry.origin, entry.dataset].append(entry.name)
+                files["local" if entry.local else "published", entry.dataset].append(entry.name)
         shown = []
-        for (origin, dataset), names in files.items():
-            kind, place = FOLDERS[origin]
+        for (kind, dataset), names in files.items():
             every = [e.name for e in self.study.of(dataset) if getattr(e, kind)]
             listed = names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
             listed = "*" if names == every else listed
             if all(name.startswith(f"{dataset}-") for name in every):
                 listed = f"{dataset}-" + listed.replace(f"{dataset}-", "")
-            shown.append(f"<code>{place}/{listed}.json</code>")
+            shown.append(f"<code>{FOLDERS[kind]}/{listed}.json</code>")
         return f"Made from {', '.join(shown)}."
 
 

@@ -1,7 +1,9 @@
 """The study as a whole: every params file with the result the book shows for it.
 
 A result made on this machine goes before the published one; either is shown only if it is what the
-parameters, the code and the data of today would give.
+parameters, the code and the data of today would give. One exception, marked wherever it is shown:
+a published result on data that has to be prepared first, which may have taken a GPU for days, does
+not vanish from the book because the code went on.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ METHOD_NAMES = {  # as the field writes them; a method that is missing here goes
     "dus": "DUS",
 }
 HEAD_NAMES = {"mlp": "MLP"}
+OTHER_CODE = ("made by other code", "made with other teachers")  # of results.stale's reasons
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Entry:
     params: dict[str, Any]
     local: Result | None
     published: Result | None
+    outdated: bool = False  # the published one was made by earlier code, and is shown all the same
 
     @property
     def result(self) -> Result | None:
@@ -75,7 +79,9 @@ class Entry:
     def origin(self) -> str:
         if self.local:
             return "this machine"
-        return "published" if self.published else "not run yet"
+        if self.published:
+            return "published, by earlier code" if self.outdated else "published"
+        return "not run yet"
 
     @property
     def dataset(self) -> str:
@@ -154,19 +160,25 @@ def gather(params_dir: Path, published: Path, local: Path | None) -> Study:
 
     Raises:
         StudyError: a params file is wrong, or a result that would be shown is stale; all stale
-            ones are named. A stale local result is passed over where the published one is current.
+            ones are named. A stale local result is passed over where the published one is shown.
     """
     from umt_lib import analysis  # some analyses read finished studies
 
     entries, stale = [], defaultdict(list)
     for file in sorted(params_dir.glob("*.yaml")):
+        spec = params.read(file)
         why = {f: results.stale(file.stem, f, params_dir) for f in (local, published) if f}
+        outdated = "folder" in spec["dataset"] and why[published] in OTHER_CODE
+        if outdated:
+            why[published] = ""
         if "" not in why.values():
             for folder, reason in why.items():
                 if reason != "missing":
                     stale[f"{reason} in {folder}"].append(file.stem)
         found = {f: None if w else results.load(f / f"{file.stem}.json") for f, w in why.items()}
-        entries.append(Entry(file.stem, params.read(file), found.get(local), found.get(published)))
+        entries.append(
+            Entry(file.stem, spec, found.get(local), found.get(published), outdated=outdated)
+        )
     if stale:
         listed = "; ".join(f"{reason}: {', '.join(names)}" for reason, names in stale.items())
         raise StudyError(
