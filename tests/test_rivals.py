@@ -9,6 +9,7 @@ import pytest
 from umt_lib import rivals
 from umt_lib.results import Cost, Measured, Provenance, Result, Score, SeedRecord
 from umt_lib.study import Entry, Study
+from umt_lib.wording import NONE
 
 ENCODERS = {m: {"name": "mlp"} for m in "ab"}
 
@@ -85,11 +86,24 @@ def test_the_table_says_gain_and_cost(study):
     assert ogm.rstrip(" |").endswith("2")  # 1,000 samples through two encoders
 
 
+def test_clear_wins_and_losses_are_counted(study):
+    row = next(line for line in rivals.counts(study).splitlines() if "watch" in line)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    clear = "1 better, 1 worse"
+    assert cells == ["watch", "2", clear, NONE, clear, NONE, NONE]
+    assert rivals.counts(Study([])) == rivals.NOTHING
+
+
 def test_the_sentences_name_who_beats_whom(study):
-    said = rivals.sentences(study)
-    line = next(line for line in said.splitlines() if line.startswith("- **watch**"))
-    assert "joint is beaten by 1 (OGM) and beats 1 (PMR)" in line
-    assert rivals.sentences(Study([])) == rivals.NOTHING
+    longer = entry("watch", "joint-longer", [0.79, 0.81, 0.83])  # OGM only ties with it
+    said = rivals.sentences(Study([*study.entries, longer]))
+    assert "**Better than UME**: on synthetic OGM, AGM; on watch OGM." in said
+    assert "of either length**: none, on no data set." in said
+    assert "every simple choice**: none" in said
+    longer = entry("watch", "joint-longer", [0.75, 0.76, 0.77])
+    said = rivals.sentences(Study([*study.entries, longer]))
+    assert "of either length**: on watch OGM." in said
+    assert rivals.sentences(Study([])) == ""
 
 
 def test_what_a_released_code_does_is_no_rival_but_a_row_beside_its_paper(study):

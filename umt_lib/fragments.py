@@ -22,6 +22,7 @@ from umt_lib.wording import NOTHING, laziness
 
 FOLDERS = {"local": "runs/results", "published": "results"}
 ANSWERED = ("UME (mean)", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
+MANY = 12  # files, from which on a source is named by its pattern: the rows say which of them
 KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # their encoders are the uni-modal ones
 PLAIN = ("linear", "mean")  # of a method's variants, the one drawn as a filled dot
 
@@ -83,7 +84,7 @@ class Fragments:
         for (kind, dataset), names in files.items():
             every = [e.name for e in self.study.of(dataset) if getattr(e, kind)]
             listed = names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
-            listed = "*" if names == every else listed
+            listed = "*" if names == every or len(names) > MANY else listed
             if all(name.startswith(f"{dataset}-") for name in every):
                 listed = f"{dataset}-" + listed.replace(f"{dataset}-", "")
             shown.append(f"<code>{FOLDERS[kind]}/{listed}.json</code>")

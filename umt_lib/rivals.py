@@ -23,7 +23,7 @@ from umt_lib.params import read
 from umt_lib.paths import PARAMS, ROOT
 from umt_lib.study import METHOD_NAMES, Entry, Study
 from umt_lib.tables import encoder_passes, validated
-from umt_lib.wording import difference, markdown, percent, points
+from umt_lib.wording import NONE, difference, markdown, percent, points
 
 if TYPE_CHECKING:
     from umt_lib.fragments import Fragments
@@ -156,33 +156,60 @@ def ranking(found: dict[str, Interval]) -> Figure:
     return figure
 
 
-def sentences(study: Study) -> str:
-    """Per data set: who clearly beats which simple choice, the budget control among them."""
-    lines = []
+def verdicts(study: Study, dataset: str) -> dict[str, dict[str, str]]:
+    """{simple choice: {rival: "better", "worse" or "tie"}}: is the interval clear of 0?"""
+    found: dict[str, dict[str, str]] = {}
+    for name, other in simple(study, dataset).items():
+        gains = {named(e): difference(e.result, other.result) for e in run(study, dataset)}
+        found[name] = {
+            rival: "better" if gain.low > 0 else "worse" if gain.high < 0 else "tie"
+            for rival, gain in gains.items()
+            if gain
+        }
+    return found
+
+
+def counts(study: Study) -> str:
+    """Per data set: how many rivals are clearly better and worse than each simple choice."""
+    rows = []
     for dataset in study.datasets:
-        rivals, against = run(study, dataset), simple(study, dataset)
-        if not rivals:
-            continue
+        if rivals := run(study, dataset):
+            found = verdicts(study, dataset)
+            told = [list(found.get(name, {}).values()) for name in SIMPLE]
+            cells = [f"{t.count('better')} better, {t.count('worse')} worse" for t in told]
+            shown = [cell if t else NONE for cell, t in zip(cells, told, strict=True)]
+            rows.append([dataset, str(len(rivals)), *shown])
+    against = (f"against {name}" for name in SIMPLE)
+    return markdown(["data set", "rivals", *against], rows) if rows else NOTHING
+
+
+def sentences(study: Study) -> str:
+    """Who clearly beats the simple choices, and whether it survives the budget control."""
+    budgets = ("joint", "joint, double budget")
+    questions = {
+        "Better than every simple choice": SIMPLE,
+        "Better than joint training, of either length": budgets,
+        "Better than UME": ("UME",),
+    }
+    told = {d: verdicts(study, d) for d in study.datasets if run(study, d)}
+    lines = []
+    for question, choices in questions.items():
         parts = []
-        for name, other in against.items():
-            gains = {named(e): difference(e.result, other.result) for e in rivals}
-            better = [label for label, gain in gains.items() if gain and gain.low > 0]
-            worse = [label for label, gain in gains.items() if gain and gain.high < 0]
-            parts.append(f"{name} is beaten by {_listed(better)} and beats {_listed(worse)}")
-        lines.append(f"- **{dataset}** ({len(rivals)} rivals): {'; '.join(parts)}.")
-    return "\n".join(lines) or NOTHING
-
-
-def _listed(labels: Sequence[str]) -> str:
-    if not labels:
-        return "none"
-    return f"{len(labels)} ({', '.join(labels)})"
+        for dataset, found in told.items():
+            if found.keys() >= set(choices):
+                asked = [found[name] for name in choices]
+                winners = [r for r in asked[0] if all(a.get(r) == "better" for a in asked)]
+                if winners:
+                    parts.append(f"on {dataset} {', '.join(winners)}")
+        lines.append(f"- **{question}**: {'; '.join(parts) or 'none, on no data set'}.")
+    return "\n".join(lines) if told else ""
 
 
 def write(to: Fragments) -> None:
     """Every fragment of the chapter."""
     study = to.study
     with_rivals = [d for d in study.datasets if run(study, d)]
+    to.table("rivals-counts", counts(study))
     to.text("rivals-saw", sentences(study))
     parts = [NOTHING] if not with_rivals else []
     for dataset in with_rivals:
