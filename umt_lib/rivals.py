@@ -176,7 +176,10 @@ def counts(study: Study) -> str:
         if rivals := run(study, dataset):
             found = verdicts(study, dataset)
             told = [list(found.get(name, {}).values()) for name in SIMPLE]
-            cells = [f"{t.count('better')} better, {t.count('worse')}\N{NO-BREAK SPACE}worse" for t in told]
+            cells = [
+                f"{t.count('better')} better, {t.count('worse')}\N{NO-BREAK SPACE}worse"
+                for t in told
+            ]
             shown = [cell if t else NONE for cell, t in zip(cells, told, strict=True)]
             rows.append([dataset, str(len(rivals)), *shown])
     against = (f"against {name}" for name in SIMPLE)
