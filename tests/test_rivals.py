@@ -89,7 +89,7 @@ def test_the_table_says_gain_and_cost(study):
 def test_clear_wins_and_losses_are_counted(study):
     row = next(line for line in rivals.counts(study).splitlines() if "watch" in line)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    clear = "1 better, 1\u00a0worse"
+    clear = "1\u00a0better, 1\u00a0worse"
     assert cells == ["watch", "2", clear, NONE, clear, NONE, NONE]
     assert rivals.counts(Study([])) == rivals.NOTHING
 

@@ -175,13 +175,12 @@ def counts(study: Study) -> str:
     for dataset in study.datasets:
         if rivals := run(study, dataset):
             found = verdicts(study, dataset)
-            told = [list(found.get(name, {}).values()) for name in SIMPLE]
-            cells = [
-                f"{t.count('better')} better, {t.count('worse')}\N{NO-BREAK SPACE}worse"
-                for t in told
-            ]
-            shown = [cell if t else NONE for cell, t in zip(cells, told, strict=True)]
-            rows.append([dataset, str(len(rivals)), *shown])
+            cells = []
+            for name in SIMPLE:
+                told = list(found.get(name, {}).values())
+                words = (f"{told.count(w)}\N{NO-BREAK SPACE}{w}" for w in ("better", "worse"))
+                cells.append(", ".join(words) if told else NONE)
+            rows.append([dataset, str(len(rivals)), *cells])
     against = (f"against {name}" for name in SIMPLE)
     return markdown(["data set", "rivals", *against], rows) if rows else NOTHING
 
