@@ -12,6 +12,7 @@ from umt_lib import metrics, paths, results, sentences, tables
 from umt_lib.data import DATASETS
 from umt_lib.errors import StudyError
 from umt_lib.findings import compared
+from umt_lib.fragments import Fragments
 from umt_lib.methods import METHODS
 from umt_lib.metrics import Interval
 from umt_lib.study import Study, gather
@@ -171,16 +172,18 @@ def test_all_stale_results_are_named_in_one_sentence_with_the_mend(folders, tmp_
 
 
 def test_results_on_prepared_data_outlive_a_change_of_the_code_and_say_so(tmp_path, monkeypatch):
-    for file in paths.PARAMS.glob("furniture224-*.yaml"):
-        (tmp_path / file.name).write_bytes(file.read_bytes())
+    def copy(pattern: str) -> None:
+        for file in paths.PARAMS.glob(pattern):
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+
+    copy("furniture224-*.yaml")
     monkeypatch.setattr(results, "code_key", lambda params: "of another day")
     study = gather(tmp_path, paths.PUBLISHED, None)
     shown = cells(tables.accuracies(study, study.entries))
     assert shown["UME (mean)"][-1] == "published, by earlier code"
-    (tmp_path / "watch-umt.yaml").write_bytes((paths.PARAMS / "watch-umt.yaml").read_bytes())
-    for m in ("accelerometer", "gyroscope"):
-        name = f"watch-unimodal-{m}.yaml"
-        (tmp_path / name).write_bytes((paths.PARAMS / name).read_bytes())
+    mark = "<code>results/furniture224-*.json</code> (by earlier code)"
+    assert mark in Fragments(study, tmp_path / "generated").made_from(study.entries)
+    copy("watch-u[mn]*.yaml")  # data that comes with the study
     with pytest.raises(StudyError, match="watch-umt") as caught:
         gather(tmp_path, paths.PUBLISHED, None)
     assert "furniture224" not in str(caught.value)

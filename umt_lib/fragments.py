@@ -17,12 +17,16 @@ from umt_lib.at_hand import at_hand
 from umt_lib.data import DATASETS
 from umt_lib.methods import METHODS
 from umt_lib.metrics import Interval, t_interval
-from umt_lib.study import Entry, Study
+from umt_lib.study import EARLIER, Entry, Study
 from umt_lib.wording import NOTHING, laziness
 
-FOLDERS = {"local": "runs/results", "published": "results"}
+FOLDERS = {
+    "this machine": ("local", "runs/results"),
+    "published": ("published", "results"),
+    EARLIER: ("published", "results"),
+}
 ANSWERED = ("UME (mean)", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
-MANY = 12  # files, from which on a source is named by its pattern: the rows say which of them
+MANY = 12  # more files than these are named by their pattern: the rows say which of them
 KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # their encoders are the uni-modal ones
 PLAIN = ("linear", "mean")  # of a method's variants, the one drawn as a filled dot
 
@@ -70,7 +74,7 @@ class Fragments:
         shown = []
         for entry in self.study.analyses.values():
             if entry.result and entry.params["analysis"]["name"] == function:
-                place = FOLDERS["local" if entry.local else "published"]
+                place = FOLDERS["this machine" if entry.local else "published"][1]
                 shown.append(f"<code>{place}/analyses/{entry.name}.json</code>")
         return f"Made from {', '.join(shown)}."
 
@@ -79,15 +83,17 @@ class Fragments:
         files: dict[tuple[str, str], list[str]] = defaultdict(list)
         for entry in entries:
             if entry.result:
-                files["local" if entry.local else "published", entry.dataset].append(entry.name)
+                files[entry.origin, entry.dataset].append(entry.name)
         shown = []
-        for (kind, dataset), names in files.items():
+        for (origin, dataset), names in files.items():
+            kind, place = FOLDERS[origin]
             every = [e.name for e in self.study.of(dataset) if getattr(e, kind)]
             listed = names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
             listed = "*" if names == every or len(names) > MANY else listed
             if all(name.startswith(f"{dataset}-") for name in every):
                 listed = f"{dataset}-" + listed.replace(f"{dataset}-", "")
-            shown.append(f"<code>{FOLDERS[kind]}/{listed}.json</code>")
+            mark = " (by earlier code)" if origin == EARLIER else ""
+            shown.append(f"<code>{place}/{listed}.json</code>{mark}")
         return f"Made from {', '.join(shown)}."
 
 

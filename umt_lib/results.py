@@ -20,6 +20,8 @@ from umt_lib.params import read
 from umt_lib.paths import PARAMS
 from umt_lib.provenance import code_key, digest, source, training_key
 
+OTHER_CODE, OTHER_TEACHERS = "made by other code", "made with other teachers"
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -140,7 +142,7 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
     if made.params != digest(params):
         return "made with other params"
     if made.code != code_key(params):
-        return "made by other code"
+        return OTHER_CODE
     data = source(params, elsewhere=made.source)
     if made.source != data:
         return "made from other data"
@@ -148,7 +150,7 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
     for seed, key in made.keys.items():
         keys = {m: training_key(t, int(seed), {}, {}, data) for m, t in teachers.items()}
         if key != training_key(params, int(seed), result.measured.chosen, keys, data):
-            return "made with other teachers"
+            return OTHER_TEACHERS
     return ""
 
 

@@ -1,9 +1,9 @@
 """The study as a whole: every params file with the result the book shows for it.
 
 A result made on this machine goes before the published one; either is shown only if it is what the
-parameters, the code and the data of today would give. One exception, marked wherever it is shown:
-a published result on data that has to be prepared first, which may have taken a GPU for days, does
-not vanish from the book because the code went on.
+parameters, the code and the data of today would give. One exception, marked in the column "run"
+and in the line of sources: a published result on data that has to be prepared first, which may have
+taken a GPU for days, does not vanish from the book because the code went on.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ METHOD_NAMES = {  # as the field writes them; a method that is missing here goes
     "dus": "DUS",
 }
 HEAD_NAMES = {"mlp": "MLP"}
-OTHER_CODE = ("made by other code", "made with other teachers")  # of results.stale's reasons
+EARLIER = "published, by earlier code"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Entry:
         if self.local:
             return "this machine"
         if self.published:
-            return "published, by earlier code" if self.outdated else "published"
+            return EARLIER if self.outdated else "published"
         return "not run yet"
 
     @property
@@ -168,7 +168,8 @@ def gather(params_dir: Path, published: Path, local: Path | None) -> Study:
     for file in sorted(params_dir.glob("*.yaml")):
         spec = params.read(file)
         why = {f: results.stale(file.stem, f, params_dir) for f in (local, published) if f}
-        outdated = "folder" in spec["dataset"] and why[published] in OTHER_CODE
+        prepared = "folder" in spec["dataset"]
+        outdated = prepared and why[published] in (results.OTHER_CODE, results.OTHER_TEACHERS)
         if outdated:
             why[published] = ""
         if "" not in why.values():
