@@ -211,7 +211,8 @@ def write(to: Fragments) -> None:
     """Every fragment of the chapter."""
     study = to.study
     with_rivals = [d for d in study.datasets if run(study, d)]
-    to.table("rivals-counts", counts(study))
+    compared = [e for d in with_rivals for e in (*simple(study, d).values(), *run(study, d))]
+    to.table("rivals-counts", counts(study), compared)
     to.text("rivals-saw", sentences(study))
     parts = [NOTHING] if not with_rivals else []
     for dataset in with_rivals:
