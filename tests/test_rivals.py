@@ -7,6 +7,7 @@ import json
 import pytest
 
 from umt_lib import rivals
+from umt_lib.fragments import Fragments
 from umt_lib.results import Cost, Measured, Provenance, Result, Score, SeedRecord
 from umt_lib.study import Entry, Study
 from umt_lib.wording import NONE
@@ -104,6 +105,14 @@ def test_the_sentences_name_who_beats_whom(study):
     said = rivals.sentences(Study([*study.entries, longer]))
     assert "of either length**: on watch OGM." in said
     assert rivals.sentences(Study([])) == ""
+
+
+def test_the_counts_name_every_file_they_were_made_from(study, tmp_path):
+    rivals.write(Fragments(study, tmp_path))
+    shown = (tmp_path / "rivals-counts.md").read_text(encoding="utf-8")
+    _, source = shown.split("Made from ")
+    assert "synthetic-{joint, ume-product, pmr, ogm, agm}.json" in source
+    assert "watch-{joint, ume-product, pmr, ogm}.json" in source
 
 
 def test_what_a_released_code_does_is_no_rival_but_a_row_beside_its_paper(study):

@@ -64,6 +64,11 @@ def named(entry: Entry) -> str:
     return entry.label.removesuffix(" (linear)")
 
 
+def compared(study: Study, dataset: str) -> list[tuple[str, Entry]]:
+    """(name, entry) of all that is set side by side: the simple choices, then the rivals."""
+    return [*simple(study, dataset).items(), *((named(e), e) for e in run(study, dataset))]
+
+
 def released(study: Study) -> list[tuple[Entry, Entry]]:
     """(as the paper says, as the released code does) wherever both have run."""
     papers = {(e.dataset, e.method): e for d in study.datasets for e in run(study, d)}
@@ -119,10 +124,8 @@ def names(study: Study) -> dict[str, list[Entry]]:
     counts = {d: len(run(study, d)) for d in study.datasets}
     datasets = [d for d, count in counts.items() if count and 2 * count >= max(counts.values())]
     for dataset in datasets:
-        for name, entry in simple(study, dataset).items():
+        for name, entry in compared(study, dataset):
             found.setdefault(name, []).append(entry)
-        for entry in run(study, dataset):
-            found.setdefault(named(entry), []).append(entry)
     return {name: rows for name, rows in found.items() if len(rows) == len(datasets)}
 
 
@@ -211,14 +214,13 @@ def write(to: Fragments) -> None:
     """Every fragment of the chapter."""
     study = to.study
     with_rivals = [d for d in study.datasets if run(study, d)]
-    compared = [e for d in with_rivals for e in (*simple(study, d).values(), *run(study, d))]
-    to.table("rivals-counts", counts(study), compared)
+    used = [entry for d in with_rivals for _, entry in compared(study, d)]
+    to.table("rivals-counts", counts(study), used)
     to.text("rivals-saw", sentences(study))
     parts = [NOTHING] if not with_rivals else []
     for dataset in with_rivals:
-        rivals, against = run(study, dataset), simple(study, dataset)
-        joint = against["joint"].result
-        everyone = [*against.items(), *((named(e), e) for e in rivals)]
+        joint = simple(study, dataset)["joint"].result
+        everyone = compared(study, dataset)
         rows = [(n, e.method, n in SIMPLE, difference(e.result, joint)) for n, e in everyone]
         rows = sorted((r for r in rows if r[3]), key=lambda r: -r[3].mean)
         figure = plots.dots({dataset: rows}, "points of accuracy over joint training", zero=True)
