@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 import pytest
 import tiny_study
+from matplotlib.figure import Figure
 
 from umt_lib import book, metrics, paths, readme, results
 from umt_lib.errors import StudyError
-from umt_lib.study import gather
+from umt_lib.fragments import Fragments
+from umt_lib.study import Study, gather
 from umt_lib.wording import percent
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -106,6 +108,12 @@ def test_captions_name_the_results_files(built):
     shown = text_of(built.html / "datasets/synthetic.html")
     assert "Made from runs/results/synthetic-{unimodal-a, unimodal-b}.json" in shown
     assert "results/synthetic-umt.json" in shown
+
+
+def test_patterns_of_files_keep_their_stars_in_a_caption(tmp_path):
+    source = "Made from <code>results/watch-*.json</code>, <code>results/synthetic-*.json</code>."
+    Fragments(Study([]), tmp_path).figure("many", Figure(), "alt", "Caption.", source=source)
+    assert source.replace("*", r"\*") in (tmp_path / "many.md").read_text()
 
 
 def test_pages_have_no_raw_markup(built):

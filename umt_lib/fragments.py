@@ -65,6 +65,7 @@ class Fragments:
         source = self.made_from(entries) if entries else source
         file = f"{name}.{'svg' if source else 'png'}"
         plots.save(figure, self.folder / file)
+        source = source.replace("*", r"\*")  # a caption is Markdown, in which two stars slant text
         made_from = f" <span class='source'>{source}</span>" if source else ""
         head = f"```{{figure}} /_generated/{file}\n:name: fig-{name}\n:alt: {alt}"
         self.text(name, f"{head}\n\n{caption}{made_from}\n```")
