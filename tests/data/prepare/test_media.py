@@ -51,6 +51,17 @@ def test_a_waveform_is_the_first_seconds(tmp_path):
     assert abs(np.abs(whole).max() - 0.3) < 0.01
 
 
+def test_sound_may_change_its_rate_in_the_middle(tmp_path):
+    low = write(tmp_path / "low.aac", 0, 1.5, None, "aac")
+    high = write(tmp_path / "high.aac", 2, 1.5, None, "aac", rate=44_100)
+    both = tmp_path / "both.aac"
+    both.write_bytes(low.read_bytes() + high.read_bytes())
+    found = media.log_spectrogram(media.waveform(both, media.RATE, 3.0)).astype(float)
+    for label, part in ((0, found[:, :170]), (2, found[:, -170:])):
+        peak = part.mean(1).argmax() * media.RATE / media.N_FFT
+        assert abs(peak - TONES[label]) <= media.RATE / media.N_FFT
+
+
 def faststart(path):
     return write(path, seconds=2.0, sound=None, movflags="faststart")
 

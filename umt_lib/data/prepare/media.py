@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -59,18 +60,30 @@ def waveform(path: Path, rate: int, seconds: float) -> np.ndarray:
     wanted = round(rate * seconds)
     with opened(path, "audio") as (container, stream):
         length = _seconds(container, stream)
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-        parts, have = [], 0
-        for frame in (*_until(container.decode(stream), seconds + 1), None):  # None flushes
-            for part in resampler.resample(frame):
-                parts.append(part.to_ndarray()[0])
-                have += len(parts[-1])
+        decoded = _until(container.decode(stream), seconds + 1)
+        parts = [_mono(form, list(alike), rate) for form, alike in groupby(decoded, _form)]
+    have = sum(map(len, parts))
     if have < SHORTEST * rate:
         _whole(have / rate, length, "sound")
         raise Broken(f"too short: less than {SHORTEST:g} s of sound")
     if have < wanted:
         _whole(have / rate, length, "sound")
     return np.resize(np.concatenate(parts), wanted)
+
+
+def _form(frame: av.AudioFrame) -> tuple[str, str, int]:
+    """What may change in the middle of a clip: type of samples, channels, rate."""
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _mono(form: tuple[str, str, int], alike: list[av.AudioFrame], rate: int) -> np.ndarray:
+    """Frames of one form, resampled at once: one by one that costs as much as decoding them."""
+    samples = np.concatenate([frame.to_ndarray() for frame in alike], axis=1)
+    whole = av.AudioFrame.from_ndarray(samples, form[0], form[1])
+    whole.sample_rate = form[2]
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+    parts = [part for frame in (whole, None) for part in resampler.resample(frame)]  # None flushes
+    return np.concatenate([part.to_ndarray()[0] for part in parts] or [np.empty(0, np.float32)])
 
 
 def log_spectrogram(wave: np.ndarray) -> np.ndarray:
