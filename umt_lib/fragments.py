@@ -223,8 +223,9 @@ def _dataset(to: Fragments, dataset: str) -> None:
 def _samples(to: Fragments, dataset: str, entry: Entry) -> None:
     """What is made from the data itself, which may not be on this machine."""
     if not at_hand(entry.params["dataset"]):
-        for part in ("facts", "picture", "chance"):
-            to.text(f"{dataset}-{part}", "The data is not on the machine that built this book.")
+        here = "The machine that built this book does not have the data: no sizes and no pictures."
+        for part, text in {"facts": here, "picture": "", "chance": ""}.items():
+            to.text(f"{dataset}-{part}", text)
         return
     splits = provenance.splits(entry.params)
     groups = 0 if splits.test.groups is None else len(set(splits.test.groups.tolist()))
