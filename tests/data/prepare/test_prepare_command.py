@@ -1,5 +1,6 @@
 """The command around the store: options, exit statuses, downloads."""
 
+import re
 import sys
 import threading
 from functools import partial
@@ -51,6 +52,33 @@ def test_bad_input_is_one_sentence_and_status_2(tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "no AudioWAV/*.wav" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--size", "0"], r"samples of 'video' with the shape \(3, 0, 0, 3\), which holds nothing"),
+        (["--frames", "-1"], r"'frames': -1, .*larger ones"),
+        (["--seconds", "0.01"], r"samples of 'audio' with the shape \(129, 0\)"),
+    ],
+)
+def test_settings_that_leave_nothing_are_refused_before_a_file_is_written(
+    tmp_path, capsys, option, said
+):
+    (tmp_path / "AudioWAV").mkdir()
+    (tmp_path / "AudioWAV" / "1001_DFA_ANG_XX.wav").touch()
+    given = ["cremad", "--root", str(tmp_path), "--out", str(tmp_path / "out"), *option]
+    assert command.main(given) == 2
+    assert re.search(said, capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", [["--min-share", "2"], ["--workers", "0"], ["--size", "big"]])
+def test_an_option_out_of_its_range_is_status_2(tmp_path, capsys, option):
+    given = ["cremad", "--root", str(tmp_path), "--out", str(tmp_path / "out"), *option]
+    with pytest.raises(SystemExit, match="2"):
+        command.main(given)
+    assert f"{option[0]}: " in capsys.readouterr().err
 
 
 def test_ctrl_c_is_status_130_and_says_how_to_go_on(tmp_path, capsys, monkeypatch):

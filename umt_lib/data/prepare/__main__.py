@@ -44,7 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument("--download", action="store_true", help="fetch what is still served")
         parser.add_argument("--workers", type=_positive, default=os.cpu_count())
         parser.add_argument(
-            "--min-share", type=float, default=0.5, help="fewer good samples than this are an error"
+            "--min-share",
+            type=_share,
+            default=0.5,
+            help="fewer good samples are an error",
         )
         options = parser.add_argument_group(f"settings of {name}")
         for key, default in recipe.settings.items():
@@ -114,6 +117,12 @@ def _positive(text: str) -> int:
     if int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no number of processes; give 1 or more")
     return int(text)
+
+
+def _share(text: str) -> float:
+    if not 0 <= float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share; give a number from 0 to 1")
+    return float(text)
 
 
 if __name__ == "__main__":

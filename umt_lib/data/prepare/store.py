@@ -90,11 +90,18 @@ def prepare(
         The manifest.
 
     Raises:
-        StudyError: doubled ids, a group in two splits, a folder made with other settings, no room
-            on the disk, a dead worker, too few good samples.
+        StudyError: doubled ids, a group in two splits, settings that leave nothing of a sample, a
+            folder made with other settings, no room on the disk, a dead worker, too few good
+            samples.
     """
     _refuse(dataset, samples, classes)
     layout = {m: (tuple(shape), np.dtype(kind)) for m, (shape, kind) in modalities.items()}
+    for m, (shape, _) in layout.items():
+        if min(shape) < 1:
+            raise StudyError(
+                f"data set {dataset!r}: settings {settings} make samples of {m!r} with the shape "
+                f"{shape}, which holds nothing; give larger ones"
+            )
     header = {
         "format": FORMAT,
         "dataset": dataset,
