@@ -14,18 +14,23 @@ from umt_lib.paths import PARAMS, ROOT, results_dir
 from umt_lib.smoke import shorten
 
 
-def shortened(dataset: str, prepared: Path, folder: Path) -> list[str]:
-    """Write params of one epoch: the data set's uni-modal experiments and UMT, which needs them.
+def shortened(
+    dataset: str, prepared: Path, folder: Path, others: tuple[str, ...] = ("umt",)
+) -> list[str]:
+    """Write params of one epoch: the data set's uni-modal experiments and what may need them.
 
     Args:
         prepared: the miniature; folder: where they go.
+        others: the names of these, without that of the data set.
 
     Returns:
         The experiments, teachers first.
     """
+    every = {path: yaml.safe_load(path.read_text()) for path in PARAMS.glob(f"{dataset}-*.yaml")}
+    first = [path for path, spec in every.items() if spec["method"]["name"] == "unimodal"]
     names = []
-    for path in [*PARAMS.glob(f"{dataset}-unimodal-*.yaml"), PARAMS / f"{dataset}-umt.yaml"]:
-        short = shorten(yaml.safe_load(path.read_text()))
+    for path in [*first, *(PARAMS / f"{dataset}-{name}.yaml" for name in others)]:
+        short = shorten(every[path])
         short["dataset"]["folder"] = str(prepared)
         short["training"] |= {"batch_size": 5, "precision": "fp32", "workers": 0}
         (folder / path.name).write_text(yaml.safe_dump(short, sort_keys=False))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import miniatures
+import numpy as np
 import pytest
 import torch
 from clips import TONES, cut, other_codec, write
@@ -91,6 +92,15 @@ def test_its_params_files_run_through_the_graph(prepared, tmp_path):
     for result in miniatures.through_the_graph(names, tmp_path):
         assert result.measured.seeds[0].test.samples == 6
         assert result.provenance.source == source
+
+
+def test_methods_that_reach_into_encoders_reach_into_its_networks(prepared, tmp_path):
+    """Two ResNet-18, one of several frames: between their stages, and at their kernels."""
+    methods = ("mmtm", "balanced-mmtm", "mbt", "mmlora", "mla", "di-mml")
+    names = miniatures.shortened("vggsound", prepared[0], tmp_path, methods)
+    assert len(names) == 2 + len(methods)
+    for result in miniatures.one_by_one(names, tmp_path):
+        assert np.isfinite(result.measured.seeds[0].test.nll), result.name
 
 
 def test_augment_cuts_inside_the_rows_and_mirrors_half_of_them(prepared):
