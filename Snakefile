@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from umt_lib.errors import StudyError
-from umt_lib.graph import mark, sources, wanted
+from umt_lib.graph import hours, mark, sources, wanted
 from umt_lib.paths import ROOT, runs
 
 RUNS = runs().relative_to(ROOT) if runs().is_relative_to(ROOT) else runs()
@@ -56,6 +56,11 @@ def rests_on(file, names):
         return []
 
 
+def long(wildcards):
+    """Hours on a GPU, 0 for what a processor does: the job asks for what its params file says."""
+    return hours(PARAMS / f"{wildcards.name}.yaml")
+
+
 rule book:  # made of nothing but current results; asked for every time, it knows what it is made of
     localrule: True
     input:
@@ -77,11 +82,11 @@ rule experiment:
         RESULT,
     log:
         f"{RUNS}/notebooks/{{name}}.ipynb",  # kept when the job fails, as outputs are not
-    threads: 1
+    threads: lambda wildcards: 5 if long(wildcards) else 1  # four of them load
     resources:
-        gpu=0,
-        mem_mb=2000,
-        runtime=60,  # minutes
+        gpu=lambda wildcards: 1 if long(wildcards) else 0,
+        mem_mb=lambda wildcards: 16000 if long(wildcards) else 2000,
+        runtime=lambda wildcards: 90 * long(wildcards) or 60,  # minutes: estimates are rough
     shell:
         "{sys.executable} -m umt_lib.worker run notebooks/experiment.py {log}"
         " -f {PARAMS}/{wildcards.name}.yaml"

@@ -213,7 +213,20 @@ def test_smoke_shortens_every_params_file_to_a_valid_one():
         assert "sweep" not in short
 
 
-def test_the_cluster_profile_asks_for_gpu_memory_and_minutes():
-    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
-    assert profile["executor"] == "slurm"
-    assert profile["set-resources"]["experiment"].keys() == {"gpu", "mem_mb", "runtime"}
+def test_a_job_asks_for_what_its_params_file_estimates(folder, runs):
+    large = folder / "tiny-joint.yaml"
+    said = "# Tiny: joint. Five seeds: an estimated 7 hours and 10 GB on one GPU; not measured.\n"
+    large.write_text(said + large.read_text())
+    command = [*SNAKEMAKE, "-n", "--quiet", "host", "--config", f"params={folder}", "--"]
+    done = subprocess.run([*command, "experiments"], cwd=ROOT, capture_output=True, text=True)
+    jobs = (done.stdout + done.stderr).split("rule ")
+    asks = {n: next(j for j in jobs if f"name={n}\n" in j) for n in ("tiny-joint", "tiny-a")}
+    assert all(f" {ask}," in asks["tiny-joint"] for ask in ("gpu=1", "mem_mb=16000", "runtime=630"))
+    assert all(f" {ask}," in asks["tiny-a"] for ask in ("gpu=0", "mem_mb=2000", "runtime=60"))
+
+
+def test_the_long_params_files_say_how_long():
+    """A job of one that did not would be stopped after an hour."""
+    for path in PARAMS.glob("*.yaml"):
+        large = "folder" in yaml.safe_load(path.read_text())["dataset"]
+        assert (graph.hours(path) > 0) is large, path

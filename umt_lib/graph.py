@@ -12,6 +12,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import os
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,9 @@ import yaml
 
 from umt_lib.at_hand import prepared
 from umt_lib.errors import StudyError
-from umt_lib.paths import ROOT, results_dir, runs
+from umt_lib.paths import EQUIVALENT, ROOT, results_dir, runs
+
+ESTIMATE = re.compile(r"an estimated (?P<hours>\d+) hours? and \d+ GB on one GPU")
 
 
 def stamps_dir() -> Path:
@@ -56,6 +59,13 @@ def _ready(file: Path) -> bool:
         return True
 
 
+def hours(file: Path) -> int:
+    """Hours on one GPU that the first line of a params file estimates; 0 where it says none."""
+    with file.open(encoding="utf-8") as text:
+        found = ESTIMATE.search(text.readline())
+    return int(found["hours"]) if found else 0
+
+
 def mark(names: list[str], params_dir: Path, which: str = "full") -> list[str]:
     """Stamp every experiment and every ``analyses/<name>``; returns those that are not current.
 
@@ -88,7 +98,7 @@ def settle(params_dir: Path, which: str, began_with: str) -> None:
 
 def sources(params_dir: Path) -> str:
     """Digest of the library with its data, the params files and the versions of the packages."""
-    return _digest(ROOT / "umt_lib", params_dir, ROOT / "constraints.txt")
+    return _digest(ROOT / "umt_lib", EQUIVALENT, params_dir, ROOT / "constraints.txt")
 
 
 def _state(sources: str) -> str:
