@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tiny_study
 
-from umt_lib import metrics, paths, results, sentences, tables
+from umt_lib import graph, metrics, paths, results, sentences, tables
 from umt_lib.data import DATASETS
 from umt_lib.errors import StudyError
 from umt_lib.findings import compared
@@ -61,11 +61,9 @@ def test_rows_stand_in_the_order_of_methods_and_say_where_they_ran(study):
         "joint (linear)",
         "joint (MLP)",
         "UMT (linear)",
-        "joint, double budget (linear)",
-    ]
+    ]  # joint training of double budget has not run
     assert rows["joint (linear)"][-1] == "this machine"
     assert rows["UMT (linear)"][-1] == "published"
-    assert rows["joint, double budget (linear)"][0] == "not run yet: `synthetic-joint-longer`"
 
 
 def test_accuracies_are_those_of_the_results_files(study, folders):
@@ -127,7 +125,7 @@ def test_reproduced_compares_what_is_on_both_sides(study):
     assert " no " in rows["joint (linear)"]  # the published one was changed: not the same bytes
     assert "not run here" in rows["UMT (linear)"]
     assert "not published" in rows["a alone"]
-    assert "not run yet" in rows["joint, double budget (linear)"]
+    assert "joint, double budget (linear)" not in rows  # it has not run anywhere
 
 
 def test_the_same_result_on_both_sides_agrees_to_the_byte(folders, tmp_path):
@@ -187,6 +185,19 @@ def test_results_on_prepared_data_outlive_a_change_of_the_code_and_say_so(tmp_pa
     with pytest.raises(StudyError, match="watch-umt") as caught:
         gather(tmp_path, paths.PUBLISHED, None)
     assert "furniture224" not in str(caught.value)
+
+
+def test_hours_are_those_of_the_params_files(tmp_path):
+    copied = [paths.PARAMS / f"ucf101-{name}.yaml" for name in ("umt", "ume-mean", "mla")]
+    for file in copied:
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    study = gather(tmp_path, tmp_path / "none", None)
+    rows, hours = cells(tables.hours(study, "ucf101")), {f.stem: graph.hours(f) for f in copied}
+    assert {row[-1].strip("`"): int(row[0]) for row in rows.values()} == hours
+    assert rows["MLA (linear)"][1] == "alpha: 0.1, 1.0, 10.0"
+    said, rival = sentences.hours(study, "ucf101"), hours["ucf101-mla"]
+    assert f"an estimated {sum(hours.values())} hours" in said
+    assert f"{sum(hours.values()) - rival} for each modality alone" in said
 
 
 def test_a_damaged_local_result_gives_way_to_the_published_one(folders, tmp_path):

@@ -52,6 +52,13 @@ class Fragments:
             content += f"\n\n<p class='source'>{source}</p>"
         self.text(name, content)
 
+    def accuracies(self, name: str, entries: Sequence[Entry], by: str = "method") -> None:
+        """The table of those that have run, and which have not."""
+        self.table(name, tables.accuracies(self.study, entries, by), entries)
+        if waiting := [f"`{entry.name}`" for entry in entries if not entry.result]:
+            with (self.folder / f"{name}.md").open("a", encoding="utf-8") as file:
+                file.write(f"\nNot run yet: {', '.join(waiting)}.\n")
+
     def figure(
         self,
         name: str,
@@ -109,7 +116,7 @@ def write(study: Study, folder: Path, literature: Path) -> None:
     for method in METHODS:
         entries = study.of(method=method)
         to.table(f"hooks-{method}", tables.where_methods_act([method]))
-        to.table(f"results-{method}", tables.accuracies(study, entries, by="data set"), entries)
+        to.accuracies(f"results-{method}", entries, by="data set")
     fragments_when.write(to)
     rivals.write(to)
     to.text("time", sentences.time(study))
@@ -189,13 +196,24 @@ def _dataset(to: Fragments, dataset: str) -> None:
     for part in ("picture", "convergence", "flat", "saturation"):
         to.text(f"{dataset}-{part}", NOTHING)
     if not entries:
-        for part in ("facts", "chance", "saw", "accuracy", "costs", "sweep"):
+        for part in (
+            "facts",
+            "chance",
+            "saw",
+            "accuracy",
+            "costs",
+            "sweep",
+            "hours",
+            "experiments",
+        ):
             to.text(f"{dataset}-{part}", f"No file in `params/` names {dataset}.")
         return
     _samples(to, dataset, entries[0])
     to.text(f"{dataset}-saw", sentences.saw(study, dataset))
-    to.table(f"{dataset}-accuracy", tables.accuracies(study, entries), entries)
+    to.accuracies(f"{dataset}-accuracy", entries)
     to.table(f"{dataset}-costs", tables.costs(study, dataset), entries)
+    to.text(f"{dataset}-hours", sentences.hours(study, dataset))
+    to.table(f"{dataset}-experiments", tables.hours(study, dataset))
     swept = [e for e in entries if e.params.get("sweep")]
     to.table(f"{dataset}-sweep", tables.sweeps(study, dataset), swept)
 

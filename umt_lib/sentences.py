@@ -66,6 +66,18 @@ def chance(study: Study, dataset: str, groups: int) -> str:
     return text
 
 
+def hours(study: Study, dataset: str) -> str:
+    """What a large data set takes: the seed paper's comparison, and everything."""
+    every = study.of(dataset)
+    few = [e for e in every if e.method in ("unimodal", "ume", "joint", "umt")]
+    total, enough = (sum(e.hours for e in entries) for entries in (every, few))
+    return (
+        f"Training: an estimated {total:,} hours of one GPU a few years old for all {len(every)} "
+        f"experiments, five seeds and whole sweeps; {enough:,} for each modality alone, "
+        f"UME, joint training and UMT with every head."
+    )
+
+
 def time(study: Study) -> str:
     """What the results shown took altogether."""
     shown = [e.result for e in study.entries if e.result]

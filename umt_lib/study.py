@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from umt_lib import params, results
+from umt_lib import graph, params, results
 from umt_lib.data import DATASETS
 from umt_lib.errors import StudyError
 from umt_lib.methods import METHODS
@@ -70,6 +70,7 @@ class Entry:
     local: Result | None
     published: Result | None
     outdated: bool = False  # the published one was made by earlier code, and is shown all the same
+    hours: int = 0  # on one GPU, as the params file estimates; 0 for what needs none
 
     @property
     def result(self) -> Result | None:
@@ -177,9 +178,8 @@ def gather(params_dir: Path, published: Path, local: Path | None) -> Study:
                 if reason != "missing":
                     stale[f"{reason} in {folder}"].append(file.stem)
         found = {f: None if w else results.load(f / f"{file.stem}.json") for f, w in why.items()}
-        entries.append(
-            Entry(file.stem, spec, found.get(local), found.get(published), outdated=outdated)
-        )
+        here, there = found.get(local), found.get(published)
+        entries.append(Entry(file.stem, spec, here, there, outdated, graph.hours(file)))
     if stale:
         listed = "; ".join(f"{reason}: {', '.join(names)}" for reason, names in stale.items())
         raise StudyError(

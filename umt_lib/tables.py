@@ -57,11 +57,8 @@ def validated(result: Result) -> float:
 def accuracies(study: Study, entries: Sequence[Entry], by: str = "method") -> str:
     """Test accuracy of ``entries`` and their differences to the two references of their data."""
     rows = []
-    for entry in entries:
+    for entry in (e for e in entries if e.result):
         first = [entry.label] if by == "method" else [entry.dataset, entry.label]
-        if entry.result is None:
-            rows.append([*first, f"not run yet: `{entry.name}`", NONE, NONE, NONE, NONE])
-            continue
         joint = study.result(entry.dataset, "joint")
         mean = study.result(entry.dataset, "ume", rule="mean")
         interval = t_interval(entry.result.accuracy)
@@ -85,6 +82,16 @@ def costs(study: Study, dataset: str) -> str:
         rows.append([entry.label, *cells, entry.origin])
     numbers = ["seconds", "seconds, with teachers", "encoder passes, thousands", "trainings"]
     return markdown(["method", *numbers, "run"], rows)
+
+
+def hours(study: Study, dataset: str) -> str:
+    """What each experiment takes on one GPU, all seeds and the sweep, as its params file says."""
+    rows = []
+    for entry in study.of(dataset):
+        sweep = entry.params.get("sweep", {})
+        tried = "; ".join(f"{name}: {', '.join(map(str, v))}" for name, v in sweep.items())
+        rows.append([entry.label, f"{entry.hours:,}", tried, f"`{entry.name}`"])
+    return markdown(["method", "hours, estimated", "sweep", "file in `params/`"], rows)
 
 
 def encoder_passes(entry: Entry) -> int:
@@ -154,7 +161,7 @@ def where_methods_act(names: Sequence[str] = tuple(METHODS)) -> str:
 def reproduced(study: Study) -> str:
     """This machine against the published results, experiment by experiment."""
     rows = []
-    for entry in study.entries:
+    for entry in (e for e in study.entries if e.result):
         here, there = entry.local, entry.published
         shown = [percent(t_interval(r.accuracy)) if r else NONE for r in (here, there)]
         if here and there:
@@ -162,11 +169,7 @@ def reproduced(study: Study) -> str:
             same = here.measured_bytes() == there.measured_bytes()
             verdict = points(gap), "yes" if gap.is_tie else "**no**", "yes" if same else "no"
         else:
-            verdict = (
-                NONE,
-                "not run here" if there else "not published" if here else "not run yet",
-                NONE,
-            )
+            verdict = NONE, "not run here" if there else "not published", NONE
         rows.append([entry.dataset, entry.label, *shown, *verdict])
     header = [
         "data set",
