@@ -82,7 +82,7 @@ rule experiment:
         RESULT,
     log:
         f"{RUNS}/notebooks/{{name}}.ipynb",  # kept when the job fails, as outputs are not
-    threads: lambda wildcards: 5 if long(wildcards) else 1  # four of them load
+    threads: lambda wildcards: 5 if long(wildcards) else 1  # four of them read
     resources:
         gpu=lambda wildcards: 1 if long(wildcards) else 0,
         mem_mb=lambda wildcards: 16000 if long(wildcards) else 2000,

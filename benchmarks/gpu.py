@@ -1,13 +1,14 @@
 """Joint ResNet-18 training in the shape of VGG-Sound on a GPU: how fast, and how busy it is kept.
 
-    python benchmarks/gpu.py [--rows 1024] [--batch 64] [--workers 16] [--out FILE]
+    python benchmarks/gpu.py [--rows 1024] [--batch 64] [--workers 4] [--out FILE]
 
 Three things in one run, on random content in real formats, all files in the system's memory:
 
 - ours: joint late fusion in bf16 from prepared arrays, through the loader and the method's step;
 - the loader alone, and the step alone on a batch that is on the GPU already;
 - plain: the loop one would write, fp32, a DataLoader that decodes three JPEGs and loads a
-  spectrogram per sample, the same networks, batch and number of processes.
+  spectrogram per sample, the same networks and batch, with a process for each core if
+  ``--plain-workers`` does not say otherwise.
 
 The share of peak is the step's floating-point operations (multiply and add) over the time of a step
 of ours, against a product of large bf16 matrices in this run. The idle share is the part of the
@@ -40,11 +41,11 @@ from torchvision.transforms import v2 as transforms
 from umt_lib import models
 from umt_lib.data import Splits
 from umt_lib.data.base import Batch
+from umt_lib.feeding import batches
 from umt_lib.methods import METHODS
 from umt_lib.provenance import environment
-from umt_lib.training import batches
 
-WARM = 12  # steps that are not timed: allocation, choice of algorithms, workers that start
+WARM = 12  # steps that are not timed: allocation, choice of algorithms, threads that start
 MATRIX = 8192
 QUALITY, COARSE = 90, 16  # of the JPEGs; the pictures are smooth, as photographs are
 
@@ -202,7 +203,7 @@ def measure(given: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         samples, sound = given.rows // 4, tuple(batch.x["audio"].shape[1:])
         drawn(Path(folder), samples, sound)
-        rated = plain(Path(folder), samples, size, given.workers, device, given.steps)
+        rated = plain(Path(folder), samples, size, given.plain_workers, device, given.steps)
         tell("plain_samples_per_second", rated)
     tell("ratio", found["samples_per_second"] / found["plain_samples_per_second"])
     tell("loader_ratio", found["loader_samples_per_second"] / found["step_samples_per_second"])
@@ -216,6 +217,7 @@ def measure(given: argparse.Namespace) -> dict:
         "rows": given.rows,
         "batch": size,
         "workers": given.workers,
+        "plain_workers": given.plain_workers,
         "cores": os.cpu_count(),
         "environment": environment(device),
     }
@@ -225,7 +227,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1024)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=4, help="threads that read, of ours")
+    parser.add_argument("--plain-workers", type=int, default=os.cpu_count())
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()

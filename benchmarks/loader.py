@@ -27,9 +27,9 @@ from umt_lib import models
 from umt_lib.data import Splits, load
 from umt_lib.data.prepare.store import Sample, prepare
 from umt_lib.data.prepare.vggsound import RECIPE
+from umt_lib.feeding import batches
 from umt_lib.methods import METHODS
 from umt_lib.provenance import environment
-from umt_lib.training import batches
 
 CLASSES = 4
 WARM = 2  # steps and batches that are not timed
@@ -70,7 +70,7 @@ def prepared(folder: Path, rows: int) -> Splits:
 
 
 def loaded(splits: Splits, size: int, workers: int, device: torch.device, epochs: int) -> float:
-    """Samples/s of the loader, the median over epochs; the time to start its processes is in."""
+    """Samples/s of the loader, the median over epochs; the time to start its threads is in."""
     train, rates = splits.train.to(device), []
     for epoch in range(epochs + 1):
         began = time.perf_counter()

@@ -11,8 +11,9 @@ from tiny import Bench, jitter, method, same
 
 from umt_lib.data.base import Split
 from umt_lib.errors import StudyError
+from umt_lib.feeding import batches
 from umt_lib.methods import METHODS, Joint
-from umt_lib.training import Training, _rate, batches, fit
+from umt_lib.training import Training, _rate, fit
 
 
 class Stop(Exception):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from umt_lib import models
-from umt_lib.data.base import Augment, Batch, Split, Splits
+from umt_lib.data.base import Augment, Batch, Rows, Split, Splits
 from umt_lib.inference import outputs
 from umt_lib.methods import METHODS, Method, Setting
 from umt_lib.training import Progress, Training, fit
@@ -127,9 +127,9 @@ class Bench:
         return {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
 
 
-def jitter(x: dict[str, torch.Tensor], stream: torch.Generator) -> dict[str, torch.Tensor]:
+def jitter(x: Rows, stream: torch.Generator) -> dict[str, torch.Tensor]:
     """An augmentation: a little noise on every modality."""
-    return {m: v + 0.1 * torch.randn(v.shape, generator=stream) for m, v in x.items()}
+    return {m: v[:] + 0.1 * torch.randn(v.shape, generator=stream) for m, v in x.items()}
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:

@@ -8,6 +8,7 @@ module the experiment does not use (a new method leaves the results of all other
 from __future__ import annotations
 
 import ast
+import csv
 import hashlib
 import importlib.metadata
 import inspect
@@ -26,7 +27,7 @@ from umt_lib.data import DATASETS, Splits, load
 from umt_lib.methods import METHODS
 from umt_lib.models import ENCODERS, HEADS
 from umt_lib.params import options
-from umt_lib.paths import ROOT
+from umt_lib.paths import EQUIVALENT, ROOT
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 
@@ -39,6 +40,11 @@ def digest(*parts: Any) -> str:
 
 def code_key(params: dict[str, Any]) -> str:
     """Digest of every umt_lib module that decides the numbers of this experiment."""
+    return code_of(code_files(params))
+
+
+def code_files(params: dict[str, Any]) -> set[Path]:
+    """The modules :func:`code_key` is made of."""
     made_by = [
         DATASETS[params["dataset"]["name"]],
         METHODS[params["method"]["name"]],
@@ -48,11 +54,36 @@ def code_key(params: dict[str, Any]) -> str:
     ]
     modules = [training, metrics, probes, inference, models, *map(inspect.getmodule, made_by)]
     starts = [Path(module.__file__) for module in modules]
-    return code_of([*starts, ROOT / "umt_lib/experiment.py"])
+    return reached([*starts, ROOT / "umt_lib/experiment.py"])
 
 
-def code_of(starts: list[Path]) -> str:
-    """Digest of these modules and of all of umt_lib that they import, at any depth."""
+def code_of(files: set[Path]) -> str:
+    """Digest of what these modules mean, or stand for."""
+    meanings = [(str(file.relative_to(ROOT)), stands_for(file)) for file in files]
+    return digest(sorted(pair for pair in meanings if pair[1]))
+
+
+def stands_for(file: Path) -> str:
+    """Digest of the meaning a module's results were made by, "" for a module there was not then.
+
+    That is its own meaning, or an earlier one that :mod:`umt_lib.equivalent` has shown to give the
+    same numbers.
+    """
+    module, now = str(file.relative_to(ROOT)), meaning(file)
+    return equivalents().get((module, now), now)
+
+
+@cache
+def equivalents() -> dict[tuple[str, str], str]:
+    """{(module, digest of its meaning): digest of the earlier one it stands for}."""
+    if not EQUIVALENT.exists():
+        return {}
+    with EQUIVALENT.open(encoding="utf-8", newline="") as file:
+        return {(row["module"], row["now"]): row["before"] for row in csv.DictReader(file)}
+
+
+def reached(starts: list[Path]) -> set[Path]:
+    """These modules and all of umt_lib that they import, at any depth."""
     files: set[Path] = set()
     waiting = list(starts)
     while waiting:
@@ -60,7 +91,7 @@ def code_of(starts: list[Path]) -> str:
         if file not in files:
             files.add(file)
             waiting += imported(file)
-    return digest(sorted((str(f.relative_to(ROOT)), meaning(f)) for f in files))
+    return files
 
 
 def splits(params: dict[str, Any]) -> Splits:
@@ -172,7 +203,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "python": platform.python_version(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
@@ -186,10 +217,10 @@ def _processor() -> str:
 
 
 @cache
-def _commit() -> str:
+def commit(checkout: Path = ROOT) -> str:
     """The commit checked out, "+" after it when files differ from it, "" outside a repository."""
     try:
-        git = ["git", "-C", str(ROOT)]
+        git = ["git", "-C", str(checkout)]
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
         dirty = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
     except FileNotFoundError:

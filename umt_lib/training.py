@@ -8,20 +8,19 @@ gives the same bytes twice on a CPU.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 
 from umt_lib import metrics, parallel
-from umt_lib.data.base import Augment, Batch, Split, Splits
-from umt_lib.data.stored import Stored
+from umt_lib.data.base import Split, Splits
 from umt_lib.errors import StudyError
+from umt_lib.feeding import batches
 from umt_lib.inference import outputs
 from umt_lib.methods.base import Method
 from umt_lib.probes import linear_probe
@@ -38,7 +37,7 @@ class Training:
         epochs: of which the last ``decay`` share lowers the learning rate.
         probe_every: epochs between two linear probes along the way; 0 for none.
         precision: "bf16" runs forward passes under autocast.
-        workers: processes that load data which is not in memory; no number depends on it.
+        workers: threads that read data which is not in memory; no number depends on it.
         compile: run the encoders through torch.compile.
     """
 
@@ -82,56 +81,6 @@ class State:
     best: dict[str, torch.Tensor]
     optimizer: dict
     method: dict[str, torch.Tensor] = field(default_factory=dict)
-
-
-class _Rows(Dataset):
-    """A split as a map-style data set that is asked for whole batches by number and rows."""
-
-    def __init__(self, split: Split, augment: Augment | None, stream: int):
-        self.split, self.augment, self.stream = split, augment, stream
-
-    def __getitem__(self, batch: tuple[int, list[int]]) -> Batch:
-        number, index = batch
-        rows = torch.tensor(index, device=self.split.y.device)
-        own = parallel.share(rows)
-        if self.augment is None:
-            x = self.split.rows(own)
-        else:  # a stream for each batch: whichever process loads it, it is the same
-            stream = torch.Generator().manual_seed(self.stream * 1_000_003 + number)
-            x = self.augment({m: x[own] for m, x in self.split.x.items()}, stream)
-        return Batch(x, self.split.y[rows], rows)
-
-    def __len__(self) -> int:
-        return len(self.split)
-
-
-def batches(
-    splits: Splits, train: Split, size: int, seed: int, epoch: int, workers: int = 0
-) -> Iterator[Batch]:
-    """The batches of one epoch: every sample once, in an order that seed and epoch decide.
-
-    With several processes a last batch that has not a row for each is left out.
-
-    Args:
-        train: ``splits.train``, on the device the batches shall be on.
-        workers: processes that load, where the data is not in memory.
-    """
-    stream, device = seed * 100_003 + epoch, train.y.device
-    order = RandomSampler(train, generator=torch.Generator().manual_seed(stream))
-    drawn = enumerate(BatchSampler(order, size, drop_last=False))
-    sampler = [(i, rows) for i, rows in drawn if len(rows) >= parallel.world()[1]]
-    stored = any(isinstance(x, Stored) for x in train.x.values())
-    loaded = replace(train, y=train.y.cpu()) if stored else train
-    loader = DataLoader(
-        _Rows(loaded, splits.augment, stream),
-        sampler=sampler,
-        batch_size=None,
-        num_workers=workers if stored else 0,
-        pin_memory=stored and device.type == "cuda",
-    )
-    for x, y, index in loader:
-        moved = {m: v.to(device, non_blocking=True) for m, v in x.items()}
-        yield Batch(moved, y.to(device, non_blocking=True), index.to(device, non_blocking=True))
 
 
 def fit(

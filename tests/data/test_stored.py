@@ -12,7 +12,7 @@ from tiny import Bench, jitter, method, same
 from umt_lib.data.base import Split
 from umt_lib.data.stored import Stored
 from umt_lib.errors import StudyError
-from umt_lib.training import batches
+from umt_lib.feeding import batches
 
 
 def doubled(x):
@@ -46,7 +46,7 @@ def test_training_from_files_is_training_from_memory(on_disk, augment):
     assert progress.curves == same_progress.curves
 
 
-def test_no_number_depends_on_how_many_processes_load(on_disk):
+def test_no_number_depends_on_how_many_threads_read(on_disk):
     bench = on_disk(Bench(samples=40, augment=jitter))
     train = bench.splits.train
     alone, many = (list(batches(bench.splits, train, 16, 0, 1, w)) for w in (0, 2))

@@ -17,7 +17,8 @@ from umt_lib.errors import StudyError
 SPLIT_SEED = (
     20230  # one fixed cut for every seed of every experiment: a seed never moves the test set
 )
-Augment = Callable[[dict[str, Tensor], torch.Generator], dict[str, Tensor]]
+Rows = dict[str, Tensor | Stored]
+Augment = Callable[[Rows, torch.Generator], dict[str, Tensor]]
 View = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
@@ -41,7 +42,7 @@ class Split:
     None where they are the input.
     """
 
-    x: dict[str, Tensor | Stored]
+    x: Rows
     y: Tensor
     groups: np.ndarray | None = None
     view: View | None = None
@@ -59,12 +60,15 @@ class Split:
         x = {m: x[index] for m, x in self.x.items()}
         return x if self.view is None else self.view(x)
 
+    def at(self, index: Tensor) -> Rows:
+        """The samples at ``index`` as they are kept: copied if in memory, not read if in files."""
+        return {m: x.take(index) if isinstance(x, Stored) else x[index] for m, x in self.x.items()}
+
     def take(self, index: np.ndarray | Tensor) -> Split:
         """The samples at ``index``, in that order."""
         index = torch.as_tensor(np.asarray(index), dtype=torch.long)
         groups = None if self.groups is None else self.groups[index.numpy()]
-        x = {m: x.take(index) if isinstance(x, Stored) else x[index] for m, x in self.x.items()}
-        return Split(x, self.y[index], groups, self.view)
+        return Split(self.at(index), self.y[index], groups, self.view)
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,8 @@ class Splits:
 
     ``source`` is a digest of the raw bytes the splits were made from ("" where they are generated
     from options alone): with the options and the code it says whether a result is still current.
-    ``augment`` makes a training batch of stored rows (shapes as those of ``view``); None where a
-    batch is looked at as in the other splits.
+    ``augment`` makes a training batch of rows, which may still be in their file (shapes as those of
+    ``view``); None where a batch is looked at as in the other splits.
     """
 
     train: Split

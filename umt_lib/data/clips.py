@@ -13,8 +13,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.base import Splits
+from umt_lib.data.base import Rows, Splits
 from umt_lib.data.prepare import prepared
+from umt_lib.data.stored import room
 
 SHARE = 7 / 8  # of 256 pixels: 224
 
@@ -37,11 +38,10 @@ def view(x: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"video": video.permute(0, 1, 4, 2, 3), "audio": audio}
 
 
-def augment(x: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+def augment(x: Rows, generator: torch.Generator) -> dict[str, Tensor]:
     """As :func:`view`, of a place drawn for each sample (one for its frames), every other mirrored.
 
-    Samples are copied one by one: whole rows of pixels at a time, ten times as fast as gathering
-    all of them by index.
+    Of a file only that place is read, once, to where the batch is.
     """
     b, n, size, _, channels = x["video"].shape
     bands, length = x["audio"].shape[1:]
@@ -57,12 +57,12 @@ def augment(x: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tenso
         drawn(length - time + 1),
         strict=True,
     )
-    video = x["video"].new_empty(b, n, side, side, channels)
-    audio = x["audio"].new_empty(b, 1, bands, time)
+    video = room(b, n, side, side, channels, dtype=x["video"].dtype)
+    audio = room(b, 1, bands, time, dtype=x["audio"].dtype)
     for i, (top, left, mirrored, start) in enumerate(places):
-        part = x["video"][i, :, top : top + side, left : left + side]
+        part = x["video"][i][:, top : top + side, left : left + side]
         video[i] = part.flip(2) if mirrored else part
-        audio[i, 0] = x["audio"][i, :, start : start + time]
+        audio[i, 0] = x["audio"][i][:, start : start + time]
     return {"video": video.permute(0, 1, 4, 2, 3), "audio": audio}
 
 

@@ -8,8 +8,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.base import Splits
+from umt_lib.data.base import Rows, Splits
 from umt_lib.data.prepare import prepared
+from umt_lib.data.stored import Stored, room
 
 SHIFT = 1 / 16  # of a side: 14 of 224 pixels
 
@@ -34,17 +35,17 @@ def view(x: dict[str, Tensor]) -> dict[str, Tensor]:
     return {m: pictures.unsqueeze(1) for m, pictures in x.items()}
 
 
-def augment(x: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+def augment(x: Rows, generator: torch.Generator) -> dict[str, Tensor]:
     """As :func:`view`, each picture moved by an offset of its own."""
     return {m: _shifted(pictures, generator).unsqueeze(1) for m, pictures in x.items()}
 
 
-def _shifted(pictures: Tensor, generator: torch.Generator) -> Tensor:
+def _shifted(pictures: Tensor | Stored, generator: torch.Generator) -> Tensor:
     """(B, S, S), picture by picture: copying whole rows is faster than gathering pixels."""
     b, size, _ = pictures.shape
     reach, at = int(SHIFT * size), torch.arange(size)
     offsets = torch.randint(-reach, reach + 1, (b, 2), generator=generator).tolist()
-    moved = torch.empty_like(pictures)
+    moved = room(b, size, size, dtype=pictures.dtype)
     for i, (down, right) in enumerate(offsets):
         rows, columns = ((at - offset).clamp(0, size - 1) for offset in (down, right))
         moved[i] = pictures[i].index_select(0, rows).index_select(1, columns)

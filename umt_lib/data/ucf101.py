@@ -12,9 +12,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.base import Splits
+from umt_lib.data.base import Rows, Splits
 from umt_lib.data.clips import SHARE
 from umt_lib.data.prepare import prepared
+from umt_lib.data.stored import room
 
 
 def load(folder: str = "ucf101") -> Splits:
@@ -41,10 +42,10 @@ def view(x: dict[str, Tensor]) -> dict[str, Tensor]:
     return {m: rows[:, :, middle, middle].movedim(-1, 2) for m, rows in x.items()}
 
 
-def augment(x: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+def augment(x: Rows, generator: torch.Generator) -> dict[str, Tensor]:
     """As :func:`view`, of a place drawn for each sample, every other mirrored.
 
-    Samples are copied one by one: whole rows of pixels at a time.
+    Of a file only that place is read, once, to where the batch is.
     """
     b, stored = len(x["rgb"]), x["rgb"].shape[2]
     side = int(stored * SHARE)
@@ -52,9 +53,10 @@ def augment(x: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tenso
     mirrored = torch.randint(2, (b,), generator=generator).bool()
     cut = {}
     for m, rows in x.items():
-        cut[m] = rows.new_empty(*rows.shape[:2], side, side, rows.shape[-1])
+        _, n, _, _, channels = rows.shape
+        cut[m] = room(b, n, side, side, channels, dtype=rows.dtype)
         for i, (top, left) in enumerate(corners):
-            part = rows[i, :, top : top + side, left : left + side]
+            part = rows[i][:, top : top + side, left : left + side]
             cut[m][i] = part.flip(2) if mirrored[i] else part
     horizontal = cut["flow"][..., ::2]
     horizontal[mirrored] = 255 - horizontal[mirrored]

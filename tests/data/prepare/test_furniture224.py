@@ -13,7 +13,7 @@ from umt_lib.data.prepare.furniture import ELEVATION, SUPERSAMPLE, azimuths
 from umt_lib.data.prepare.modelnet40 import mesh
 from umt_lib.data.prepare.prepared import Prepared
 from umt_lib.data.render import render
-from umt_lib.training import batches
+from umt_lib.feeding import batches
 
 SIZE, VIEWS, LOST = 32, 2, 5
 PARTS = ("train", "validation", "test")

@@ -21,8 +21,8 @@ from umt_lib.data.prepare.prepared import Prepared
 from umt_lib.data.prepare.store import Broken
 from umt_lib.data.render import render
 from umt_lib.errors import StudyError
+from umt_lib.feeding import batches
 from umt_lib.methods import METHODS
-from umt_lib.training import batches
 
 SIZE = 32
 OPTIONS = ["--size", str(SIZE), "--workers", "2"]

@@ -20,8 +20,8 @@ from umt_lib.data.prepare import __main__ as command
 from umt_lib.data.prepare import ucf101 as recipe
 from umt_lib.data.prepare.store import Broken
 from umt_lib.errors import StudyError
+from umt_lib.feeding import batches
 from umt_lib.methods import METHODS
-from umt_lib.training import batches
 
 CLASSES = ("Archery", "YoYo")
 SIZE = 32
