@@ -225,6 +225,12 @@ def test_a_job_asks_for_what_its_params_file_estimates(folder, runs):
     assert all(f" {ask}," in asks["tiny-a"] for ask in ("gpu=0", "mem_mb=2000", "runtime=60"))
 
 
+def test_the_cluster_profile_submits_and_leaves_what_jobs_ask_for_to_the_graph():
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    assert profile["executor"] == "slurm"
+    assert "set-resources" not in profile
+
+
 def test_the_long_params_files_say_how_long():
     """A job of one that did not would be stopped after an hour."""
     for path in PARAMS.glob("*.yaml"):

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from umt_lib import diagnosis, models, paths, provenance, theory
 from umt_lib import params as params_files
-from umt_lib.errors import StudyError
+from umt_lib.errors import StudyError, exit_status
 from umt_lib.files import write_atomically
 from umt_lib.guide import check_data, check_map
 from umt_lib.map import measure, tradeoff
@@ -236,16 +236,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("params", type=Path, help="a file of params/analyses/")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    try:
+
+    def measured() -> int:
         result = run(read(given.params), progress=sys.stderr.isatty())
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{given.params}: interrupted; the same command starts it again", file=sys.stderr)
-        return 130
-    print(f"{tally()}{result.name}, {result.provenance.seconds:.0f} s", flush=True)
-    return 0
+        print(f"{tally()}{result.name}, {result.provenance.seconds:.0f} s", flush=True)
+        return 0
+
+    return exit_status(measured, f"{given.params}: interrupted; the same command starts it again")
 
 
 if __name__ == "__main__":

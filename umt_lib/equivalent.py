@@ -24,9 +24,9 @@ from pathlib import Path
 
 import yaml
 
-from umt_lib import analysis, params, paths, provenance, results
+from umt_lib import analysis, graph, params, paths, provenance, results
 from umt_lib.at_hand import at_hand
-from umt_lib.errors import StudyError
+from umt_lib.errors import StudyError, exit_status
 from umt_lib.files import write_atomically
 from umt_lib.smoke import shorten
 
@@ -123,10 +123,8 @@ def write_short(names: list[str], folder: Path) -> None:
 def run(root: Path, short: Path, runs: Path, names: list[str]) -> None:
     """Everything in ``names`` by the code of ``root``, through its run graph, into ``runs``."""
     place = runs.relative_to(root) if runs.is_relative_to(root) else runs
-    snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]
-    graph = [*snakemake, "--config", f"params={short}", "study=full", "--"]
     targets = [f"{place}/results/{name}.json" for name in names]
-    served = [sys.executable, "-m", "umt_lib.worker", "serve", "--", *graph, *targets]
+    served = graph.served("--config", f"params={short}", "study=full", "--", *targets)
     environment = {**os.environ, "PYTHONPATH": str(root), "UMT_RUNS": str(runs)}
     environment["CUDA_VISIBLE_DEVICES"] = ""  # a GPU does not give the same bits twice
     if subprocess.run(served, cwd=root, env=environment).returncode:
@@ -177,14 +175,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("before", type=Path, help="a checkout of the code the results are from")
     parser.add_argument("why", help="what changed, in a few words")
     given = parser.parse_args(arguments)
-    try:
-        compared, modules = show(given.before.resolve(), given.why)
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+    return exit_status(lambda: tell(given.before.resolve(), given.why))
+
+
+def tell(before: Path, why: str) -> int:
+    """:func:`show`, and print what it found."""
+    compared, modules = show(before, why)
     print(f"{compared} experiments and analyses measure the same, bit for bit, whatever changed in")
     print(", ".join(modules))
     stale = [name for name in published() if _stale(name)]

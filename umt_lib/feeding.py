@@ -61,6 +61,7 @@ def batches(
     sampler = [(i, rows) for i, rows in drawn if len(rows) >= parallel.world()[1]]
     stored = any(isinstance(x, Stored) for x in train.x.values())
     rows = _Rows(replace(train, y=train.y.cpu()) if stored else train, splits.augment, stream)
+    # A DataLoader draws from torch's stream when it starts: without it all results would change.
     loader = DataLoader(rows, sampler=sampler, batch_size=None)
     for x, y, index in ahead(rows.__getitem__, sampler, workers) if stored else loader:
         moved = {m: v.to(device, non_blocking=True) for m, v in x.items()}

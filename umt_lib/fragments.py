@@ -28,6 +28,7 @@ FOLDERS = {
 ANSWERED = ("UME (mean)", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
 MANY = 12  # more files than these are named by their pattern: the rows say which of them
 KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # their encoders are the uni-modal ones
+PARTS = "facts", "chance", "saw", "accuracy", "costs", "sweep", "hours", "experiments"
 PLAIN = ("linear", "mean")  # of a method's variants, the one drawn as a filled dot
 
 
@@ -42,7 +43,12 @@ class Fragments:
         (self.folder / f"{name}.md").write_text(content + "\n", encoding="utf-8")
 
     def table(
-        self, name: str, content: str, entries: Sequence[Entry] = (), source: str = ""
+        self,
+        name: str,
+        content: str,
+        entries: Sequence[Entry] = (),
+        source: str = "",
+        after: str = "",
     ) -> None:
         if "|" in content:  # an empty one is a sentence
             content = f"```{{table}}\n:class: sortable\n\n{content}\n```"
@@ -50,14 +56,13 @@ class Fragments:
             source = self.made_from(entries)
         if source:
             content += f"\n\n<p class='source'>{source}</p>"
-        self.text(name, content)
+        self.text(name, content + after)
 
     def accuracies(self, name: str, entries: Sequence[Entry], by: str = "method") -> None:
         """The table of those that have run, and which have not."""
-        self.table(name, tables.accuracies(self.study, entries, by), entries)
-        if waiting := [f"`{entry.name}`" for entry in entries if not entry.result]:
-            with (self.folder / f"{name}.md").open("a", encoding="utf-8") as file:
-                file.write(f"\nNot run yet: {', '.join(waiting)}.\n")
+        waiting = ", ".join(f"`{entry.name}`" for entry in entries if not entry.result)
+        after = f"\n\nNot run yet: {waiting}." if waiting else ""
+        self.table(name, tables.accuracies(self.study, entries, by), entries, after=after)
 
     def figure(
         self,
@@ -196,16 +201,7 @@ def _dataset(to: Fragments, dataset: str) -> None:
     for part in ("picture", "convergence", "flat", "saturation"):
         to.text(f"{dataset}-{part}", NOTHING)
     if not entries:
-        for part in (
-            "facts",
-            "chance",
-            "saw",
-            "accuracy",
-            "costs",
-            "sweep",
-            "hours",
-            "experiments",
-        ):
+        for part in PARTS:
             to.text(f"{dataset}-{part}", f"No file in `params/` names {dataset}.")
         return
     _samples(to, dataset, entries[0])

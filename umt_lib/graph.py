@@ -66,6 +66,12 @@ def hours(file: Path) -> int:
     return int(found["hours"]) if found else 0
 
 
+def served(*arguments: str) -> list[str]:
+    """The command that runs the graph on this machine, warm workers beside it, as `make study`."""
+    snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]
+    return [sys.executable, "-m", "umt_lib.worker", "serve", "--", *snakemake, *arguments]
+
+
 def mark(names: list[str], params_dir: Path, which: str = "full") -> list[str]:
     """Stamp every experiment and every ``analyses/<name>``; returns those that are not current.
 

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
-from pathlib import Path
 
 import yaml
 
-from umt_lib import paths
+from umt_lib import graph, paths
 from umt_lib.at_hand import at_hand
 
 
@@ -39,11 +37,9 @@ def main() -> None:
         (folder / path.name).write_text(short, encoding="utf-8")
     if left_out:
         print(f"smoke: {len(left_out)} experiments are left out, their data is not on this machine")
-    snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]
-    graph = [*snakemake, "--config", f"params={folder}", "--", "experiments"]
     os.environ["UMT_RUNS"] = str(smoke)
     os.chdir(paths.ROOT)
-    served = [sys.executable, "-m", "umt_lib.worker", "serve", "--", *graph]
+    served = graph.served("--config", f"params={folder}", "--", "experiments")
     os.execv(served[0], served)
 
 

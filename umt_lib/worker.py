@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from umt_lib.errors import StudyError
+from umt_lib.errors import StudyError, exit_status
 from umt_lib.paths import results_dir, runs
 
 GPUS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
@@ -44,15 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     runner.add_argument("-f", dest="params", type=Path, required=True)
     given = parser.parse_args(arguments)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one worker per core; read at torch's import
-    try:
-        serving = given.verb == "serve"
-        return serve(given.command) if serving else run(given.notebook, given.out, given.params)
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+    if given.verb == "serve":
+        return exit_status(lambda: serve(given.command))
+    return exit_status(lambda: run(given.notebook, given.out, given.params))
 
 
 def run(notebook: Path, out: Path, params: Path) -> int:
