@@ -8,7 +8,8 @@ from umt_lib import machinery
 
 
 def test_a_row_for_every_number_that_was_measured(tmp_path):
-    measured = {"ratio": 0.923, "cores": 2, "environment": {"device": "a processor"}}
+    measured = {"ratio": 0.923, "clip": "small", "cores": 2}
+    measured["environment"] = {"device": "a processor"}
     (tmp_path / "decode.json").write_text(json.dumps(measured))
     *_, row = table = machinery.table(tmp_path).splitlines()
     assert len(table) == 3
