@@ -26,11 +26,14 @@ ROWS = (
     ("study_time no_op_seconds", "`make study`, nothing to do", "{:.1f} s", "at most 10 s"),
     ("study_time book_seconds", "`make book`", "{:.0f} s", "at most 60 s"),
     ("peak_memory largest_mb", "memory of the largest experiment", "{:.0f} MB", "at most 1,500 MB"),
-    (
-        "decode ratio",
-        "clips ({clip}) prepared, against only decoded",
-        f"{{:.2f}}{TIMES}",
-        "at least 0.8",
+    *(
+        (
+            f"decode {size}_ratio",
+            f"clips ({{{size}_clip}}) prepared, against only decoded",
+            f"{{:.2f}}{TIMES}",
+            "at least 0.8",
+        )
+        for size in ("large", "small")
     ),
     ("gpu samples_per_second", "VGG-Sound-shaped training in bf16", "{:,.0f} samples/s", "none"),
     (

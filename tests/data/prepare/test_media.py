@@ -8,8 +8,13 @@ from umt_lib.data.prepare import media
 from umt_lib.data.prepare.store import Broken
 
 
+def read(path, what, *settings):
+    with media.opened(path) as clip:
+        return getattr(media, what)(clip, *settings)
+
+
 def test_frames_are_those_on_screen_in_the_middle_of_each_part(tmp_path):
-    found = media.frames(write(tmp_path / "a.mp4", seconds=2.0), 4, 64)
+    found = read(write(tmp_path / "a.mp4", seconds=2.0), "frames", 4, 64)
     wanted = [picture(i, 0) for i in (2, 7, 12, 17)]  # at 0.25, 0.75, 1.25, 1.75 s
     assert found.shape == (4, 64, 64, 3)
     assert found.dtype == np.uint8
@@ -17,14 +22,14 @@ def test_frames_are_those_on_screen_in_the_middle_of_each_part(tmp_path):
 
 
 def test_the_shorter_side_is_scaled_and_the_middle_kept(tmp_path):
-    wide = media.frames(write(tmp_path / "a.mp4", width=128), 1, 32)[0]
+    wide = read(write(tmp_path / "a.mp4", width=128), "frames", 1, 32)[0]
     assert wide.shape == (32, 32, 3)
     bright = np.flatnonzero(wide[:, 16, 0] > 150)
     assert len(bright) in (2, 3)  # the bar of 4 in 64 rows
 
 
 def test_a_clip_of_one_frame_shows_it_all_the_time(tmp_path):
-    found = media.frames(write(tmp_path / "a.mp4", seconds=0.1, sound=None), 3, 64)
+    found = read(write(tmp_path / "a.mp4", seconds=0.1, sound=None), "frames", 3, 64)
     assert (found == found[0]).all()
 
 
@@ -35,7 +40,7 @@ def test_the_spectrogram_peaks_at_the_tone_whatever_the_rate_of_the_file(
 ):
     video = "libx264" if name.endswith("mp4") else None
     path = write(tmp_path / name, label, 1.5, video, sound, rate=44_100)
-    found = media.log_spectrogram(media.waveform(path, media.RATE, 2.0))  # 1.5 s, repeated
+    found = media.log_spectrogram(read(path, "waveform", media.RATE, 2.0))  # 1.5 s, repeated
     assert found.shape == media.spectrogram_shape(2.0)
     assert found.dtype == np.float16
     bin_width = media.RATE / media.N_FFT
@@ -45,7 +50,7 @@ def test_the_spectrogram_peaks_at_the_tone_whatever_the_rate_of_the_file(
 
 def test_a_waveform_is_the_first_seconds(tmp_path):
     path = write(tmp_path / "a.wav", 0, 2.0, None, "pcm_s16le")
-    whole, part = (media.waveform(path, media.RATE, s) for s in (2.0, 1.0))
+    whole, part = (read(path, "waveform", media.RATE, s) for s in (2.0, 1.0))
     assert len(whole) == 32_000
     assert (whole[:16_000] == part).all()
     assert abs(np.abs(whole).max() - 0.3) < 0.01
@@ -56,7 +61,7 @@ def test_sound_may_change_its_rate_in_the_middle(tmp_path):
     high = write(tmp_path / "high.aac", 2, 1.5, None, "aac", rate=44_100)
     both = tmp_path / "both.aac"
     both.write_bytes(low.read_bytes() + high.read_bytes())
-    found = media.log_spectrogram(media.waveform(both, media.RATE, 3.0)).astype(float)
+    found = media.log_spectrogram(read(both, "waveform", media.RATE, 3.0)).astype(float)
     for label, part in ((0, found[:, :170]), (2, found[:, -170:])):
         peak = part.mean(1).argmax() * media.RATE / media.N_FFT
         assert abs(peak - TONES[label]) <= media.RATE / media.N_FFT
@@ -66,28 +71,30 @@ def faststart(path):
     return write(path, seconds=2.0, sound=None, movflags="faststart")
 
 
+FRAMES, WAVEFORM = ("frames", 3, 64), ("waveform", media.RATE, 2.0)
+
+
 @pytest.mark.parametrize(
-    ("make", "read", "reason"),
+    ("make", "what", "reason"),
     [
-        (lambda p: write(p, sound=None), "waveform", "no audio track"),
-        (lambda p: write(p, video=None), "frames", "no video stream"),
-        (lambda p: write(p.with_suffix(".mkv"), frames=0), "frames", "zero frames"),
-        (lambda p: cut(write(p), 0.5), "frames", "undecodable video"),
-        (lambda p: cut(write(p), 0.5), "waveform", "undecodable audio"),
-        (lambda p: cut(faststart(p), 0.6), "frames", "undecodable video"),
-        (lambda p: cut(write(p), 0), "frames", "undecodable video"),
-        (lambda p: write(p, seconds=0.5), "waveform", "too short: less than 1 s of sound"),
-        (lambda p: other_codec(write(p)), "frames", "unknown video codec"),
+        (lambda p: write(p, sound=None), WAVEFORM, "no audio track"),
+        (lambda p: write(p, video=None), FRAMES, "no video stream"),
+        (lambda p: write(p.with_suffix(".mkv"), frames=0), FRAMES, "zero frames"),
+        (lambda p: cut(write(p), 0.5), FRAMES, "undecodable file"),
+        (lambda p: cut(write(p), 0), FRAMES, "undecodable file"),
+        (lambda p: cut(faststart(p), 0.6), FRAMES, "undecodable video"),
+        (lambda p: write(p, seconds=0.5), WAVEFORM, "too short: less than 1 s of sound"),
+        (lambda p: other_codec(write(p)), FRAMES, "unknown video codec"),
     ],
 )
-def test_a_broken_clip_has_its_reason(tmp_path, make, read, reason):
+def test_a_broken_clip_has_its_reason(tmp_path, make, what, reason):
     path = make(tmp_path / "a.mp4")
     with pytest.raises(Broken, match=f"^{reason}"):
-        media.frames(path, 3, 64) if read == "frames" else media.waveform(path, media.RATE, 2.0)
+        read(path, *what)
 
 
 def test_an_flv_that_ends_early_is_truncated(tmp_path):
     path = write(tmp_path / "a.flv", seconds=3.0, video="flv", sound=None)
-    assert media.frames(path, 2, 64).shape == (2, 64, 64, 3)
+    assert read(path, "frames", 2, 64).shape == (2, 64, 64, 3)
     with pytest.raises(Broken, match="truncated: the video ends early"):
-        media.frames(cut(path, 0.5), 2, 64)
+        read(cut(path, 0.5), "frames", 2, 64)

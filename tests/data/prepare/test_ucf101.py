@@ -111,7 +111,7 @@ def test_every_broken_clip_has_its_reason(miniature):
     assert reasons == {
         "v_Archery_g03_c02": "too short: 8 frames, a stack of flow needs 11",
         "v_YoYo_g03_c02": "truncated: 25 of 50 frames",
-        "v_YoYo_g04_c02": "undecodable video (Invalid data found when processing input)",
+        "v_YoYo_g04_c02": "undecodable file (Invalid data found when processing input)",
     }
 
 

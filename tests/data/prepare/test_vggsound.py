@@ -66,7 +66,7 @@ def test_the_command_tells_counts_and_reasons(prepared):
         "1 not usable: file is missing",
         "1 not usable: no audio track",
         "1 not usable: no video stream",
-        "1 not usable: undecodable audio",
+        "1 not usable: undecodable file",
         "1 not usable: unknown video codec",
     ]
 

@@ -61,11 +61,12 @@ def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
         with path.open("rb") as file:
             if file.read(len(POINTER)) == POINTER:
                 raise Broken("a git-lfs pointer instead of the file; run git lfs pull")
-    wave = media.waveform(sound, media.RATE, settings["seconds"])
-    return {
-        "audio": media.log_spectrogram(wave),
-        "video": media.frames(source, settings["frames"], settings["size"]),
-    }
+    with media.opened(sound) as heard, media.opened(source) as seen:
+        wave = media.waveform(heard, media.RATE, settings["seconds"])
+        return {
+            "audio": media.log_spectrogram(wave),
+            "video": media.frames(seen, settings["frames"], settings["size"]),
+        }
 
 
 def official(settings: dict[str, Any]) -> dict[str, int]:

@@ -2,29 +2,92 @@
 
 Which frames are taken, how they are cut and how sound is resampled depend on the clip alone, so a
 clip gives the same row whenever and wherever it is read. Every clip is decoded whole: seeking would
-be faster, and would not see that a file ends before it should.
+be faster, and would not see that a file ends before it should. A file is opened once for picture and
+sound: to look into its headers takes time too.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Literal
 
 import av
 import numpy as np
+from scipy import fft
 
 from umt_lib.data.prepare.store import Broken
 
 RATE, N_FFT, HOP = 16_000, 256, 128  # Hz, samples, samples: the usual ones for VGG-Sound
 FLOOR = 1e-7  # added to magnitudes before the logarithm
 SHORTEST = 1.0  # seconds of sound
+STRETCH = 32  # frames of sound, most of a second
+Kind = Literal["video", "audio"]
 LACKING = 0.1, 0.5  # share, seconds: less than the larger of them may be missing at the end
 
 
-def frames(path: Path, n: int, size: int) -> np.ndarray:
+class Clip:
+    """An open file, its packets (compressed: about a megabyte) sorted by stream."""
+
+    def __init__(self, container: av.container.InputContainer):
+        self.container = container
+        self.packets: dict[int, list[av.Packet]] = defaultdict(list)
+        for packet in container.demux():
+            self.packets[packet.stream_index].append(packet)
+
+    def stream(self, kind: Kind) -> av.stream.Stream:
+        """The first stream of a kind.
+
+        Raises:
+            Broken: there is none, or its codec is unknown.
+        """
+        streams = getattr(self.container.streams, kind)
+        if not streams:
+            raise Broken("no audio track" if kind == "audio" else "no video stream")
+        if streams[0].codec_context is None:
+            raise Broken(f"unknown {kind} codec")
+        return streams[0]
+
+    def seconds(self, kind: Kind) -> float:
+        """What the file says of the length of that stream; 0 if nothing."""
+        stream = self.stream(kind)
+        if stream.duration is not None:
+            return float(stream.duration * stream.time_base)
+        return (self.container.duration or 0) / av.time_base
+
+    def decoded(self, kind: Kind) -> Iterator[av.VideoFrame | av.AudioFrame]:
+        """The frames of that stream, decoded in this thread alone; once.
+
+        Raises:
+            Broken: see :meth:`stream`; or undecodable.
+        """
+        stream = self.stream(kind)
+        stream.codec_context.thread_count = 1  # every core has a process of its own
+        try:
+            for packet in self.packets[stream.index]:
+                yield from packet.decode()
+        except av.FFmpegError as error:
+            raise Broken(f"undecodable {kind} ({error.strerror})") from None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Clip]:
+    """The clip in a file.
+
+    Raises:
+        Broken: it is none, or truncated.
+    """
+    try:
+        with av.open(path) as container:
+            yield Clip(container)
+    except av.FFmpegError as error:
+        raise Broken(f"undecodable file ({error.strerror})") from None
+
+
+def frames(clip: Clip, n: int, size: int) -> np.ndarray:
     """(n, size, size, 3) uint8: what is on the screen in the middle of each n-th of the clip.
 
     The shorter side is scaled to ``size``, the middle of the longer one kept.
@@ -33,35 +96,32 @@ def frames(path: Path, n: int, size: int) -> np.ndarray:
         Broken: no video stream, unknown codec, zero frames, truncated, undecodable.
     """
     found: list[np.ndarray] = []
-    with opened(path, "video") as (container, stream):
-        length = _seconds(container, stream)
-        shown, first, last = None, 0.0, 0.0
-        for frame in container.decode(stream):
-            if shown is None:
-                first = frame.time or 0.0
-            last = (frame.time or 0.0) - first
-            while shown is not None and len(found) < n and last > (len(found) + 0.5) / n * length:
-                found.append(square(shown, size))
-            shown = frame
+    length = clip.seconds("video")
+    shown, first, last = None, 0.0, 0.0
+    for frame in clip.decoded("video"):
         if shown is None:
-            raise Broken("zero frames")
-        rate = float(stream.average_rate or 0)
-        _whole(last + (1 / rate if rate else 0.0), length, "video")
-        still = [square(shown, size)] * (n - len(found))
+            first = frame.time or 0.0
+        last = (frame.time or 0.0) - first
+        while shown is not None and len(found) < n and last > (len(found) + 0.5) / n * length:
+            found.append(square(shown, size))
+        shown = frame
+    if shown is None:
+        raise Broken("zero frames")
+    rate = float(clip.stream("video").average_rate or 0)
+    _whole(last + (1 / rate if rate else 0.0), length, "video")
+    still = [square(shown, size)] * (n - len(found))
     return np.stack(found + still)
 
 
-def waveform(path: Path, rate: int, seconds: float) -> np.ndarray:
+def waveform(clip: Clip, rate: int, seconds: float) -> np.ndarray:
     """(rate * seconds,) float32 in -1..1: the first ``seconds``, mono; shorter sound is repeated.
 
     Raises:
         Broken: no audio track, unknown codec, too short, truncated, undecodable.
     """
-    wanted = round(rate * seconds)
-    with opened(path, "audio") as (container, stream):
-        length = _seconds(container, stream)
-        decoded = _until(container.decode(stream), seconds + 1)
-        parts = [_mono(form, list(alike), rate) for form, alike in groupby(decoded, _form)]
+    wanted, length = round(rate * seconds), clip.seconds("audio")
+    decoded = _until(clip.decoded("audio"), seconds + 1)
+    parts = [_mono(form, alike, rate) for form, alike in groupby(decoded, _form)]
     have = sum(map(len, parts))
     if have < SHORTEST * rate:
         _whole(have / rate, length, "sound")
@@ -76,13 +136,16 @@ def _form(frame: av.AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-def _mono(form: tuple[str, str, int], alike: list[av.AudioFrame], rate: int) -> np.ndarray:
-    """Frames of one form, resampled at once: one by one that costs as much as decoding them."""
-    samples = np.concatenate([frame.to_ndarray() for frame in alike], axis=1)
-    whole = av.AudioFrame.from_ndarray(samples, form[0], form[1])
-    whole.sample_rate = form[2]
+def _mono(form: tuple[str, str, int], alike: Iterator[av.AudioFrame], rate: int) -> np.ndarray:
+    """Frames of one form, resampled a stretch at a time: one by one or all at once is slower."""
     resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-    parts = [part for frame in (whole, None) for part in resampler.resample(frame)]  # None flushes
+    parts: list[av.AudioFrame] = []
+    while stretch := list(islice(alike, STRETCH)):
+        samples = np.concatenate([frame.to_ndarray() for frame in stretch], axis=1)
+        whole = av.AudioFrame.from_ndarray(samples, form[0], form[1])
+        whole.sample_rate = form[2]
+        parts += resampler.resample(whole)
+    parts += resampler.resample(None)  # what is left in it
     return np.concatenate([part.to_ndarray()[0] for part in parts] or [np.empty(0, np.float32)])
 
 
@@ -93,37 +156,12 @@ def log_spectrogram(wave: np.ndarray) -> np.ndarray:
     """
     windows = np.lib.stride_tricks.sliding_window_view(wave, N_FFT)[::HOP]
     hann = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
-    return np.log(np.abs(np.fft.rfft(windows * hann)) + FLOOR).T.astype(np.float16)
+    return np.log(np.abs(fft.rfft(windows * hann)) + FLOOR).T.astype(np.float16)
 
 
 def spectrogram_shape(seconds: float) -> tuple[int, int]:
     """Shape of :func:`log_spectrogram` of ``seconds`` of sound at ``RATE``."""
     return N_FFT // 2 + 1, (round(RATE * seconds) - N_FFT) // HOP + 1
-
-
-@contextmanager
-def opened(
-    path: Path, kind: Literal["video", "audio"]
-) -> Iterator[tuple[av.container.InputContainer, av.stream.Stream]]:
-    """The container and its first stream of a kind, decoding in this thread alone."""
-    try:
-        with av.open(path) as container:
-            streams = getattr(container.streams, kind)
-            if not streams:
-                raise Broken("no audio track" if kind == "audio" else "no video stream")
-            if streams[0].codec_context is None:
-                raise Broken(f"unknown {kind} codec")
-            streams[0].codec_context.thread_count = 1  # every core has a process of its own
-            yield container, streams[0]
-    except av.FFmpegError as error:
-        raise Broken(f"undecodable {kind} ({error.strerror})") from None
-
-
-def _seconds(container: av.container.InputContainer, stream: av.stream.Stream) -> float:
-    """What the file says of its length; 0 if nothing."""
-    if stream.duration is not None:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
 
 
 def _whole(found: float, stated: float, what: str) -> None:

@@ -25,7 +25,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 import torch
@@ -94,8 +93,9 @@ def layout(settings: dict[str, Any]) -> Layout:
 
 def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
     """One clip; frames and stacks are those in the middle of equal parts of it."""
-    _check_whole(source)
-    rgb = media.frames(source, settings["frames"], settings["size"])
+    with media.opened(source) as clip:
+        _check_whole(clip)
+        rgb = media.frames(clip, settings["frames"], settings["size"])
     stacks = FLOWS[settings["flow"]](source, settings["stacks"], settings["size"])
     return {
         "rgb": rgb,
@@ -103,14 +103,13 @@ def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
     }
 
 
-def _check_whole(source: Path) -> None:
+def _check_whole(clip: media.Clip) -> None:
     """Refuse a file that holds fewer frames than its header says.
 
     Of a truncated .avi the decoder states a length to match the bytes that are there.
     """
-    with media.opened(source, "video") as (container, stream):
-        stated = stream.frames
-        there = sum(packet.size > 0 for packet in container.demux(stream))
+    stream = clip.stream("video")
+    stated, there = stream.frames, sum(packet.size > 0 for packet in clip.packets[stream.index])
     if there < WHOLE * stated:
         raise Broken(f"truncated: {there} of {stated} frames")
 
@@ -174,8 +173,8 @@ def estimated(network: torch.nn.Module, pictures: np.ndarray) -> np.ndarray:
 
 def _successive(source: Path, stacks: int, size: int) -> list[np.ndarray]:
     """``stacks`` arrays (DEPTH + 1, size, size, 3) uint8 RGB of successive frames."""
-    with media.opened(source, "video") as (container, stream):
-        shown: list[av.VideoFrame] = list(container.decode(stream))
+    with media.opened(source) as clip:
+        shown = list(clip.decoded("video"))
         return [
             np.stack([media.square(frame, size) for frame in shown[at : at + DEPTH + 1]])
             for at in starts(len(shown) - 1, stacks)

@@ -62,11 +62,12 @@ def layout(settings: dict[str, Any]) -> Layout:
 
 def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
     """One clip; the sound first, since a clip without it is found at once."""
-    wave = media.waveform(source, media.RATE, settings["seconds"])
-    return {
-        "audio": media.log_spectrogram(wave),
-        "video": media.frames(source, settings["frames"], settings["size"]),
-    }
+    with media.opened(source) as clip:
+        wave = media.waveform(clip, media.RATE, settings["seconds"])
+        return {
+            "audio": media.log_spectrogram(wave),
+            "video": media.frames(clip, settings["frames"], settings["size"]),
+        }
 
 
 def official(settings: dict[str, Any]) -> dict[str, int]:
