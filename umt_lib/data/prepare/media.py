@@ -2,8 +2,8 @@
 
 Which frames are taken, how they are cut and how sound is resampled depend on the clip alone, so a
 clip gives the same row whenever and wherever it is read. Every clip is decoded whole: seeking would
-be faster, and would not see that a file ends before it should. A file is opened once for picture and
-sound: to look into its headers takes time too.
+be faster, and would not see that a file ends before it should. A file is opened once for both: to
+look into its headers takes time too.
 """
 
 from __future__ import annotations
