@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from umt_lib.data.prepare.store import SPLITS, prepare
-from umt_lib.errors import StudyError
+from umt_lib.errors import StudyError, exit_status
 
 RECIPES = {  # modules with a RECIPE; imported when asked for, since they need more packages
     "vggsound": "umt_lib.data.prepare.vggsound",
@@ -31,55 +31,57 @@ SHOWN = 8  # reasons of quarantine in the summary
 
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit status (2 for a StudyError, 130 for Ctrl-C)."""
-    parser = argparse.ArgumentParser(
-        prog="python -m umt_lib.data.prepare", description=__doc__, add_help=False
+    return exit_status(lambda: _run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    name, recipe, given = _given(arguments)
+    settings = {key: getattr(given, key) for key in recipe.settings}
+    if given.download:
+        print(recipe.download(given.root, settings))
+    samples, classes = recipe.listed(given.root, settings)
+    manifest = prepare(
+        name,
+        samples,
+        classes,
+        recipe.layout(settings),
+        recipe.read,
+        settings,
+        given.out,
+        given.workers,
+        recipe.official(settings),
+        progress=sys.stderr.isatty(),
+        min_share=given.min_share,
     )
-    parser.add_argument("dataset", choices=RECIPES)
-    name = parser.parse_known_args(arguments)[0].dataset
-    parser.add_argument("-h", "--help", action="help")
-    try:
-        recipe = _recipe(name)
-        parser.add_argument("--root", type=Path, required=True, help="the folder of raw files")
-        parser.add_argument("--out", type=Path, required=True, help="the folder to prepare into")
-        parser.add_argument("--download", action="store_true", help="fetch what is still served")
-        parser.add_argument("--workers", type=_positive, default=os.cpu_count())
-        parser.add_argument(
-            "--min-share",
-            type=_share,
-            default=0.5,
-            help="fewer good samples are an error",
-        )
-        options = parser.add_argument_group(f"settings of {name}")
-        for key, default in recipe.settings.items():
-            options.add_argument(
-                f"--{key.replace('_', '-')}", type=type(default), default=default, help=f"{default}"
-            )
-        given = parser.parse_args(arguments)
-        settings = {key: getattr(given, key) for key in recipe.settings}
-        if given.download:
-            print(recipe.download(given.root, settings))
-        samples, classes = recipe.listed(given.root, settings)
-        manifest = prepare(
-            name,
-            samples,
-            classes,
-            recipe.layout(settings),
-            recipe.read,
-            settings,
-            given.out,
-            given.workers,
-            recipe.official(settings),
-            progress=sys.stderr.isatty(),
-            min_share=given.min_share,
-        )
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
     print(summary(manifest))
     return 0
+
+
+def _given(arguments: list[str] | None) -> tuple[str, Any, argparse.Namespace]:
+    """The data set's name, its recipe, and the options, which depend on it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m umt_lib.data.prepare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    parser.add_argument("dataset", choices=RECIPES, help="-h after it tells its settings")
+    name = parser.parse_known_args(arguments)[0].dataset
+    recipe = _recipe(name)
+    parser.add_argument("-h", "--help", action="help")
+    parser.add_argument("--root", type=Path, required=True, help="the folder of raw files")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to prepare into")
+    parser.add_argument("--download", action="store_true", help="fetch what is still served")
+    parser.add_argument("--workers", type=_positive, default=os.cpu_count())
+    parser.add_argument(
+        "--min-share", type=_share, default=0.5, help="fewer good samples are an error"
+    )
+    options = parser.add_argument_group(f"settings of {name}")
+    for key, default in recipe.settings.items():
+        options.add_argument(
+            f"--{key.replace('_', '-')}", type=type(default), default=default, help=f"{default}"
+        )
+    return name, recipe, parser.parse_args(arguments)
 
 
 def summary(manifest: dict[str, Any]) -> str:
