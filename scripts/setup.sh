@@ -20,7 +20,8 @@ if [ "$(cat .venv/packages 2>/dev/null)" != "$packages" ]; then
     [ -x .venv/bin/python ] || "$python" -m venv .venv
     [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet uv || true
     if [ -x .venv/bin/uv ]; then
-        .venv/bin/uv pip install --quiet --python .venv -e '.[all]' -c constraints.txt \
+        .venv/bin/uv pip install --quiet --python .venv --compile-bytecode \
+            -e '.[all]' -c constraints.txt \
             ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"}
     else
         echo "setup: uv cannot be had, pip takes some minutes more"

@@ -29,7 +29,13 @@ from umt_lib.errors import StudyError, exit_status
 from umt_lib.paths import results_dir, runs
 
 GPUS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
-PRELOAD = ("matplotlib.pyplot", "pandas", "umt_lib.engine", "umt_lib.experiment")
+PRELOAD = (
+    "matplotlib.pyplot",
+    "pandas",
+    "torch._dynamo",  # imported by the first optimiser, which costs more than a small experiment
+    "umt_lib.engine",
+    "umt_lib.experiment",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
