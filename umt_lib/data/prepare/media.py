@@ -25,8 +25,8 @@ RATE, N_FFT, HOP = 16_000, 256, 128  # Hz, samples, samples: the usual ones for 
 FLOOR = 1e-7  # added to magnitudes before the logarithm
 SHORTEST = 1.0  # seconds of sound
 STRETCH = 32  # frames of sound, most of a second
-Kind = Literal["video", "audio"]
 LACKING = 0.1, 0.5  # share, seconds: less than the larger of them may be missing at the end
+Kind = Literal["video", "audio"]
 
 
 class Clip:
