@@ -8,12 +8,15 @@ from umt_lib import machinery
 
 
 def test_a_row_for_every_number_that_was_measured(tmp_path):
-    measured = {"ratio": 5.434, "cores": 2}
+    measured = {"large_ratio": 0.923, "large_clip": "large", "cores": 2}
+    measured |= {"small_ratio": 0.876, "small_clip": "tiny"}
     measured["environment"] = {"device": "a processor"}
-    (tmp_path / "loader.json").write_text(json.dumps(measured))
-    *_, row = table = machinery.table(tmp_path).splitlines()
-    assert len(table) == 3
-    assert "| 5\N{MULTIPLICATION SIGN} | at least 3 | 2 cores, a processor |" in row
+    (tmp_path / "decode.json").write_text(json.dumps(measured))
+    *_, large, small = table = machinery.table(tmp_path).splitlines()
+    assert len(table) == 4
+    assert "| 0.92\N{MULTIPLICATION SIGN} | at least 0.8 | 2 cores, a processor |" in large
+    assert "clips (tiny) prepared" in small
+    assert "| 0.88\N{MULTIPLICATION SIGN} | at least 0.8 | 2 cores, a processor |" in small
 
 
 def test_every_number_is_shown_once_it_is_measured():

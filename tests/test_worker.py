@@ -163,6 +163,20 @@ def test_a_warm_child_tells_what_the_plain_way_tells(run, job):
     assert warm == list(map(kinds, code_cells(out)))
 
 
+def test_an_optimiser_in_a_warm_child_imports_no_more_of_torch(run):
+    done = run("""# %%
+import sys
+
+import torch
+
+before = set(sys.modules)
+torch.optim.SGD([torch.zeros(1, requires_grad=True)])
+more = [name for name in set(sys.modules) - before if name.startswith("torch")]
+assert not more, len(more)
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_client_s_folder_and_environment_reach_the_notebook(run, environment):
     done = run(f"# %%\nimport os\nassert os.environ['UMT_RUNS'] == {environment['UMT_RUNS']!r}\n")
     assert done.returncode == 0

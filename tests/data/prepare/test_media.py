@@ -81,6 +81,7 @@ FRAMES, WAVEFORM = ("frames", 3, 64), ("waveform", media.RATE, 2.0)
         (lambda p: write(p, video=None), FRAMES, "no video stream"),
         (lambda p: write(p.with_suffix(".mkv"), frames=0), FRAMES, "zero frames"),
         (lambda p: cut(write(p), 0.5), FRAMES, "undecodable file"),
+        (lambda p: cut(write(p), 0.5), WAVEFORM, "undecodable file"),
         (lambda p: cut(write(p), 0), FRAMES, "undecodable file"),
         (lambda p: cut(faststart(p), 0.6), FRAMES, "undecodable video"),
         (lambda p: write(p, seconds=0.5), WAVEFORM, "too short: less than 1 s of sound"),
