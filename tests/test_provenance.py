@@ -6,10 +6,10 @@ import ast
 
 import pytest
 
-from umt_lib import provenance
+from umt_lib import paths, provenance, publish
 from umt_lib.methods import METHODS
 from umt_lib.paths import ROOT
-from umt_lib.provenance import code_key, digest, imported, meaning, training_key
+from umt_lib.provenance import code_key, code_of, digest, imported, meaning, training_key
 
 SOURCE = '''"""Says what."""
 
@@ -76,6 +76,48 @@ def test_words_and_formatting_do_not_count(meant, old, new):
 def test_operators_constants_and_names_count(meant, old, new):
     assert old in SOURCE
     assert meant(SOURCE.replace(old, new)) != meant(SOURCE)
+
+
+def test_where_the_library_keeps_a_module_does_not_count_and_what_it_is_called_here_does(meant):
+    """A moved module leaves results current; another function under the old name does not."""
+    inside = "def f(x):\n    from umt_lib.{} import loss\n    return x\n"
+    text = "from umt_lib.{} import gain\n\n\n" + inside
+    assert meant(text.format("a", "b")) == meant(text.format("a.c", "d"))
+    assert meant(text.format("a", "b")) == meant("def f(x):\n    return x\n")
+    assert meant("from umt_lib.a import loss as gain\n") != meant("from umt_lib.a import gain\n")
+    for_types = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    {}\n"
+    assert meant(for_types.format("from a import B")) == meant(for_types.format("import c"))
+
+
+def test_moved_modules_have_the_digest_of_code_they_had(tmp_path):
+    """The set of meanings counts: neither paths nor how many modules mean the same."""
+    old, new = tmp_path / "metrics.py", tmp_path / "evaluation" / "intervals.py"
+    new.parent.mkdir()
+    for path in (old, new):
+        path.write_text(SOURCE)
+    assert code_of({old}) == code_of({new}) == code_of({old, new})
+    other = tmp_path / "other.py"
+    other.write_text(SOURCE.replace("rate = 0.5", "rate = 0.6"))
+    assert len({code_of({old}), code_of({other}), code_of({old, other})}) == 3
+
+
+def test_what_does_not_count_is_told_by_its_path(tmp_path, monkeypatch):
+    """A second report.py somewhere counts; every path named is a module that is there."""
+    assert all((ROOT / "umt_lib" / path).is_file() for path in provenance.OUTSIDE)
+    package = tmp_path / "umt_lib"
+    (package / "data").mkdir(parents=True)
+    for name in ("errors.py", "data/errors.py", "start.py"):
+        (package / name).write_text("")
+    lines = "from umt_lib.errors import A\nfrom umt_lib.data.errors import B\n"
+    (package / "start.py").write_text(lines)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    assert imported(package / "start.py") == (package / "data/errors.py",)
+
+
+def test_every_published_result_measured_what_publish_wrote_down():
+    """So a commit that renews digests of code, and leaves measured.csv, changed no number."""
+    written = (paths.PUBLISHED / "measured.csv").read_text(encoding="utf-8")
+    assert written == publish.measured(paths.PUBLISHED)
 
 
 def test_of_a_packages_index_the_functions_count_and_the_list_does_not(meant):

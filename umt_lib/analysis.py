@@ -12,7 +12,6 @@ provenance, and is current as long as parameters, code and needs are what they w
 from __future__ import annotations
 
 import argparse
-import hashlib
 import inspect
 import json
 import sys
@@ -32,6 +31,7 @@ from umt_lib.files import write_atomically
 from umt_lib.guide import check_data, check_map
 from umt_lib.map import measure, tradeoff
 from umt_lib.models import ENCODERS, HEADS
+from umt_lib.results import measured_digest
 from umt_lib.worker import tally
 
 ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {
@@ -119,7 +119,7 @@ def run(params: dict[str, Any], progress: bool = True) -> Analysed:
         StudyError: a needed result is missing, or what the analysis itself raises.
     """
     began = time.perf_counter()
-    needs = {name: _measured(paths.results_dir(), name) for name in params.get("needs", [])}
+    needs = {name: measured_digest(paths.results_dir(), name) for name in params.get("needs", [])}
     for name, found in needs.items():
         if not found:
             file = paths.PARAMS / f"{name}.yaml"
@@ -180,7 +180,7 @@ def stale(name: str, results: Path, params_dir: Path = paths.PARAMS) -> str:
         return "made with other params"
     if made.code != code_key(params):
         return "made by other code"
-    if made.needs != {need: _measured(results, need) for need in params.get("needs", [])}:
+    if made.needs != {need: measured_digest(results, need) for need in params.get("needs", [])}:
         return "made from other results"
     return ""
 
@@ -197,15 +197,6 @@ def code_files(params: dict[str, Any]) -> set[Path]:
     built = [inspect.getmodule(make) for make in (models.build, small, *HEADS.values())]
     starts = [inspect.getmodule(function), *built, inspect.getmodule(models.LateFusion)]
     return provenance.reached([Path(module.__file__) for module in starts])
-
-
-def _measured(results: Path, name: str) -> str:
-    """Digest of what ``name`` measured, "" where it has no whole result in ``results``."""
-    try:
-        whole = json.loads((results / f"{name}.json").read_bytes())
-        return hashlib.sha256(json.dumps(whole["measured"], sort_keys=True).encode()).hexdigest()
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
 
 
 def gather(params_dir: Path, published: Path, local: Path | None) -> list[AnalysisEntry]:

@@ -21,7 +21,7 @@ import yaml
 
 from umt_lib.at_hand import prepared
 from umt_lib.errors import StudyError
-from umt_lib.paths import EQUIVALENT, ROOT, results_dir, runs
+from umt_lib.paths import ROOT, results_dir, runs
 
 ESTIMATE = re.compile(r"an estimated (?P<hours>\d+) hours? and \d+ GB on one GPU")
 
@@ -104,7 +104,7 @@ def settle(params_dir: Path, which: str, began_with: str) -> None:
 
 def sources(params_dir: Path) -> str:
     """Digest of the library with its data, the params files and the versions of the packages."""
-    return _digest(ROOT / "umt_lib", EQUIVALENT, params_dir, ROOT / "constraints.txt")
+    return _digest(ROOT / "umt_lib", params_dir, ROOT / "constraints.txt")
 
 
 def _state(sources: str) -> str:

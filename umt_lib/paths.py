@@ -6,7 +6,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PARAMS = ROOT / "params"
 PUBLISHED = ROOT / "results"
-EQUIVALENT = PUBLISHED / "equivalent.csv"  # code shown to measure what earlier code did
 
 
 def runs() -> Path:

@@ -2,13 +2,13 @@
 
 A result is current if the parameters, the code and the data that made it are. Code counts as
 changed when its meaning may have: comments, docstrings and formatting do not count, nor does a
-module the experiment does not use (a new method leaves the results of all others current).
+module the experiment does not use (a new method leaves the results of all others current). Where a
+module lies does not count either: code that is moved, and is otherwise the same, keeps its results.
 """
 
 from __future__ import annotations
 
 import ast
-import csv
 import hashlib
 import importlib.metadata
 import inspect
@@ -27,7 +27,7 @@ from umt_lib.data import DATASETS, Splits, load
 from umt_lib.methods import METHODS
 from umt_lib.models import ENCODERS, HEADS
 from umt_lib.params import options
-from umt_lib.paths import EQUIVALENT, ROOT
+from umt_lib.paths import ROOT
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 
@@ -58,28 +58,8 @@ def code_files(params: dict[str, Any]) -> set[Path]:
 
 
 def code_of(files: set[Path]) -> str:
-    """Digest of what these modules mean, or stand for."""
-    meanings = [(str(file.relative_to(ROOT)), stands_for(file)) for file in files]
-    return digest(sorted(pair for pair in meanings if pair[1]))
-
-
-def stands_for(file: Path) -> str:
-    """Digest of the meaning a module's results were made by, "" for a module there was not then.
-
-    That is its own meaning, or an earlier one that :mod:`umt_lib.equivalent` has shown to give the
-    same numbers.
-    """
-    module, now = str(file.relative_to(ROOT)), meaning(file)
-    return equivalents().get((module, now), now)
-
-
-@cache
-def equivalents() -> dict[tuple[str, str], str]:
-    """{(module, digest of its meaning): digest of the earlier one it stands for}."""
-    if not EQUIVALENT.exists():
-        return {}
-    with EQUIVALENT.open(encoding="utf-8", newline="") as file:
-        return {(row["module"], row["now"]): row["before"] for row in csv.DictReader(file)}
+    """Digest of the set of what these modules mean, wherever they lie."""
+    return digest(sorted({meaning(file) for file in files}))
 
 
 def reached(starts: list[Path]) -> set[Path]:
@@ -142,21 +122,43 @@ def training_key(
 
 @cache
 def meaning(file: Path) -> str:
-    """Digest of a module's syntax tree without docstrings and ``picture``: they decide nothing.
+    """Digest of a module's syntax tree without what decides nothing.
 
-    Of a package's index only the functions: what it lists counts where it is used.
+    That is: docstrings, ``picture``, and where the other modules of umt_lib lie (names that they
+    are given here do count). Of a package's index only the functions count: what it lists counts
+    where it is used.
     """
     tree = ast.parse(file.read_text(encoding="utf-8"))
     if file.name == "__init__.py":
         tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     for node in ast.walk(tree):
+        for block in ("body", "orelse", "finalbody"):
+            if isinstance(statements := getattr(node, block, None), list):
+                setattr(node, block, [s for part in statements for s in _counted(part)])
         body = getattr(node, "body", None)
-        if isinstance(body, list):
-            body = node.body = [n for n in body if getattr(n, "name", "") != "picture"]
         first = body[0] if isinstance(body, list) and body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
             node.body = body[1:]
     return hashlib.sha256(_written(tree).encode()).hexdigest()
+
+
+def _counted(statement: ast.AST) -> list[ast.AST]:
+    """The statement, nothing, or for an import from umt_lib the names that it gives anew."""
+    if _is_for_types(statement) or getattr(statement, "name", "") == "picture":
+        return []
+    if not _is_ours(statement):
+        return [statement]
+    return [alias for alias in statement.names if alias.asname]
+
+
+def _is_ours(node: ast.AST) -> bool:
+    """Whether this is ``from umt_lib... import``, the one form in which umt_lib imports itself."""
+    return isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "umt_lib"
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    """Whether this is ``if TYPE_CHECKING:``, which never runs."""
+    return isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
 
 
 def _written(node: Any) -> str:
@@ -178,22 +180,34 @@ def _written(node: Any) -> str:
     return f"{type(node).__name__}({', '.join(fields)})"
 
 
-# Modules whose words change and numbers do not: sentences, paths, the files' outside, the guide's
-# page, this one.
-OUTSIDE = {"errors", "paths", "files", "params", "provenance", "results", "report"}
+# Modules, by their path in umt_lib, whose words change and numbers do not: sentences, paths, the
+# files' outside, the guide's page, this one.
+OUTSIDE = (
+    "errors.py",
+    "files.py",
+    "guide/report.py",
+    "params.py",
+    "paths.py",
+    "provenance.py",
+    "results.py",
+)
 
 
 @cache
 def imported(file: Path) -> tuple[Path, ...]:
     """The umt_lib modules ``file`` imports; packages' indexes are passed through, not followed."""
-    found = []
     if file.name == "__init__.py":
         return ()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("umt_lib"):
+    outside = {ROOT / "umt_lib" / path for path in OUTSIDE}
+    found, waiting = [], [ast.parse(file.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if _is_ours(node):
             base = ROOT / node.module.replace(".", "/")
             names = [base.with_suffix(".py"), *(base / f"{alias.name}.py" for alias in node.names)]
-            found += [path for path in names if path.is_file() and path.stem not in OUTSIDE]
+            found += [path for path in names if path.is_file() and path not in outside]
+        elif not _is_for_types(node):
+            waiting += ast.iter_child_nodes(node)
     return tuple(found)
 
 

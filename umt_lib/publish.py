@@ -29,10 +29,23 @@ def publish(params_dir: Path, local: Path, published: Path) -> tuple[list[str], 
     return current, {name: reason for name, reason in reasons.items() if reason}
 
 
+def measured(published: Path) -> str:
+    """CSV: the digest of what each published result measured.
+
+    So a commit that renews the digests of code in results, because code moved, can be seen to
+    change no number: this file stays as it is.
+    """
+    files = [*published.glob("*.json"), *published.glob("analyses/*.json")]
+    names = sorted(file.relative_to(published).with_suffix("").as_posix() for file in files)
+    rows = [f"{name},{results.measured_digest(published, name)}" for name in names]
+    return "\n".join(["name,sha256", *rows]) + "\n"
+
+
 def main() -> int:
     """The command; exit status 1 when a result that is here was left out, 2 for a StudyError."""
     try:
         copied, refused = publish(paths.PARAMS, paths.results_dir(), paths.PUBLISHED)
+        write_atomically(paths.PUBLISHED / "measured.csv", measured(paths.PUBLISHED).encode())
     except StudyError as error:
         print(error, file=sys.stderr)
         return 2

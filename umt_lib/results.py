@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -122,6 +123,18 @@ def load(path: str | Path) -> Result:
             f"{path}: not a whole results file ({at + ': ' if at else ''}{error['msg']}); "
             f"delete it and run its experiment again"
         ) from None
+
+
+def measured_digest(folder: Path, name: str) -> str:
+    """Digest of what ``folder/<name>.json`` measured, "" where there is no whole result.
+
+    Of an experiment or, with ``analyses/<name>``, of an analysis.
+    """
+    try:
+        measured = json.loads((folder / f"{name}.json").read_bytes())["measured"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()
 
 
 def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
