@@ -14,26 +14,26 @@ setup: ## make the environment in .venv (PYTHON=python3.12, TORCH_BACKEND=cpu ar
 	@PYTHON="$(PYTHON)" TORCH_BACKEND="$(TORCH_BACKEND)" sh scripts/setup.sh
 
 study: setup ## run the default experiments on this machine, then build the book
-	@$(BIN)/python -m umt_lib.worker serve -- $(BIN)/snakemake --profile profiles/local
+	@$(BIN)/python -m umt_lib.study.pipeline.notebook_server serve -- $(BIN)/snakemake --profile profiles/local
 
 study-full: setup ## the same with every experiment whose data is here: hours on two cores
-	@$(BIN)/python -m umt_lib.worker serve -- $(BIN)/snakemake --profile profiles/local \
+	@$(BIN)/python -m umt_lib.study.pipeline.notebook_server serve -- $(BIN)/snakemake --profile profiles/local \
 		--config study=full
 
 test: setup ## run the tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 book: setup ## build the book from the published results; trains nothing
-	@$(BIN)/python -m umt_lib.book --published
+	@$(BIN)/python -m umt_lib book --published
 
 smoke: setup ## run every experiment whose data is here for one epoch, to prove that all run
-	@$(BIN)/python -m umt_lib.smoke
+	@$(BIN)/python -m umt_lib smoke
 
 lab: setup ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks
 
 publish: setup ## copy this machine's complete, current results to results/, renew the README
-	@$(BIN)/python -m umt_lib.publish && $(BIN)/python -m umt_lib.book --readme
+	@$(BIN)/python -m umt_lib publish && $(BIN)/python -m umt_lib book --readme
 
 constraints: setup ## pin today's newest versions of all dependencies (torch: see Makefile)
 	@printf '%s\n' $(TORCH) | $(BIN)/uv pip compile pyproject.toml - --all-extras --universal \

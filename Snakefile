@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from umt_lib.errors import StudyError
-from umt_lib.graph import hours, mark, sources, wanted
+from umt_lib.study.pipeline.run_graph import hours, mark, sources, wanted
 from umt_lib.paths import ROOT, runs
 
 RUNS = runs().relative_to(ROOT) if runs().is_relative_to(ROOT) else runs()
@@ -66,7 +66,7 @@ rule book:  # made of nothing but current results; asked for every time, it know
     input:
         ancient(expand(RESULT, name=WANTED)),
     shell:
-        "{sys.executable} -m umt_lib.graph {PARAMS} {WHICH} {SOURCES} && {sys.executable} -m umt_lib.book"
+        "{sys.executable} -m umt_lib.study.pipeline.run_graph {PARAMS} {WHICH} {SOURCES} && {sys.executable} -m umt_lib book"
 
 
 rule experiments:
@@ -88,7 +88,7 @@ rule experiment:
         mem_mb=lambda wildcards: 16000 if long(wildcards) else 2000,
         runtime=lambda wildcards: 90 * long(wildcards) or 60,  # minutes: estimates are rough
     shell:
-        "{sys.executable} -m umt_lib.worker run notebooks/experiment.py {log}"
+        "{sys.executable} -m umt_lib.study.pipeline.notebook_server run notebooks/experiment.py {log}"
         " -f {PARAMS}/{wildcards.name}.yaml"
 
 
@@ -104,7 +104,7 @@ rule analysis:
         mem_mb=2000,
         runtime=30,  # minutes
     shell:
-        "{sys.executable} -m umt_lib.analysis {PARAMS}/analyses/{wildcards.name}.yaml"
+        "{sys.executable} -m umt_lib analyse {PARAMS}/analyses/{wildcards.name}.yaml"
 
 
 onerror:

@@ -29,7 +29,7 @@ import torch
 
 from umt_lib.data.prepare.store import Sample, prepare
 from umt_lib.data.prepare.vggsound import RECIPE
-from umt_lib.provenance import environment
+from umt_lib.study.experiments.provenance import environment
 
 FPS, RATE, SECONDS, DIFFERENT = 25, 44_100, 10, 4
 SIZES = {"large": (640, 360), "small": (340, 256)}

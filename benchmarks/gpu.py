@@ -40,10 +40,10 @@ from torchvision.transforms import v2 as transforms
 
 from umt_lib import models
 from umt_lib.data import Splits
-from umt_lib.data.base import Batch
-from umt_lib.feeding import batches
+from umt_lib.data.loader import batches
+from umt_lib.data.splits import Batch
 from umt_lib.methods import METHODS
-from umt_lib.provenance import environment
+from umt_lib.study.experiments.provenance import environment
 
 WARM = 12  # steps that are not timed: allocation, choice of algorithms, threads that start
 MATRIX = 8192

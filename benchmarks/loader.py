@@ -25,11 +25,11 @@ import torch
 
 from umt_lib import models
 from umt_lib.data import Splits, load
+from umt_lib.data.loader import batches
 from umt_lib.data.prepare.store import Sample, prepare
 from umt_lib.data.prepare.vggsound import RECIPE
-from umt_lib.feeding import batches
 from umt_lib.methods import METHODS
-from umt_lib.provenance import environment
+from umt_lib.study.experiments.provenance import environment
 
 CLASSES = 4
 WARM = 2  # steps and batches that are not timed

@@ -22,13 +22,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from umt_lib.at_hand import at_hand
-from umt_lib.experiment import Experiment
-from umt_lib.feeding import batches
+from umt_lib.data.availability import at_hand
+from umt_lib.data.loader import batches
 from umt_lib.methods import METHODS, Setting
-from umt_lib.params import options, read
 from umt_lib.paths import PARAMS
-from umt_lib.provenance import environment
+from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.study.experiments.params import options, read
+from umt_lib.study.experiments.provenance import environment
 
 # What encoders must do in a step: forward 1, backward 2. Methods not named here do what joint does.
 LEAST = {

@@ -19,17 +19,17 @@ from pathlib import Path
 
 import torch
 
-from umt_lib.at_hand import at_hand
-from umt_lib.params import read
+from umt_lib.data.availability import at_hand
 from umt_lib.paths import PARAMS
-from umt_lib.provenance import environment
+from umt_lib.study.experiments.params import read
+from umt_lib.study.experiments.provenance import environment
 
 SHORT = ["--set", "training.epochs=1", "--set", "training.probe_every=1", "--set", "seeds=[0]"]
 
 
 def peak(path: Path, runs: str) -> float:
     """MB of resident memory at the most; the child's status must be 0."""
-    command = [sys.executable, "-m", "umt_lib.experiment", str(path), *SHORT]
+    command = [sys.executable, "-m", "umt_lib.study.experiments.experiment", str(path), *SHORT]
     environment = {**os.environ, "UMT_RUNS": runs, "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 from umt_lib.paths import ROOT, results_dir, runs
-from umt_lib.provenance import environment
+from umt_lib.study.experiments.provenance import environment
 
 
 def timed(verb: str) -> tuple[float, float]:

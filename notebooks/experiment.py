@@ -23,10 +23,10 @@ import inspect
 import pandas as pd
 from IPython.display import Markdown
 
-from umt_lib import plots
 from umt_lib.data import DATASETS
-from umt_lib.experiment import Experiment
-from umt_lib.metrics import t_interval
+from umt_lib.evaluation.intervals import t_interval
+from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.study.report import figures
 
 known = {*globals(), "known"}
 
@@ -77,7 +77,7 @@ table = pd.DataFrame(
 table.round(1)
 
 # %%
-plots.curves(result)
+figures.curves(result)
 
 # %% [markdown]
 # ## Is anyone lazy?
@@ -87,7 +87,7 @@ plots.curves(result)
 # learning. How far it stays behind an encoder trained alone is in the book.
 
 # %%
-plots.saturation(result)
+figures.saturation(result)
 
 # %%
 mean, low, high, n = t_interval(result.accuracy)

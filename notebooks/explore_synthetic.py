@@ -23,10 +23,10 @@ import pandas as pd
 import torch
 from IPython.display import display
 
-from umt_lib.map import reading, runs
-from umt_lib.map.grid import Cell, grid
-from umt_lib.metrics import t_interval
-from umt_lib.plots import dots
+from umt_lib.evaluation.intervals import t_interval
+from umt_lib.study.analyses.regime_map import methods, summary
+from umt_lib.study.analyses.regime_map.grid import Cell, grid
+from umt_lib.study.report.figures import dots
 
 torch.set_num_threads(1)
 
@@ -46,19 +46,19 @@ METHODS = {"UME": "ume", "joint": "joint", "UMT": "umt", "frozen": "unimodal"}
 
 def measured(*places):
     """Cells of one sample size, as a map."""
-    scores = runs.measure(grid(dataset), places, seeds)
+    scores = methods.measure(grid(dataset), places, seeds)
     records = [
         {**place._asdict(), "bayes": place.bayes, **found}
         for place, found in zip(places, scores, strict=True)
     ]
-    return reading.read({"dataset": dataset, "n_train": places[0].n_train, "cells": records})
+    return summary.read({"dataset": dataset, "n_train": places[0].n_train, "cells": records})
 
 
 def show(**place):
     found = measured(Cell(**place))
     rows = [
         (name, METHODS[name.split()[0]], "MLP" not in name, t_interval(found.accuracy[name][0]))
-        for name in reading.STRATEGIES
+        for name in summary.STRATEGIES
     ]
     best = ", ".join(f"{100 * value[0]:.1f} {name}" for name, value in found.bayes.items())
     display(dots({f"best possible: {best}": rows}, "test accuracy (%)"))
@@ -85,7 +85,7 @@ _ = ipywidgets.interact(
 strengths = (0.0, 0.25, 0.5, 0.75, 1.0)
 line = measured(*(Cell(0.4, paired, 0.0, 1024) for paired in strengths))
 gaps = {
-    f"{a} minus {b}": 100 * reading.gap(line, a, b)[0]
+    f"{a} minus {b}": 100 * summary.gap(line, a, b)[0]
     for a, b in (("joint (MLP)", "UME"), ("UMT (MLP)", "UME"), ("frozen (linear)", "UME"))
 }
 pd.DataFrame(gaps, index=pd.Index(strengths, name="paired strength")).T.round(1)

@@ -26,7 +26,8 @@ import pandas as pd
 from IPython.display import Markdown
 from sklearn.datasets import load_digits
 
-from umt_lib.guide import loading, recommend, report
+from umt_lib.guide import recommend, report
+from umt_lib.study.analyses.guide_check.features import load
 
 # %% [markdown]
 # ## The parameters
@@ -54,7 +55,7 @@ if not source:
     n = len(digits.target)
     np.savez(saved, left=left.reshape(n, -1), right=right.reshape(n, -1), labels=digits.target)
     source = str(saved)
-given = loading.load(source, seed)
+given = load(source, seed)
 {m: x.shape for m, x in given.features.items()} | {"labels": given.labels.shape}
 
 # %% [markdown]

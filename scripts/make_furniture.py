@@ -10,7 +10,7 @@ furniture.npz, furniture_models.csv and FURNITURE_LICENCES.md: the same bytes fr
     python scripts/make_furniture.py package/usr/share/sweethome3d/furniture --meshes DIR
 
 writes the labelled models instead, as DIR/<library>/<model>.off, for
-``python -m umt_lib.data.prepare furniture224``.
+``umt prepare furniture224``.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ import trimesh
 import yaml
 from tqdm import tqdm
 
-from umt_lib.data.base import Split, holdout
 from umt_lib.data.render import render
+from umt_lib.data.splits import Split, holdout
 from umt_lib.errors import StudyError
 
 HERE = Path(__file__).parent

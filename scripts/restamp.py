@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from umt_lib import analysis, params, paths, provenance, results
+from umt_lib import paths
+from umt_lib.study.analyses import analysis
+from umt_lib.study.experiments import params, provenance, results
 
 
 def restamped(name: str, content: bytes, params_dir: Path = paths.PARAMS) -> bytes:

@@ -47,7 +47,7 @@ def params() -> dict[str, Any]:
 @pytest.fixture
 def trained_teachers(params: dict[str, Any]) -> dict[str, str]:
     """{modality: experiment} after the uni-modal experiments of ``params`` have run."""
-    from umt_lib.experiment import Experiment
+    from umt_lib.study.experiments.experiment import Experiment
 
     names = {}
     for modality in params["encoders"]:

@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 import yaml
-from run_graph import SERVE, SNAKEMAKE
+from commands import SERVE, SNAKEMAKE
 
-from umt_lib import params, results
-from umt_lib.experiment import Experiment
 from umt_lib.paths import PARAMS, ROOT, results_dir
-from umt_lib.smoke import shorten
+from umt_lib.study.experiments import params, results
+from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.study.pipeline.smoke import shorten
 
 
 def shortened(

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
-from umt_lib import experiment, results
-from umt_lib.engine import execute
 from umt_lib.errors import StudyError
-from umt_lib.experiment import Experiment
+from umt_lib.study.experiments import experiment, results
+from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.study.pipeline.notebook_engine import execute
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 import torch
 from tiny import Bench, jitter, method, same
 
-from umt_lib.data.base import Split
+from umt_lib.data.loader import batches
+from umt_lib.data.splits import Split
 from umt_lib.errors import StudyError
-from umt_lib.feeding import batches
 from umt_lib.methods import METHODS, Joint
 from umt_lib.training import Training, _rate, fit
 

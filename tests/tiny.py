@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from umt_lib import models
-from umt_lib.data.base import Augment, Batch, Rows, Split, Splits
-from umt_lib.inference import outputs
+from umt_lib.data.splits import Augment, Batch, Rows, Split, Splits
 from umt_lib.methods import METHODS, Method, Setting
+from umt_lib.models.inference import outputs
 from umt_lib.training import Progress, Training, fit
 
 CLASSES = 3
@@ -64,7 +64,7 @@ class Bench:
     def make(
         self, modalities: tuple[str, ...] | None = None, auxiliary: bool = False
     ) -> models.LateFusion:
-        """A fresh model, as :meth:`umt_lib.experiment.Experiment.make` gives it."""
+        """A fresh model, as ``Experiment.make`` gives it."""
         return models.build(
             {m: ENCODERS[self.encoder] for m in modalities or self.modalities},
             {"name": self.head},

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from umt_lib import results
-from umt_lib.experiment import Experiment
-from umt_lib.study import Study, gather
+from umt_lib.study.experiments import results
+from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.study.pipeline.collection import Study, gather
 
 BASE = {
     "dataset": {

@@ -1,21 +1,42 @@
 """umt_lib: when should multi-modal models learn together?
 
-Data flows one way:
-
-    params/*.yaml -> experiment -> data -> models -> methods -> training -> results/*.json -> book
+The library, each package importing only from those above it:
 
 ``data``        the data sets: three checked splits of named modalities each
 ``models``      encoders, fusion heads, and late fusion, which joins them
+``evaluation``  accuracy, intervals, linear probes, interactions between modalities
 ``methods``     one file per training method: a few hooks around one loop
-``training``    fit(), that loop;  ``parallel``  in several processes
-``inference``   features and predictions of a whole split
-``metrics``     accuracy, intervals;  ``probes``  what an encoder's features are worth
-``experiment``  one params file, all seeds: train, choose on validation, test once, write
-``analysis``    a question asked of many trainings at once: the ``map``, the guide's
-``interactions``  paired features in a trained model;  ``diagnosis``  on the data sets
-``guide``       UME, UMT or interactions? for anyone's features
-``params``      params files held to the constructors they name
-``checkpoints`` models and unfinished trainings on disk;  ``files``  nothing half-written
-``results``     what an experiment measured;  ``provenance``  and what it was made from
-``plots``       the book's figures;  ``book``  the book;  ``worker``  warm notebook workers
+``training``    fit(), that loop
+``guide``       UME, UMT or joint training? for anyone's features
+``study``       the machinery of this study: params/*.yaml -> results/*.json -> book
+
+What most users need is here by name: ``recommend``, ``METHODS``, ``DATASETS``, ``LateFusion``,
+``fit`` and ``results``. Each is imported when it is first used.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PUBLIC = {  # name: (module, attribute; None for the module itself)
+    "recommend": ("umt_lib.guide", "recommend"),
+    "METHODS": ("umt_lib.methods", "METHODS"),
+    "DATASETS": ("umt_lib.data", "DATASETS"),
+    "LateFusion": ("umt_lib.models", "LateFusion"),
+    "fit": ("umt_lib.training", "fit"),
+    "results": ("umt_lib.study.experiments.results", None),
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'umt_lib' has no attribute {name!r}")
+    module, attribute = _PUBLIC[name]
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

@@ -17,13 +17,14 @@ import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
 
-from umt_lib import metrics, parallel
-from umt_lib.data.base import Split, Splits
+from umt_lib import distributed
+from umt_lib.data.loader import batches
+from umt_lib.data.splits import Split, Splits
 from umt_lib.errors import StudyError
-from umt_lib.feeding import batches
-from umt_lib.inference import outputs
+from umt_lib.evaluation import metrics
+from umt_lib.evaluation.probes import linear_probe
 from umt_lib.methods.base import Method
-from umt_lib.probes import linear_probe
+from umt_lib.models.inference import outputs
 
 GLIMPSE = 500  # training samples the curves and the probes along the way look at, the same always
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -133,7 +134,7 @@ def fit(
             method.step(model, optimizer, batch) * len(batch.y)
             for batch in batches(splits, train, training.batch_size, seed, epoch, training.workers)
         ]
-        parallel.agree(model)
+        distributed.agree(model)
         loss = torch.stack(losses).sum().item() / len(train)
         if not np.isfinite(loss):
             raise StudyError(

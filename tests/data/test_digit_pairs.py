@@ -4,7 +4,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from umt_lib.data import digit_pairs
-from umt_lib.data.base import check
+from umt_lib.data.splits import check
 from umt_lib.errors import StudyError
 
 PARTS = ("train", "validation", "test")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from umt_lib.data import furniture
-from umt_lib.data.base import check
+from umt_lib.data.splits import check
 from umt_lib.errors import StudyError
 
 PARTS = ("train", "validation", "test")

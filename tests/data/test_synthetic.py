@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from umt_lib.data import synthetic
-from umt_lib.data.base import check
+from umt_lib.data.splits import check
 from umt_lib.data.synthetic import WIDTH, bayes, best_accuracy, draw
 from umt_lib.errors import StudyError
 

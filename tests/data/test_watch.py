@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from umt_lib.data import watch
-from umt_lib.data.base import check
+from umt_lib.data.splits import check
 from umt_lib.errors import StudyError
 
 

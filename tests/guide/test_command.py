@@ -14,8 +14,7 @@ import guide_cases as cases
 import numpy as np
 import pytest
 
-from umt_lib.guide import __main__ as command
-from umt_lib.guide import recommend
+from umt_lib.guide import command, recommend
 
 COMMAND = [sys.executable, "-m", "umt_lib.guide"]
 

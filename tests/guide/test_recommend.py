@@ -12,7 +12,7 @@ import pytest
 
 from umt_lib.errors import StudyError
 from umt_lib.guide import VERDICTS, Recommendation, evidence, recommend
-from umt_lib.guide.inputs import checked
+from umt_lib.guide.checks import checked
 from umt_lib.guide.recommend import widened
 
 MADE = {

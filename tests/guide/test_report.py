@@ -8,10 +8,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from umt_lib.evaluation.intervals import Interval
 from umt_lib.guide import cautions, report
-from umt_lib.guide.decide import GAINS, VERDICTS, Measure, Recommendation
 from umt_lib.guide.evidence import ADDITIVE, BEST, LINEAR, MEAN, PAIRS
-from umt_lib.metrics import Interval
+from umt_lib.guide.recommendation import VERDICTS, Measure, Recommendation
+from umt_lib.guide.verdict import GAINS
 
 DATA = {
     "source": "mine.npz",
@@ -50,7 +51,7 @@ def found() -> Recommendation:
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_it_holds_verdict_reason_advice_and_both_rules(found, verdict):
-    page = replace(found, verdict=verdict).report()
+    page = report.page(replace(found, verdict=verdict))
     for part in (verdict, "Because nothing gains.", "The paper's rule says", "mine.npz"):
         assert part in page
     assert report.ADVICE[verdict] in page.replace("&#x27;", "'")
@@ -69,7 +70,7 @@ def test_it_needs_nothing_else(found):
             assert tag not in ("script", "link", "iframe", "img")
 
     links = Links()
-    page = found.report()
+    page = report.page(found)
     links.feed(page)
     assert links.found == ()
     assert not re.search(r"url\((?!#)", page)
@@ -77,7 +78,7 @@ def test_it_needs_nothing_else(found):
 
 
 def test_the_same_evidence_gives_the_same_bytes(found):
-    assert found.report() == found.report()
+    assert report.page(found) == report.page(found)
 
 
 @pytest.mark.parametrize("name", ["<b>&", "a$b$", r"$\nothing{$", "音声", "a_b^c"])
@@ -87,7 +88,7 @@ def test_names_in_any_script_are_shown_as_they_are(found, name):
         competitors={f"{name} alone": measure(0.7), **found.competitors},
         data={**DATA, "modalities": {name: 3, "video": 5}, "source": f"{name}.npz"},
     )
-    page = named.report()
+    page = report.page(named)
     assert "<b>" not in page
     escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert page.count(escaped) >= 4  # source, modality, picture, table

@@ -8,8 +8,8 @@ import pytest
 import torch
 from tiny import CLASSES, Bench, copied, jitter, method, same
 
-from umt_lib import metrics
-from umt_lib.data.base import Split
+from umt_lib.data.splits import Split
+from umt_lib.evaluation import metrics
 from umt_lib.methods import HOOKS, METHODS, Method, hooks
 
 every_method = pytest.mark.parametrize("name", METHODS)

@@ -7,9 +7,9 @@ import torch
 from tiny import CLASSES, Bench, method, same
 from torch.nn.functional import cross_entropy
 
-from umt_lib.balance import ratios
-from umt_lib.inference import outputs
+from umt_lib.methods.common import ratios
 from umt_lib.methods.pmr import moved
+from umt_lib.models.inference import outputs
 
 
 def test_strength_0_is_joint_training():

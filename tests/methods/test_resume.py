@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tiny import Bench, method, same
 
-from umt_lib.checkpoints import load_state, save_state
+from umt_lib.study.experiments.checkpoints import load_state, save_state
 
 
 class Stop(Exception):

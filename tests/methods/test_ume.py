@@ -6,9 +6,9 @@ import torch
 from tiny import Bench, method, same
 from torch.nn.functional import cross_entropy, one_hot
 
-from umt_lib.inference import outputs
-from umt_lib.methods.ume import fit_weights
+from umt_lib.evaluation.ensemble_weights import fit_weights
 from umt_lib.models import Output
+from umt_lib.models.inference import outputs
 
 A = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
 B = torch.tensor([[0.1, 0.5, 0.4], [0.3, 0.3, 0.4]])

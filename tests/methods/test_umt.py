@@ -5,7 +5,7 @@ import torch
 from tiny import Bench, jitter, method
 from torch.nn.functional import mse_loss
 
-from umt_lib.inference import outputs
+from umt_lib.models.inference import outputs
 
 
 @pytest.mark.parametrize("encoder", ["mlp", "series-cnn"])

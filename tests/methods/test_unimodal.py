@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from tiny import Bench, method, same
 
-from umt_lib.data.base import Split
+from umt_lib.data.splits import Split
 
 
 def only(split: Split, modality: str) -> Split:

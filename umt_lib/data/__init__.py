@@ -15,7 +15,7 @@ from umt_lib.data import (
     vggsound,
     watch,
 )
-from umt_lib.data.base import Split, Splits, check
+from umt_lib.data.splits import Split, Splits, check
 from umt_lib.errors import StudyError, nearest
 
 DATASETS: dict[str, Callable[..., Splits]] = {
@@ -34,7 +34,7 @@ DATASETS: dict[str, Callable[..., Splits]] = {
 
 
 def load(name: str, **options) -> Splits:
-    """Load a data set by name, checked (see :func:`umt_lib.data.base.check`).
+    """Load a data set by name, checked (see :func:`umt_lib.data.splits.check`).
 
     Raises:
         StudyError: an unknown name, a missing or broken file, or data that fails the checks.

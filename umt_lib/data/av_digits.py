@@ -28,8 +28,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from umt_lib.data import downloads
-from umt_lib.data.base import SPLIT_SEED, Split, Splits, holdout
 from umt_lib.data.downloads import find, package
+from umt_lib.data.splits import SPLIT_SEED, Split, Splits, holdout
 from umt_lib.errors import StudyError, nearest
 
 Cut = Literal["speaker", "index"]

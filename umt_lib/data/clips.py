@@ -13,9 +13,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.base import Rows, Splits
+from umt_lib.data.memory_mapped import room
 from umt_lib.data.prepare import prepared
-from umt_lib.data.stored import room
+from umt_lib.data.splits import Rows, Splits
 
 SHARE = 7 / 8  # of 256 pixels: 224
 

@@ -19,7 +19,7 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
-from umt_lib.data.base import Split, Splits
+from umt_lib.data.splits import Split, Splits
 from umt_lib.data.synthetic import draw, generators
 from umt_lib.errors import StudyError
 

@@ -13,8 +13,15 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
 
 from umt_lib.errors import StudyError
+
+if TYPE_CHECKING:
+    import torchvision
 
 VARIABLE = "UMT_DATA"
 
@@ -78,4 +85,21 @@ def package(name: str, who: str) -> ModuleType:
         raise StudyError(
             f"{who}: the package {name} is not installed; install the packages for sound and video "
             f"with: pip install -e '.[media]'"
+        ) from None
+
+
+def published(weights: torchvision.models.WeightsEnum, otherwise: str) -> dict[str, Tensor]:
+    """Weights of torchvision's, from torch's cache or, the first time, from the web.
+
+    Raises:
+        StudyError: they cannot be downloaded or are damaged; ends with "or" and ``otherwise``.
+    """
+    try:
+        return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        name, cache = weights.url.rsplit("/", 1)[1], f"{torch.hub.get_dir()}/checkpoints"
+        raise StudyError(
+            f"weights {name} cannot be had ({' '.join(str(error).split())}); download "
+            f"{weights.url} on a machine with internet and put it into {cache}, in place of what "
+            f"may be there, or {otherwise}"
         ) from None

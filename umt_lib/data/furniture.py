@@ -19,7 +19,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.base import Split, Splits
+from umt_lib.data.splits import Split, Splits
 from umt_lib.errors import StudyError
 
 ARCHIVE = Path(__file__).with_name("furniture.npz")

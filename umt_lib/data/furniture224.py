@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from umt_lib.data.base import Split, Splits
 from umt_lib.data.modelnet40 import SHIFT, picture, view
 from umt_lib.data.prepare import prepared
+from umt_lib.data.splits import Split, Splits
 
 
 def load(folder: str = "furniture224") -> Splits:
     """Modalities ``front`` and ``rear``, uint8 (n, 1, S, S); a sample is one model at one azimuth.
 
-    Made by ``python -m umt_lib.data.prepare furniture224``; held in memory, so that a GPU holds
+    Made by ``umt prepare furniture224``; held in memory, so that a GPU holds
     them too. A training picture is shifted by up to a sixteenth of its side each way, its border
     repeated, each view on its own. Groups are design names.
 

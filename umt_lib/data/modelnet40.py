@@ -8,9 +8,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.base import Rows, Splits
+from umt_lib.data.memory_mapped import Stored, room
 from umt_lib.data.prepare import prepared
-from umt_lib.data.stored import Stored, room
+from umt_lib.data.splits import Rows, Splits
 
 SHIFT = 1 / 16  # of a side: 14 of 224 pixels
 
@@ -18,7 +18,7 @@ SHIFT = 1 / 16  # of a side: 14 of 224 pixels
 def load(folder: str = "modelnet40") -> Splits:
     """Modalities ``front`` and ``rear``, uint8 (n, 1, S, S): whole pictures, no groups.
 
-    Made by ``python -m umt_lib.data.prepare modelnet40``. A training picture is shifted by up to a
+    Made by ``umt prepare modelnet40``. A training picture is shifted by up to a
     sixteenth of its side each way, its border repeated, each view on its own.
 
     Args:

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from umt_lib.data.base import Split, Splits
+from umt_lib.data.splits import Split, Splits
 from umt_lib.errors import StudyError
 
 WIDTH = 8  # dimensions of one embedded feature, so at most 8 classes

@@ -12,16 +12,16 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.base import Rows, Splits
 from umt_lib.data.clips import SHARE
+from umt_lib.data.memory_mapped import room
 from umt_lib.data.prepare import prepared
-from umt_lib.data.stored import room
+from umt_lib.data.splits import Rows, Splits
 
 
 def load(folder: str = "ucf101") -> Splits:
     """Modalities ``rgb``, uint8 (n, frames, 3, S, S), and ``flow``, (n, stacks, 20, S, S).
 
-    Made by ``python -m umt_lib.data.prepare ucf101``. S is seven eighths of the stored side; flow
+    Made by ``umt prepare ucf101``. S is seven eighths of the stored side; flow
     channels are horizontal, vertical, horizontal ... over 10 successive pairs of frames. Groups are
     the videos that clips were cut from.
 

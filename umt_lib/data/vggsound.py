@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from umt_lib.data import clips
-from umt_lib.data.base import Splits
 from umt_lib.data.clips import picture
+from umt_lib.data.splits import Splits
 
 
 def load(folder: str = "vggsound") -> Splits:
-    """What ``python -m umt_lib.data.prepare vggsound`` made; see :func:`clips.load`.
+    """What ``umt prepare vggsound`` made; see :func:`clips.load`.
 
     Args:
         folder: the prepared folder; a relative one is looked for under ``$UMT_DATA`` first.

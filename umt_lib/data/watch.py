@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from umt_lib.data.base import Split, Splits
+from umt_lib.data.splits import Split, Splits
 from umt_lib.errors import StudyError
 
 SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"

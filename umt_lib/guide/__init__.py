@@ -1,7 +1,7 @@
 r"""UME, UMT, or interactions? A recommendation for one data set, with its evidence.
 
     recommendation = recommend({"audio": a, "video": v}, labels)
-    python -m umt_lib.guide my_features.npz --out report.html [--inputs my_inputs.npz]
+    umt guide my_features.npz --out report.html [--inputs my_inputs.npz]
 
 Features are what uni-modal encoders make of samples they were not trained on. By cross-validation
 (stratified; whole groups where there are groups) every sample gets a held-out prediction of
@@ -10,7 +10,7 @@ Features are what uni-modal encoders make of samples they were not trained on. B
   product and by fitted weights; the best rule is chosen inside each training part;
 * one linear head on all features, as on frozen encoders;
 * the best ensemble with a trained correction, once additive over modalities and once with pairs
-  (:mod:`umt_lib.residual`).
+  (:mod:`umt_lib.evaluation.residual`).
 
 All classifiers are linear on purpose: encoders are trained to be read linearly, and with the same
 kind of model on both sides a difference is due to how modalities are joined. What a linear
@@ -51,7 +51,7 @@ read and checked.
 Source of the paper's rule: Du et al., ICML 2023, section 4. The rest is ours.
 """
 
-from umt_lib.guide.decide import VERDICTS, Recommendation
 from umt_lib.guide.recommend import recommend
+from umt_lib.guide.recommendation import VERDICTS, Recommendation
 
 __all__ = ["VERDICTS", "Recommendation", "recommend"]

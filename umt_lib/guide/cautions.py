@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from umt_lib.guide.decide import Measure
+from umt_lib.guide.recommendation import Measure
 
 ODD = 30.0  # standard deviations: then little is left of the other values of that column
 ALWAYS = (

@@ -19,9 +19,9 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from umt_lib.errors import StudyError
-from umt_lib.guide.inputs import INNER, Inputs
-from umt_lib.methods.ume import fit_weights
-from umt_lib.residual import Sample, corrections
+from umt_lib.evaluation.ensemble_weights import fit_weights
+from umt_lib.evaluation.residual import Sample, corrections
+from umt_lib.guide.checks import INNER, Inputs
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # inverse regularisation C of a linear classifier
 RULES = ("mean", "product", "weighted")

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from umt_lib.errors import StudyError
-from umt_lib.guide.decide import Recommendation, conclude, deciding
+from umt_lib.guide.checks import MAX_SAMPLES, checked
 from umt_lib.guide.evidence import gather
-from umt_lib.guide.inputs import MAX_SAMPLES, checked
+from umt_lib.guide.recommendation import Recommendation
+from umt_lib.guide.verdict import conclude, deciding
 
 
 def recommend(
@@ -34,8 +35,8 @@ def recommend(
             as well, best as log-probabilities.
         labels: (n,), any values; groups: (n,), samples of one group never straddle folds.
         beside: {modality: (n, c)}, further columns in which pairs may show that the features hide,
-            such as :func:`umt_lib.guide.views.components` of the raw inputs. The guide is then
-            asked twice, see :func:`umt_lib.guide.decide.deciding`.
+            such as :func:`umt_lib.guide.components.components` of the raw inputs. The guide is then
+            asked twice, see :func:`umt_lib.guide.verdict.deciding`.
         seed: fixes folds, initialisations and resampling; on a CPU one seed gives one result,
             ``cost`` apart.
         source: what to call the input in sentences and in the report.

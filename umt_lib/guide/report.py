@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 from html import escape
-from typing import TYPE_CHECKING
 from warnings import catch_warnings, filterwarnings
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from umt_lib import plots
-from umt_lib.metrics import Interval
-
-if TYPE_CHECKING:
-    from umt_lib.guide.decide import Measure, Recommendation
+from umt_lib import style
+from umt_lib.evaluation.intervals import Interval
+from umt_lib.guide.recommendation import Measure, Recommendation
 
 WORDS = {  # gain: what it means
     "combining": "UME's best rule over the mean of probabilities",
@@ -39,7 +36,7 @@ STYLE = (
 )
 
 
-@plots.styled
+@style.styled
 def picture(found: Recommendation) -> Figure:
     """Left: held-out accuracy of every competitor. Right: the gains that decide, 0 marked."""
     figure = Figure(figsize=(10, 3.4))
@@ -86,8 +83,8 @@ def page(found: Recommendation) -> str:
 def _dots(ax: mpl.axes.Axes, intervals: dict[str, Interval]) -> None:
     for place, interval in enumerate(intervals.values()):
         mean, low, high = (100 * value for value in interval[:3])
-        ax.plot([low, high], [place, place], color=plots.COLORS["ume"], linewidth=2)
-        ax.plot(mean, place, "o", color=plots.COLORS["ume"])
+        ax.plot([low, high], [place, place], color=style.COLORS["ume"], linewidth=2)
+        ax.plot(mean, place, "o", color=style.COLORS["ume"])
     ax.set_yticks(range(len(intervals)), list(intervals), parse_math=False)
     ax.set_ylim(len(intervals) - 0.5, -0.5)
 
@@ -110,7 +107,7 @@ def _svg(figure: Figure) -> str:
     text = io.StringIO()
     # Text stays text, so that names in any script are drawn by the reader's own fonts.
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with mpl.style.context([plots.STYLE, {"svg.fonttype": "none"}]), catch_warnings():
+    with mpl.style.context([style.STYLE, {"svg.fonttype": "none"}]), catch_warnings():
         filterwarnings("ignore", "Glyph .* missing")
         figure.savefig(text, format="svg", metadata=nothing)
     return text.getvalue()[text.getvalue().index("<svg") :]

@@ -27,7 +27,7 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.methods.running import Running
 from umt_lib.models import LateFusion, Output
 

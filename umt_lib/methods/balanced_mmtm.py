@@ -23,7 +23,7 @@ import torch
 from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Make, Method, Setting, Teachers
 from umt_lib.models import Output
 from umt_lib.models.intermediate import Gate, Gated, IntermediateFusion

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from umt_lib.data.base import Batch, Split
+from umt_lib.data.splits import Batch, Split
 from umt_lib.models import LateFusion, Output
 
 Teachers = dict[str, LateFusion]

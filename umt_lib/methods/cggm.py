@@ -32,7 +32,7 @@ from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy, linear, one_hot
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.errors import StudyError
 from umt_lib.methods.base import Method, Setting
 from umt_lib.models import LateFusion, Output

@@ -27,11 +27,11 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from umt_lib.data.base import Batch
-from umt_lib.inference import outputs
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Make, Method, Setting, Teachers
+from umt_lib.methods.common import one_width
 from umt_lib.models import LateFusion, Output
-from umt_lib.widths import one_width
+from umt_lib.models.inference import outputs
 
 
 @dataclass

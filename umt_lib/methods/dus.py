@@ -25,7 +25,7 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.methods.running import Running
 from umt_lib.models import Output
 

@@ -24,7 +24,7 @@ from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 from torch.nn.functional import kl_div
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Setting
 from umt_lib.methods.umt import UMT
 from umt_lib.models import LateFusion, Output

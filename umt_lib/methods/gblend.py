@@ -29,12 +29,12 @@ from pydantic import Field, NonNegativeInt
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from umt_lib import parallel
-from umt_lib.data.base import Batch, Split, holdout
+from umt_lib import distributed
+from umt_lib.data.splits import Batch, Split, holdout
 from umt_lib.errors import StudyError
-from umt_lib.inference import outputs
 from umt_lib.methods.base import Method, Setting
 from umt_lib.models import LateFusion, Output
+from umt_lib.models.inference import outputs
 
 LEAST = 0.05  # nats; the least overfitting that is believed
 
@@ -76,7 +76,7 @@ class GBlend(Method):
         length = min(self.super_epoch or epochs, epochs - epoch)
         before, after, seen = self.losses(model), {}, len(self.rest)
         for k in before:
-            alone = parallel.connect(copy.deepcopy(model))  # a copy has lost its hooks
+            alone = distributed.connect(copy.deepcopy(model))  # a copy has lost its hooks
             seen += self.learn(alone, Branch(k), self.rest, self.held, length) + len(self.rest)
             after[k] = self.losses(alone)[k]
         both = (torch.stack(tuple(x.values())) for x in (before, after))

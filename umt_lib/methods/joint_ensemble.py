@@ -15,7 +15,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Make, Method, Teachers
 from umt_lib.models import LateFusion, Output
 

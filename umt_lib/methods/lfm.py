@@ -26,10 +26,10 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Make, Method, Setting, Teachers
+from umt_lib.methods.common import one_width
 from umt_lib.models import LateFusion, Output
-from umt_lib.widths import one_width
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

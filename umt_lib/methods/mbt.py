@@ -29,7 +29,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.errors import StudyError
 from umt_lib.methods.base import Make, Method, Teachers
 from umt_lib.models import Output

@@ -26,11 +26,11 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Make, Teachers
+from umt_lib.methods.common import one_width
 from umt_lib.methods.joint_auxiliary import JointAuxiliary
 from umt_lib.models import LateFusion, Output
-from umt_lib.widths import one_width
 
 
 @dataclass

@@ -27,11 +27,11 @@ from pydantic import PositiveFloat
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from umt_lib import parallel
-from umt_lib.data.base import Batch
+from umt_lib import distributed
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Make, Method, Setting, Teachers
+from umt_lib.methods.common import one_width
 from umt_lib.models import LateFusion, Output
-from umt_lib.widths import one_width
 
 
 class SharedHead(nn.Module):
@@ -46,7 +46,7 @@ class SharedHead(nn.Module):
         """z_m (B, d) of the whole batch."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             z = self.encoders[m](x)
-        return parallel.gather(z.float())
+        return distributed.gather(z.float())
 
     def forward(self, x: dict[str, Tensor]) -> Output:
         features = {m: self.encode(m, x[m]) for m in self.encoders}

@@ -22,8 +22,8 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from umt_lib.balance import ratios
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
+from umt_lib.methods.common import ratios
 from umt_lib.methods.joint_auxiliary import JointAuxiliary
 from umt_lib.models import LateFusion, Output
 

@@ -26,7 +26,7 @@ from pydantic import PositiveFloat
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Method
 from umt_lib.models import LateFusion, Output
 

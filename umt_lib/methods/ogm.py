@@ -21,9 +21,9 @@ import torch
 from pydantic import NonNegativeFloat, NonNegativeInt
 from torch import Tensor, nn
 
-from umt_lib.balance import ratios
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Method, Setting
+from umt_lib.methods.common import ratios
 from umt_lib.models import LateFusion, Output
 
 

@@ -23,9 +23,9 @@ import torch
 from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
-from umt_lib.balance import ratios
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Method
+from umt_lib.methods.common import ratios
 from umt_lib.models import LateFusion, Output
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -25,11 +25,11 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from umt_lib.balance import ratios
-from umt_lib.data.base import Batch
-from umt_lib.inference import outputs
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Method, Setting
+from umt_lib.methods.common import ratios
 from umt_lib.models import Output
+from umt_lib.models.inference import outputs
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -26,7 +26,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from torch import Tensor
 from torch.nn.functional import cross_entropy, mse_loss
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.errors import StudyError
 from umt_lib.methods.base import Method, Setting
 from umt_lib.models import LateFusion, Output

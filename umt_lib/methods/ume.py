@@ -14,15 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor, nn
-from torch.nn.functional import nll_loss
 
-from umt_lib.inference import outputs
+from umt_lib.evaluation.ensemble_weights import fit_weights
 from umt_lib.methods.base import Make, Method, Setting, Teachers
 from umt_lib.models import Output
+from umt_lib.models.inference import outputs
 
 
 class Ensemble(nn.Module):
@@ -63,18 +61,3 @@ class UME(Method):
         if self.rule == "mean":
             return torch.stack(tuple(out.unimodal.values())).logsumexp(0)
         return out.fused
-
-
-def fit_weights(logs: Tensor, y: Tensor) -> np.ndarray:
-    """Weights w (M,) >= 0 of log-probabilities ``logs`` (M, n, K) with the least cross-entropy."""
-    logs, y = logs.double().cpu(), y.cpu()
-
-    def value_and_gradient(w: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = torch.tensor(w, requires_grad=True)
-        loss = nll_loss(torch.einsum("m,mnk->nk", weights, logs).log_softmax(1), y)
-        loss.backward()
-        return loss.item(), weights.grad.numpy()
-
-    bounds = [(0, None)] * len(logs)
-    found = minimize(value_and_gradient, np.ones(len(logs)), jac=True, bounds=bounds)
-    return found.x

@@ -22,10 +22,10 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from umt_lib.data.base import Batch
-from umt_lib.inference import outputs
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Method, Setting
 from umt_lib.models import LateFusion, Output
+from umt_lib.models.inference import outputs
 
 
 @dataclass

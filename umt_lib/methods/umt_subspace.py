@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from umt_lib.data.base import Batch
+from umt_lib.data.splits import Batch
 from umt_lib.methods.base import Method, Setting
 from umt_lib.methods.umt import UMT
 from umt_lib.models import LateFusion, Output

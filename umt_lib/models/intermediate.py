@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from umt_lib import parallel
+from umt_lib import distributed
 from umt_lib.models.late_fusion import LateFusion, Output
 from umt_lib.models.stages import pooled, stages, width
 
@@ -34,7 +34,7 @@ class IntermediateFusion(LateFusion):
         device = next(iter(x.values())).device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
             features = self.encoders(x)
-        return self.fuse({m: parallel.gather(z.float()) for m, z in features.items()})
+        return self.fuse({m: distributed.gather(z.float()) for m, z in features.items()})
 
 
 class Gate(nn.Module):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
+from umt_lib.data.downloads import published
 from umt_lib.errors import StudyError
 
 if TYPE_CHECKING:
@@ -101,23 +102,6 @@ def _torchvision() -> torchvision:
             "pip install -e '.[media]'"
         ) from None
     return torchvision
-
-
-def published(weights: torchvision.models.WeightsEnum, otherwise: str) -> dict[str, Tensor]:
-    """Weights of torchvision's, from torch's cache or, the first time, from the web.
-
-    Raises:
-        StudyError: they cannot be downloaded or are damaged; ends with "or" and ``otherwise``.
-    """
-    try:
-        return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        name, cache = weights.url.rsplit("/", 1)[1], f"{torch.hub.get_dir()}/checkpoints"
-        raise StudyError(
-            f"weights {name} cannot be had ({' '.join(str(error).split())}); download "
-            f"{weights.url} on a machine with internet and put it into {cache}, in place of what "
-            f"may be there, or {otherwise}"
-        ) from None
 
 
 def _first(conv: nn.Conv2d, channels: int, averaged: bool) -> nn.Conv2d:

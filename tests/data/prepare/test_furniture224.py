@@ -8,12 +8,12 @@ import torch
 import trimesh
 
 from umt_lib.data import furniture, furniture224, load
+from umt_lib.data.loader import batches
 from umt_lib.data.prepare import __main__ as command
 from umt_lib.data.prepare.furniture import ELEVATION, SUPERSAMPLE, azimuths
 from umt_lib.data.prepare.modelnet40 import mesh
 from umt_lib.data.prepare.prepared import Prepared
 from umt_lib.data.render import render
-from umt_lib.feeding import batches
 
 SIZE, VIEWS, LOST = 32, 2, 5
 PARTS = ("train", "validation", "test")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from umt_lib import models
 from umt_lib.data import load, modelnet40
+from umt_lib.data.loader import batches
 from umt_lib.data.prepare import __main__ as command
 from umt_lib.data.prepare import archives
 from umt_lib.data.prepare import modelnet40 as recipe
@@ -21,7 +22,6 @@ from umt_lib.data.prepare.prepared import Prepared
 from umt_lib.data.prepare.store import Broken
 from umt_lib.data.render import render
 from umt_lib.errors import StudyError
-from umt_lib.feeding import batches
 from umt_lib.methods import METHODS
 
 SIZE = 32

@@ -14,14 +14,15 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from umt_lib import models, paths, provenance, results
+from umt_lib import models, paths
 from umt_lib.data import load, ucf101
+from umt_lib.data.loader import batches
 from umt_lib.data.prepare import __main__ as command
 from umt_lib.data.prepare import ucf101 as recipe
 from umt_lib.data.prepare.store import Broken
 from umt_lib.errors import StudyError
-from umt_lib.feeding import batches
 from umt_lib.methods import METHODS
+from umt_lib.study.experiments import provenance, results
 
 CLASSES = ("Archery", "YoYo")
 SIZE = 32

@@ -1,6 +1,6 @@
 """The command: raw clips to arrays.
 
-    python -m umt_lib.data.prepare vggsound --root /data/vggsound --out /data/prepared/vggsound
+    umt prepare vggsound --root /data/vggsound --out /data/prepared/vggsound
 
 Interrupted, or with clips added later, the same command goes on from where it is.
 """
@@ -60,7 +60,7 @@ def _run(arguments: list[str] | None) -> int:
 def _given(arguments: list[str] | None) -> tuple[str, Any, argparse.Namespace]:
     """The data set's name, its recipe, and the options, which depend on it."""
     parser = argparse.ArgumentParser(
-        prog="python -m umt_lib.data.prepare",
+        prog="umt prepare",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from umt_lib.data.base import SPLIT_SEED
 from umt_lib.data.prepare import media
 from umt_lib.data.prepare.recipe import Recipe, rows, with_validation
 from umt_lib.data.prepare.store import Broken, Sample
 from umt_lib.data.prepare.vggsound import layout
+from umt_lib.data.splits import SPLIT_SEED
 from umt_lib.errors import StudyError, nearest
 
 CLASSES = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")

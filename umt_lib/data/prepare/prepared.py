@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from umt_lib import paths
-from umt_lib.data.base import Augment, Split, Splits, View
-from umt_lib.data.stored import Stored
+from umt_lib.data.memory_mapped import Stored
+from umt_lib.data.splits import Augment, Split, Splits, View
 from umt_lib.errors import StudyError
 
 FORMAT = 1
@@ -50,7 +50,7 @@ class Prepared:
         except FileNotFoundError:
             raise StudyError(
                 f"{path}: no such file, so the data set is not prepared, or not to the end; run "
-                f"python -m umt_lib.data.prepare, which goes on where it stopped"
+                f"umt prepare, which goes on where it stopped"
             ) from None
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as fault:
             raise StudyError(f"{path}: damaged ({fault!r}); prepare the data set again") from None

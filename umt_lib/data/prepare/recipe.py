@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from umt_lib.data.base import Split, holdout
 from umt_lib.data.prepare import archives
 from umt_lib.data.prepare.store import Layout, Read, Sample
+from umt_lib.data.splits import Split, holdout
 from umt_lib.errors import StudyError
 
 HELD_OUT = 0.1  # of the training samples, where the publishers give no validation split

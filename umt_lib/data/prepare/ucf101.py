@@ -30,12 +30,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from umt_lib.data.downloads import published
 from umt_lib.data.prepare import media
 from umt_lib.data.prepare.archives import fetch, sha256, unpack
 from umt_lib.data.prepare.recipe import Recipe, with_validation
 from umt_lib.data.prepare.store import Broken, Layout, Sample
 from umt_lib.errors import StudyError, nearest
-from umt_lib.models.resnet import published
 
 SITE = "https://www.crcv.ucf.edu/data/UCF101"
 LISTS = "UCF101TrainTestSplits-RecognitionTask.zip"

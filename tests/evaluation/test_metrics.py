@@ -1,0 +1,55 @@
+"""Scores and intervals against values computed by hand or by another road."""
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+
+from umt_lib.evaluation import intervals, metrics
+
+LOGITS = torch.tensor([[2.0, 1.0, 0.0], [0.0, 0.1, 0.2], [0.0, 3.0, 1.0], [1.0, 0.0, 5.0]])
+Y = torch.tensor([0, 1, 1, 2])
+
+
+def test_accuracy():
+    assert metrics.accuracy(LOGITS, Y) == 0.75
+
+
+def test_nll_by_hand_and_of_logits_that_are_not_normalised():
+    expected = -sum(math.log(LOGITS[i].double().softmax(0)[y]) for i, y in enumerate(Y)) / 4
+    assert metrics.nll(LOGITS, Y) == pytest.approx(expected)
+    assert metrics.nll(LOGITS + 100, Y) == pytest.approx(expected)
+
+
+def test_t_interval_is_scipys():
+    values = [0.71, 0.74, 0.69, 0.8, 0.75]
+    found = intervals.t_interval(values)
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert found == pytest.approx((sum(values) / 5, low, high, 5))
+    assert not found.is_tie
+
+
+def test_one_seed_says_nothing_about_the_spread():
+    found = intervals.t_interval([0.7])
+    assert found == (0.7, -math.inf, math.inf, 1)
+    assert intervals.welch_interval([0.7], [0.6, 0.8]).is_tie
+
+
+def test_a_difference_whose_interval_holds_zero_is_a_tie():
+    assert intervals.t_interval([-0.1, 0.2, 0.1, -0.1]).is_tie
+    assert not intervals.t_interval([0.1, 0.11, 0.12]).is_tie
+
+
+def test_welch_interval():
+    a, b = [0.8, 0.82, 0.85, 0.79], [0.7, 0.74, 0.69, 0.72, 0.9]
+    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    expected = (sum(a) / 4 - sum(b) / 5, low, high, 4)
+    assert intervals.welch_interval(a, b) == pytest.approx(expected)
+
+
+def test_numbers_without_spread():
+    """No division by zero and no warning, though 0.7 three times has a spread of rounding error."""
+    assert intervals.welch_interval([0.8, 0.8], [0.8, 0.8]) == (0, 0, 0, 2)
+    assert intervals.welch_interval([0.8, 0.8], [0.7, 0.7, 0.7])[:3] == pytest.approx((0.1,) * 3)
+    assert intervals.welch_interval([0.8, 0.8], [0.7, 0.75, 0.7]).low > 0

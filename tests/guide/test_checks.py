@@ -1,0 +1,113 @@
+"""What is refused: one sentence each, with the source, the array and the mend."""
+
+from __future__ import annotations
+
+import guide_cases as cases
+import numpy as np
+import pytest
+
+from umt_lib.errors import StudyError
+from umt_lib.guide.checks import Inputs, checked
+
+FEATURES, Y = cases.noise(100)
+A, B = FEATURES["a"], FEATURES["b"]
+
+
+def check(features=FEATURES, labels=Y, groups=None, folds=5, most=1000, seed=0) -> Inputs:
+    return checked(features, labels, groups, folds, most, seed, "mine.npz")
+
+
+def with_value(value: float) -> np.ndarray:
+    changed = A.copy()
+    changed[7, 1] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("a", "sentence"),
+    [
+        (A[:-1], r"'a' has 99 rows for 100 labels; give every modality one row per label"),
+        (with_value(np.nan), r"'a' holds NaN, .* first in row 7; repair or drop that sample"),
+        (with_value(-np.inf), r"'a' holds NaN, infinity .* in row 7; repair or drop"),
+        (with_value(1e31), r"'a' holds .* beyond 1e\+30, first in row 7; repair or drop"),
+        (A.astype(str), r"'a' holds text instead of numbers; encode it"),
+        (A.astype(object), r"'a' holds Python objects instead of numbers; encode it"),
+        (A.astype(complex), r"'a' holds complex128 instead of numbers; encode it"),
+        (A[:, 0], r"'a' has shape \(100,\); give .* \(n, d\), for example with x\[:, None\]"),
+        (A.reshape(100, 2, 1), r"'a' has shape \(100, 2, 1\); give .* with x.reshape\(n, -1\)"),
+        (np.array(3.0), r"'a' has shape \(\); give"),
+        (A[:, :0], r"'a' has no features; leave the modality out"),
+        (0 * A + 3, r"'a' is the same for all samples, .*; leave the modality out"),
+        ([[1], [2, 3]], r"'a' is no array \(.*\); give a NumPy array"),
+    ],
+)
+def test_a_modality_that_would_mislead_is_refused(a, sentence):
+    with pytest.raises(StudyError, match=rf"^mine\.npz: {sentence}"):
+        check({"a": a, "b": B})
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        (0 * Y, r"all 100 values of 'labels' are '0'; give samples of two classes"),
+        (np.arange(100) // 98, r"class '1' of 'labels' has 2 of the 100 .*; gather more"),
+        (np.where(np.arange(100) == 3, np.nan, Y), r"'labels' holds .*NaN .* row 3; drop"),
+        (np.array([None, *Y[1:]]), r"'labels' holds nothing, .* in row 0; drop"),
+        (np.eye(2)[Y], r"'labels' has shape \(100, 2\); give one value per sample"),
+        (Y[:0], r"'labels' is empty; give one value per sample"),
+    ],
+)
+def test_labels_that_cannot_be_learned_are_refused(labels, sentence):
+    with pytest.raises(StudyError, match=rf"^mine\.npz: {sentence}"):
+        check(labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("groups", "sentence"),
+    [
+        (np.arange(99), r"'groups' has 99 rows for 100 labels; give one each"),
+        (np.arange(100) % 2, r"'groups' names 2 group\(s\), .*; give samples of more groups"),
+        (np.where(Y, 9, np.arange(100) % 5), r"class '1' of 'labels' .* 1 of 6 'groups', .*; give"),
+        (np.eye(100), r"'groups' has shape \(100, 100\); give one value per sample"),
+    ],
+)
+def test_groups_that_leave_a_class_out_are_refused(groups, sentence):
+    with pytest.raises(StudyError, match=rf"^mine\.npz: {sentence}"):
+        check(groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"features": {"a": A}}, r"mine\.npz: 1 modality given \(a\); .* give two or more"),
+        ({"features": {}}, r"mine\.npz: 0 modality given \(none\)"),
+        ({"folds": 1}, r"folds is 1; give 2 or more"),
+        ({"seed": -1}, r"seed is -1; give a whole number"),
+        ({"seed": 2**32}, r"seed is 4294967296; give a whole number"),
+        ({"most": 0}, r"max_samples is 0; give how many"),
+    ],
+)
+def test_options_without_an_answer_are_refused(options, sentence):
+    with pytest.raises(StudyError, match=sentence):
+        check(**options)
+
+
+def test_a_draw_keeps_the_shares_of_the_classes_for_any_size():
+    labels = np.repeat(["rare", "often"], [30, 90])
+    features = {m: np.random.default_rng(0).normal(size=(120, 1)) for m in "ab"}
+    for most in (119, 117, 60, 43):
+        drawn = check(features, labels, most=most)
+        assert len(drawn.y) == most
+        assert drawn.given == 120
+        assert abs((drawn.y == 1).sum() - most / 4) <= 1
+    assert check(features, labels, most=60, seed=1).features["a"].tolist() != (
+        check(features, labels, most=60).features["a"].tolist()
+    )
+
+
+def test_any_labels_and_groups_become_numbers_from_zero():
+    inputs = check(labels=np.array([-2.5, 4.0])[Y], groups=np.array(list("pqrs") * 25), folds=9)
+    assert inputs.classes == ("-2.5", "4.0")
+    assert (inputs.y == Y).all()
+    assert set(inputs.groups) == {0, 1, 2, 3}
+    assert inputs.folds == 4  # as many as there are groups

@@ -1,0 +1,92 @@
+"""The notebook tells what the library does: the same numbers, the same refusals."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import papermill
+import pytest
+import yaml
+
+from umt_lib.errors import StudyError
+from umt_lib.paths import ROOT
+from umt_lib.study.experiments import results
+from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.study.experiments.params import check
+from umt_lib.study.pipeline.notebook_engine import NAME, execute
+
+NOTEBOOK = ROOT / "notebooks/experiment.py"
+
+
+@pytest.fixture
+def file(params, tmp_path) -> Path:
+    """The tiny params as a file, one seed."""
+    params["seeds"] = [0]
+    params["training"]["probe_every"] = 1
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(params))
+    return path
+
+
+@pytest.fixture
+def expected(params, file, runs, tmp_path, monkeypatch) -> bytes:
+    """What the library measures without the notebook, in a runs folder of its own."""
+    monkeypatch.setenv("UMT_RUNS", str(tmp_path / "library"))
+    result = Experiment.from_params(params).run("cpu", progress=False)
+    monkeypatch.setenv("UMT_RUNS", str(runs))
+    return result.measured_bytes()
+
+
+def test_the_worker_measures_what_the_library_does(file, expected, runs, tmp_path):
+    out = tmp_path / "out.ipynb"
+    assert execute(str(NOTEBOOK), str(out), str(file)) == 0
+    assert results.load(runs / "results/tiny.json").measured_bytes() == expected
+    cells = nbformat.read(out, as_version=4).cells
+    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in data for data in shown) == 3  # samples, curves, saturation
+    assert "**What we saw.** tiny answers " in shown[-1]["text/markdown"]
+
+
+def test_plain_papermill_measures_what_the_library_does(file, expected, runs, tmp_path):
+    source, out = tmp_path / "experiment.ipynb", tmp_path / "out.ipynb"
+    jupytext.write(jupytext.read(NOTEBOOK), source)
+    plain = [sys.executable, "-m", "papermill", source, out, "-f", file, "-k", "python3"]
+    subprocess.run(plain, check=True, capture_output=True)
+    assert results.load(runs / "results/tiny.json").measured_bytes() == expected
+
+
+def test_a_misspelt_parameter_is_refused_before_anything_trains(params, runs, tmp_path):
+    source = tmp_path / "experiment.ipynb"
+    jupytext.write(jupytext.read(NOTEBOOK), source)
+    with pytest.raises(papermill.PapermillExecutionError) as caught:
+        papermill.execute_notebook(
+            source, None, {**params, "sedes": [0]}, NAME, kernel_name="python3", progress_bar=False
+        )
+    assert caught.value.ename == "StudyError"
+    assert "unknown key 'sedes'; did you mean 'seeds'?" in caught.value.evalue
+    assert not runs.exists()
+
+
+def test_a_wrong_params_file_is_named_in_the_sentence(params, file, tmp_path):
+    file.write_text(yaml.safe_dump({**params, "name": "other"}))
+    with pytest.raises(StudyError, match=r"tiny\.yaml: name is 'other'; make it 'tiny'"):
+        execute(str(NOTEBOOK), str(tmp_path / "out.ipynb"), str(file))
+
+
+def test_the_defaults_are_a_whole_params_file():
+    (cell,) = [
+        c for c in jupytext.read(NOTEBOOK).cells if "parameters" in c.metadata.get("tags", [])
+    ]
+    defaults: dict = {}
+    exec(cell.source, {}, defaults)
+    check(defaults, "the defaults")
+
+
+def test_it_has_at_most_twelve_cells_and_a_sentence_at_the_end():
+    notebook = jupytext.read(NOTEBOOK)
+    assert len(notebook.cells) <= 12
+    assert "What we saw" in notebook.cells[-1].source

@@ -1,0 +1,163 @@
+"""Analyses: checked params, whole files, staleness by content, and what they need."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from umt_lib import paths
+from umt_lib.errors import StudyError
+from umt_lib.paths import ROOT, results_dir
+from umt_lib.study.analyses import analysis
+from umt_lib.study.analyses.analysis import AnalysisEntry
+from umt_lib.study.experiments.experiment import Experiment
+
+TINY = {
+    "name": "tiny-map",
+    "analysis": {
+        "name": "map",
+        "dataset": "digit-pairs",
+        "n_train": 2048,
+        "seeds": [0, 1],
+        "cells": 1,
+    },
+}
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A params folder with one analysis."""
+    (tmp_path / "params/analyses").mkdir(parents=True)
+    return tmp_path / "params"
+
+
+def write(folder: Path, params: dict) -> Path:
+    path = folder / f"analyses/{params['name']}.yaml"
+    path.write_text(yaml.safe_dump(params))
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(paths.PARAMS.glob("analyses/*.yaml")), ids=lambda p: p.stem)
+def test_every_file_is_valid_and_needs_what_exists(path):
+    params = analysis.read(path)
+    assert len(params["analysis"].get("seeds", range(5))) >= 5 or "guide" in path.stem
+    for need in params.get("needs", []):
+        assert (paths.PARAMS / f"{need}.yaml").exists(), need
+    opening, _, _ = path.read_text().partition("\nname:")
+    assert opening.startswith("# ")
+    assert "minute" in opening
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"anlysis": {}}, "unknown key 'anlysis'; did you mean 'analysis'?"),
+        ({"analysis": {"name": "mup"}}, "unknown 'mup'; did you mean 'map'?"),
+        ({"analysis": {**TINY["analysis"], "sseds": [0]}}, "did you mean 'seeds'?"),
+        ({"analysis": {**TINY["analysis"], "n_train": "many"}}, "analysis.n_train"),
+        ({"analysis": {**TINY["analysis"], "progress": True}}, "unknown key 'analysis.progress'"),
+        ({"needs": "all"}, "needs"),
+    ],
+)
+def test_a_wrong_key_or_type_is_told(folder, change, told):
+    with pytest.raises(StudyError, match=told.replace("?", r"\?")) as error:
+        analysis.read(write(folder, {**TINY, **change}))
+    assert "tiny-map.yaml" in str(error.value)
+
+
+def test_a_file_is_named_as_its_analysis(folder):
+    path = write(folder, TINY)
+    path = path.rename(path.with_name("other.yaml"))
+    with pytest.raises(StudyError, match="make it 'other'"):
+        analysis.read(path)
+
+
+def test_it_measures_writes_and_is_current(folder):
+    first = analysis.run(analysis.read(write(folder, TINY)), progress=False)
+    file = analysis.place(results_dir(), "tiny-map")
+    assert analysis.load(file) == first
+    assert analysis.stale("tiny-map", results_dir(), folder) == ""
+    again = analysis.run(analysis.read(write(folder, TINY)), progress=False)
+    assert again.measured == first.measured
+
+    write(folder, {**TINY, "analysis": {**TINY["analysis"], "seeds": [0, 2]}})
+    assert analysis.stale("tiny-map", results_dir(), folder) == "made with other params"
+    write(folder, TINY)
+    whole = file.read_text()
+    file.write_text(whole.replace(first.provenance.code, "0" * 64))
+    assert analysis.stale("tiny-map", results_dir(), folder) == "made by other code"
+    file.write_text(whole[: len(whole) // 2])
+    assert analysis.stale("tiny-map", results_dir(), folder) == "damaged"
+    with pytest.raises(StudyError, match="delete it and run its analysis again"):
+        analysis.load(file)
+    file.unlink()
+    assert analysis.stale("tiny-map", results_dir(), folder) == "missing"
+
+
+def test_the_code_that_counts_is_what_the_numbers_come_from(monkeypatch):
+    """The models a map trains count; another method does not."""
+    from umt_lib.study.experiments import provenance
+
+    counted = []
+    real = provenance.meaning
+    monkeypatch.setattr(provenance, "meaning", lambda file: counted.append(file.name) or real(file))
+    analysis.code_key(TINY)
+    assert {"measure.py", "methods.py", "fit.py", "umt.py", "heads.py", "synthetic.py"} <= {
+        *counted
+    }
+    assert "joint_longer.py" not in counted
+
+
+def test_diagnoses_of_finished_models_follow_their_results(folder, params):
+    for head in ("linear", "mlp"):
+        spec = {**params, "name": f"tiny-joint-{head}", "head": {"name": head}}
+        Experiment.from_params(spec).run("cpu", progress=False)
+    needs = ["tiny-joint-linear", "tiny-joint-mlp"]
+    spec = {"name": "diagnosis", "dataset": "tiny", "seeds": [0, 1], "samples": 30}
+    wanted = {"name": "diagnosis-tiny", "analysis": spec, "needs": needs}
+    result = analysis.run(analysis.read(write(folder, wanted)), progress=False)
+    heads = result.measured["heads"]
+    assert heads["linear"]["EMAP gap"] == [0.0, 0.0]  # additive, exactly
+    assert len(heads["mlp"]["utilisation of a"]) == 2
+    assert analysis.stale("diagnosis-tiny", results_dir(), folder) == ""
+
+    other = {**params, "name": "tiny-joint-mlp", "head": {"name": "mlp"}, "seeds": [0, 2]}
+    Experiment.from_params(other).run("cpu", progress=False)
+    assert analysis.stale("diagnosis-tiny", results_dir(), folder) == "made from other results"
+    (results_dir() / "tiny-joint-mlp.json").unlink()
+    with pytest.raises(StudyError, match=r"needs the result of 'tiny-joint-mlp'.*first"):
+        analysis.run(wanted, progress=False)
+
+
+def test_the_book_refuses_a_stale_one_and_takes_a_current_one(folder, tmp_path):
+    write(folder, TINY)
+    local, published = results_dir(), tmp_path / "published"
+    assert analysis.gather(folder, published, local)[0].result is None  # not run yet: said so
+    analysis.run(TINY, progress=False)
+    (entry,) = analysis.gather(folder, published, local)
+    assert isinstance(entry, AnalysisEntry)
+    assert entry.local
+    assert entry.result is entry.local
+    file = analysis.place(local, "tiny-map")
+    file.write_text(file.read_text().replace(entry.local.provenance.params, "0"))
+    with pytest.raises(StudyError, match="stale analysis 'tiny-map'"):
+        analysis.gather(folder, published, local)
+
+
+def test_the_command_ends_in_one_sentence(folder, runs, capsys):
+    path = write(folder, {**TINY, "needs": ["nothing"]})
+    command = [sys.executable, "-m", "umt_lib", "analyse", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("tiny-map: needs the result of 'nothing'")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (runs / "results/analyses").exists()
+    write(folder, TINY)
+    assert analysis.main([str(path)]) == 0
+    assert capsys.readouterr().out.startswith("tiny-map, ")
+    assert json.loads((runs / "results/analyses/tiny-map.json").read_text())["measured"]["cells"]

@@ -1,0 +1,147 @@
+"""Scoring the guide: hand-made cases with a known answer, and one tiny map."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from umt_lib.errors import StudyError
+from umt_lib.study.analyses.guide_check.on_map import held_out, on_map, spread
+from umt_lib.study.analyses.guide_check.rules import BOTH, LAST, MAIN, RULES, WIDE, judged
+from umt_lib.study.analyses.guide_check.score import held_out as held_out_cases
+from umt_lib.study.analyses.guide_check.score import scored
+from umt_lib.study.analyses.regime_map.grid import GRIDS
+from umt_lib.study.report import guide_check_figures, guide_check_text
+
+INTERACTIONS = {  # joint training is best by 10 points in every seed
+    "UME": [0.70, 0.72, 0.71],
+    "UME (mean)": [0.69, 0.71, 0.70],
+    "UMT": [0.71, 0.70, 0.72],
+    "UMT (MLP)": [0.60, 0.62, 0.61],
+    "joint (MLP)": [0.81, 0.82, 0.80],
+}
+TIE = {way: [0.70, 0.72, 0.71] for way in INTERACTIONS} | {"UMT": [0.74, 0.69, 0.71]}
+
+
+def test_right_wrong_and_unclear_in_a_decided_case():
+    found = judged(RULES[MAIN], "interactions", INTERACTIONS)
+    assert found["decided"]
+    assert found["right"]
+    assert found["best"] == "interactions"
+    assert found["regret"] == 0
+    wrong = judged(RULES[MAIN], "UMT", INTERACTIONS)
+    assert wrong["decided"]
+    assert not wrong["right"]
+    assert wrong["regret"] == pytest.approx(0.10)
+    unclear = judged(RULES[MAIN], "no clear winner", INTERACTIONS)
+    assert unclear["unclear"]
+    assert not unclear["right"]
+    assert unclear["regret"] == pytest.approx(0.10)  # that of UME
+
+
+def test_a_tie_is_neither_right_nor_wrong_but_has_its_regret():
+    found = judged(RULES[MAIN], "UME", TIE)
+    assert not found["decided"]
+    assert not found["right"]
+    assert found["regret"] == pytest.approx(0.7133333 - 0.71, abs=1e-6)
+
+
+def test_the_papers_rule_takes_the_mean_and_is_also_judged_between_its_own_ways():
+    among_all = judged(RULES["paper's"], "UME", INTERACTIONS)
+    assert among_all["decided"]
+    assert not among_all["right"]
+    assert among_all["regret"] == pytest.approx(0.81 - 0.70)
+    own = judged(RULES["paper's, own two ways, MLP head"], "UME", INTERACTIONS)
+    assert own["decided"]
+    assert own["right"]
+    assert own["regret"] == 0
+    assert not judged(RULES["paper's, own two ways"], "UMT", INTERACTIONS)["decided"]
+
+
+def test_one_seed_decides_nothing():
+    one = {way: values[:1] for way, values in INTERACTIONS.items()}
+    assert not judged(RULES[MAIN], "interactions", one)["decided"]
+
+
+@pytest.mark.parametrize("dataset", GRIDS)
+def test_tuning_and_held_out_cells_are_apart_and_both_are_there(dataset):
+    cells = GRIDS[dataset].cells
+    kept = [cell for cell in cells if held_out(cell)]
+    assert 0.5 * len(cells) < len(kept) < 0.95 * len(cells)
+    assert [held_out(cell) for cell in cells] == [held_out(cell) for cell in cells]
+    some = spread(kept, 10)
+    assert len(set(some)) == 10
+    assert set(some) <= set(kept)
+    assert len({cell.paired for cell in some}) > 3
+    assert spread(kept, 0) == spread(kept, 10_000)
+
+
+def case(uni: float, paired: float, verdict: str, accuracy: dict) -> dict:
+    papers = "UMT" if verdict == "interactions" else verdict  # it has no third way
+    rules = {
+        name: judged(rule, {"ours": verdict, "UME": "UME"}.get(rule.who, papers), accuracy)
+        for name, rule in RULES.items()
+    }
+    place = {"uni": uni, "paired": paired, "asymmetry": 0.0, "n_train": 512}
+    said = {"ours": verdict, "paper": papers, "paper by sign": "UMT"}
+    place["verdicts"] = dict.fromkeys((LAST, WIDE, BOTH), said)
+    return {**place, "held_out": True, "test": accuracy, "rules": rules}
+
+
+def measured(cases: list[dict]) -> dict:
+    facts = {"dataset": "synthetic", "seeds": 3, "n_test": 2000, "n_validation": 1000}
+    return {**facts, "cases": cases}
+
+
+def test_shares_are_over_decided_cells_and_regret_over_all():
+    said = ["interactions"] * 6 + ["UME"] * 2 + ["no clear winner"] * 2
+    cases = [case(i / 10, 0.5, verdict, INTERACTIONS) for i, verdict in enumerate(said)]
+    cases += [case(i / 10, 0.0, "no clear winner", TIE) for i in range(10)]
+    score = scored(cases, MAIN)
+    assert score["right"].mean == pytest.approx(0.6)
+    assert score["right"].low < 0.6 < score["right"].high
+    assert score["right"].n == 10
+    assert score["named"].mean == pytest.approx(0.75)
+    assert score["unclear when decided"].mean == pytest.approx(0.2)
+    assert score["unclear when tied"].mean == 1
+    expected = (4 * 0.10 + 10 * (0.7133333 - 0.71)) / 20
+    assert score["regret"].mean == pytest.approx(expected, abs=1e-6)
+
+
+def test_several_seeds_of_a_cell_are_one_unit():
+    cases = [case(i / 10, 0.5, "interactions", INTERACTIONS) for i in range(6)]
+    assert scored(cases * 3, MAIN)["right"].n == 6
+    assert scored(cases[:3], MAIN)["right"] is None
+
+
+def test_tuning_cells_are_never_shown():
+    kept = [case(i / 10, 0.5, "interactions", INTERACTIONS) for i in range(6)]
+    seen = [{**c, "held_out": False} for c in kept]
+    assert len(held_out_cases(measured(kept + seen))) == 6
+
+
+def test_figure_table_and_sentences_say_what_was_measured():
+    wrong = {"synthetic": measured([case(i / 10, 0.5, "UME", INTERACTIONS) for i in range(6)])}
+    said = guide_check_text.sentences(wrong)
+    assert "misses both aims" in said
+    assert "not tested for UME and UMT" in said
+    assert "in 6 decided cells it says UME in 6. In 0 of them" in said
+    assert "6 of 6" in guide_check_text.table(wrong)
+    longer = {**wrong["synthetic"], "dataset": "lazy", "seeds": 10}
+    assert "truth from 3 or 10 seeds" in guide_check_text.sentences({**wrong, "lazy": longer})
+    assert guide_check_figures.right(wrong).axes
+    good = [case(i / 10, 0.5, "interactions", INTERACTIONS) for i in range(6)]
+    said = guide_check_text.sentences({"synthetic": measured(good)})
+    assert "reaches both aims** in the mean, but its intervals do not" in said
+
+
+def test_a_tiny_map_is_measured():
+    measured = on_map("synthetic", 1, (0, 1), n_validation=150)
+    (found,) = json.loads(json.dumps(measured))["cases"]
+    assert found["held_out"]
+    assert set(found["rules"]) == set(RULES)
+    assert all(len(values) == 2 for values in found["test"].values())
+    assert set(found["verdicts"]) == {LAST, WIDE, BOTH}
+    with pytest.raises(StudyError, match="held out"):
+        on_map("synthetic", 1, (0,), part="all")

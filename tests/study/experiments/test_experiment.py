@@ -1,0 +1,446 @@
+"""One params file, all seeds: repeated, resumed, reused, and refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+import yaml
+from tiny import ENCODERS, Bench, same
+
+from umt_lib import data, paths
+from umt_lib.files import load_tensors
+from umt_lib.methods import METHODS, Joint
+from umt_lib.methods.umt import UMT
+from umt_lib.study.experiments import experiment, provenance, results
+from umt_lib.study.experiments.checkpoints import save_state
+from umt_lib.study.experiments.experiment import Experiment, main
+
+CPU = torch.device("cpu")
+
+
+def run(params) -> results.Result:
+    return Experiment.from_params(params).run("cpu", progress=False)
+
+
+def checkpoint(name="tiny", tag="seed0"):
+    return paths.checkpoints_dir() / name / f"{tag}.safetensors"
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """How many epochs fit() really trained, call by call."""
+    calls = []
+    real = experiment.fit
+
+    def spy(model, method, splits, training, seed, state=None, *rest):
+        begun = state.progress.epoch if state else 0
+        progress = real(model, method, splits, training, seed, state, *rest)
+        calls.append((seed, progress.epoch - begun))
+        return progress
+
+    monkeypatch.setattr(experiment, "fit", spy)
+    return calls
+
+
+@pytest.fixture
+def params_file(params, tmp_path):
+    """Writes ``params`` where the command finds them and returns the path."""
+
+    def write(changed=None):
+        path = tmp_path / f"{(changed or params)['name']}.yaml"
+        path.write_text(yaml.safe_dump(changed or params))
+        return str(path)
+
+    return write
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def test_a_result_holds_what_was_measured(params):
+    params["training"]["probe_every"] = 3
+    result = run(params)
+    assert results.load(paths.results_dir() / "tiny.json") == result
+    assert [record.seed for record in result.measured.seeds] == [0, 1]
+    assert result.params == params
+    for record in result.measured.seeds:
+        assert 1 <= record.epoch <= 3
+        assert record.test.samples == 50
+        assert record.validation.samples == 40
+        curve = record.curves["validation_accuracy"]
+        assert record.validation.accuracy == curve[record.epoch - 1] == max(curve)
+        assert set(record.probes) == set(record.unimodal) == {"a", "b"}
+        assert record.curves["probe"][0]["epoch"] == 3
+    made = result.provenance
+    assert (made.cost.samples, made.cost.trainings) == (180, 1)
+    assert 0 < made.cost.seconds < made.seconds
+    assert len(set(made.keys.values())) == 2
+
+
+@pytest.mark.parametrize("name", ["joint", "joint-ensemble"])
+def test_one_seed_twice_gives_the_same_bytes(params, monkeypatch, tmp_path, name):
+    """Trained again from nothing, and read back from its checkpoint."""
+    params["method"] = {"name": name}
+    first = run(params).measured_bytes()
+    assert run(params).measured_bytes() == first
+    monkeypatch.setenv("UMT_RUNS", str(tmp_path / "elsewhere"))
+    assert run(params).measured_bytes() == first
+
+
+def test_a_seed_does_not_depend_on_the_others(params):
+    both = run(params).measured.seeds
+    (alone,) = run({**params, "name": "alone", "seeds": [1]}).measured.seeds
+    assert alone == both[1]
+    assert alone.curves != both[0].curves
+
+
+def test_every_method_with_teachers_runs_and_teachers_are_shared(params, trained_teachers, fits):
+    params["teachers"], params["training"]["epochs"] = trained_teachers, 2
+    for name, method in METHODS.items():
+        if method.needs_teachers:
+            result = run({**params, "name": f"tiny-{name}", "method": {"name": name}})
+            assert len(result.measured.seeds) == 2
+    assert {epochs for _, epochs in fits} == {0, 2}
+
+
+def test_ume_scores_its_teachers_as_they_scored_themselves(params, trained_teachers):
+    """Nothing is trained, and test accuracy and probes are those of the uni-modal runs."""
+    params |= {"method": {"name": "ume"}, "teachers": trained_teachers}
+    (record, _) = run(params).measured.seeds
+    for m, name in trained_teachers.items():
+        theirs = results.load(paths.results_dir() / f"{name}.json").measured.seeds[0]
+        assert record.unimodal[m] == theirs.test.accuracy
+        assert record.probes[m] == theirs.probes[m]
+    assert (record.epoch, record.curves) == (0, {})
+
+
+def test_teachers_are_frozen_in_evaluation_mode_and_stay_as_saved(params, monkeypatch):
+    """With batch normalisation and an augmented input, where training mode would show."""
+    bench = Bench(encoder="series-cnn", epochs=1, samples=40, augment=lambda x, stream: x)
+    monkeypatch.setitem(data.DATASETS, "synthetic", lambda: bench.splits)
+    monkeypatch.setattr(provenance, "splits", lambda params: bench.splits)
+    monkeypatch.setattr(provenance, "code_key", lambda params: "")
+    params |= {"dataset": {"name": "synthetic"}, "seeds": [0]}
+    params["encoders"] = {m: {**ENCODERS["series-cnn"], "channels": [4, 6]} for m in ("a", "b")}
+    for m in ("a", "b"):
+        run({**params, "name": f"t-{m}", "method": {"name": "unimodal", "modality": m}})
+    started = []
+    start = UMT.start
+
+    def spy(self, model, setting):
+        started.append(setting)
+        start(self, model, setting)
+
+    monkeypatch.setattr(UMT, "start", spy)
+    params |= {"method": {"name": "umt"}, "teachers": {"a": "t-a", "b": "t-b"}}
+    run(params)
+    (setting,) = started
+    assert setting.augmented
+    for m, teacher in setting.teachers.items():
+        assert not any(module.training for module in teacher.modules())
+        assert not any(p.requires_grad for p in teacher.parameters())
+        assert same(teacher.state_dict(), load_tensors(checkpoint(f"t-{m}"))[0])
+
+
+def test_umt_weight_0_measures_what_joint_measures(params, trained_teachers):
+    joint = run(params).measured
+    umt = {"method": {"name": "umt", "weight": 0.0}, "teachers": trained_teachers, "name": "umt"}
+    assert run(params | umt).measured.seeds == joint.seeds
+
+
+# --- choosing ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Scaled(Joint):
+    """A method whose hyper-parameter has a known order: right, guessing, wrong."""
+
+    scale: float = 1.0
+
+    def predict(self, out):
+        return self.scale * out.fused
+
+
+def test_a_sweep_is_decided_by_the_validation_mean(params, monkeypatch):
+    monkeypatch.setitem(METHODS, "scaled", Scaled)
+    sweep = [0.0, 1.0, -1.0]  # neither the first nor the last is to be chosen
+    alone = {
+        s: run({**params, "name": f"s{i}", "method": {"name": "scaled", "scale": s}}).measured
+        for i, s in enumerate(sweep)
+    }
+    means = {s: sum(r.validation.accuracy for r in m.seeds) / 2 for s, m in alone.items()}
+    assert means[1.0] > max(means[0.0], means[-1.0])
+    result = run({**params, "method": {"name": "scaled"}, "sweep": {"scale": sweep}})
+    assert [(t.value, t.validation) for t in result.measured.sweep] == list(means.items())
+    assert result.measured.chosen == {"scale": 1.0}
+    assert result.measured.seeds == alone[1.0].seeds
+
+
+def test_the_first_seeds_decide_a_sweep_and_the_others_train_its_choice_alone(params, runs):
+    params |= {"seeds": [4, 1, 2, 0], "method": {"name": "joint-auxiliary"}}
+    result = run({**params, "sweep": {"weight": [0.5, 2.0]}})
+    chosen = result.measured.chosen["weight"]
+    alone = run({**params, "name": "one", "method": {"name": "joint-auxiliary", "weight": chosen}})
+    assert result.measured.seeds == alone.measured.seeds
+    means = [sum(r.validation.accuracy for r in alone.measured.seeds[:3]) / 3]
+    assert [t.validation for t in result.measured.sweep if t.value == chosen] == means
+    models = {path.stem for path in (runs / "checkpoints" / params["name"]).iterdir()}
+    swept = {f"seed{seed}-weight{value}" for seed in (4, 1, 2) for value in (0.5, 2.0)}
+    assert models == swept | {f"seed0-weight{chosen}"}
+
+
+def test_the_test_split_is_read_once_per_seed_whatever_is_swept(params, monkeypatch):
+    params |= {"method": {"name": "joint-auxiliary"}, "sweep": {"weight": [0.0, 1.0, 2.0]}}
+    made = Experiment.from_params(params)
+    reads = Counter()
+    real = experiment.outputs
+    parts = {len(getattr(made.splits, p)): p for p in ("train", "validation", "test")}
+
+    def spy(model, split):
+        reads[parts[len(split)]] += 1
+        return real(model, split)
+
+    monkeypatch.setattr(experiment, "outputs", spy)
+    made.run("cpu", progress=False)
+    assert reads == {"test": 2, "train": 2, "validation": 6}
+
+
+def test_the_test_split_decides_nothing(params):
+    """Labels of the test split changed: every choice and curve stays, only the scores move."""
+    honest = Experiment.from_params(params)
+    test = honest.splits.test
+    wrong = replace(honest.splits, test=replace(test, y=1 - test.y))
+    fooled = Experiment(params, wrong).run("cpu", progress=False).measured.seeds
+    for record, expected in zip(fooled, run(params).measured.seeds, strict=True):
+        assert (record.epoch, record.curves) == (expected.epoch, expected.curves)
+        assert record.test.accuracy == pytest.approx(1 - expected.test.accuracy)
+
+
+# --- going on ------------------------------------------------------------------------------------
+
+
+def test_adding_a_seed_trains_that_seed_only(params, fits):
+    before = run(params).measured.seeds
+    after = run({**params, "seeds": [0, 1, 2]}).measured.seeds
+    assert fits == [(0, 3), (1, 3), (2, 3)]
+    assert after[:2] == before
+
+
+def test_a_checkpoint_made_from_other_things_is_not_used(params, fits):
+    run(params)
+    params["training"] = {**params["training"], "learning_rate": 0.01}
+    changed = run(params)
+    assert fits == [(0, 3), (1, 3)] * 2
+    fresh = run({**params, "name": "fresh"})
+    assert changed.measured == fresh.measured
+
+
+def test_changed_code_trains_again(params, fits, monkeypatch):
+    run({**params, "seeds": [0]})
+    monkeypatch.setattr(provenance, "code_key", lambda params: "other code")
+    run({**params, "seeds": [0]})
+    assert fits == [(0, 3), (0, 3)]
+
+
+def test_retrained_teachers_retrain_the_student(params, trained_teachers, fits):
+    params |= {"method": {"name": "umt"}, "teachers": trained_teachers, "seeds": [0]}
+    run(params)
+    other = {**params["training"], "learning_rate": 0.01}
+    unimodal = {"method": {"name": "unimodal", "modality": "a"}, "teachers": {}}
+    run({**params, **unimodal, "name": trained_teachers["a"], "training": other})
+    run(params)
+    assert fits == [(0, 3)] * 3
+
+
+def test_a_killed_training_goes_on_where_it_was(params, fits, monkeypatch):
+    """Through the files: the same bytes as a run that nothing happened to, and no leftovers."""
+    params["seeds"] = [0]
+    whole = run({**params, "name": "whole"})
+    monkeypatch.setattr(experiment, "SAVE_EVERY", 0.0)
+    saved = []
+
+    def save_then_die(path, state, key):
+        save_state(path, state, key)
+        saved.append(path)
+        if state.progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "save_state", save_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        run(params)
+    assert not (paths.results_dir() / "tiny.json").exists()
+    assert saved[0].exists()
+    assert not checkpoint().exists()
+    resumed = run(params)
+    assert resumed.measured_bytes() == whole.measured_bytes()
+    assert fits == [(0, 3), (0, 1)]
+    assert [p.name for p in saved[0].parent.iterdir()] == ["seed0.safetensors"]
+
+
+# --- refusals: exit status 2, one sentence, no traceback ---------------------------------------
+
+
+@pytest.fixture
+def refused(capsys):
+    """main() on a file, which must fail; gives the sentence."""
+
+    def call(*arguments: str) -> str:
+        assert main([*arguments, "--device", "cpu"]) == 2
+        sentence = capsys.readouterr().err.strip().splitlines()[-1]
+        assert "Traceback" not in sentence
+        return sentence
+
+    return call
+
+
+def test_the_command_measures_the_same_as_python(params, params_file, capsys):
+    assert main([params_file(), "--device", "cpu", "--set", "seeds=[1]"]) == 0
+    assert "tiny: test accuracy" in capsys.readouterr().out
+    through_files = results.load(paths.results_dir() / "tiny.json")
+    assert through_files.measured == run({**params, "name": "other", "seeds": [1]}).measured
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("training.epoch=1", "no such key"),
+        ("training.epochs.more=1", "no such key"),
+        ("seeds", "KEY=VALUE"),
+        ("seeds=[0", "not readable as YAML"),
+        ("training.epochs=many", "training.epochs"),
+    ],
+)
+def test_a_setting_that_cannot_be(params_file, refused, setting, words):
+    assert words in refused(params_file(), "--set", setting)
+
+
+def test_a_missing_params_file(params_file, refused):
+    sentence = refused(params_file().replace("tiny", "tinny"))
+    assert "no such params file" in sentence
+    assert "did you mean 'tiny'?" in sentence
+
+
+def test_a_missing_teacher(params, params_file, refused):
+    params |= {"method": {"name": "umt"}, "teachers": {"a": "tiny-a", "b": "tiny-b"}}
+    sentence = refused(params_file())
+    assert "teacher 'tiny-a' has no model for seed 0" in sentence
+    assert "umt run params/tiny-a.yaml" in sentence
+
+
+@pytest.mark.parametrize("other", ["data", "modality", "encoder"])
+def test_teachers_of_something_else(params, params_file, refused, trained_teachers, other):
+    params |= {"method": {"name": "umt"}, "teachers": trained_teachers}
+    if other == "data":
+        params["dataset"] = {**params["dataset"], "noise": 0.7}
+    elif other == "modality":
+        params["teachers"] = {"a": "tiny-b", "b": "tiny-a"}
+    else:
+        params["encoders"] = {**params["encoders"], "a": {"name": "mlp", "hidden": 12, "dim": 7}}
+    sentence = refused(params_file())
+    assert "teacher 'tiny-" in sentence
+    assert "on the same data" in sentence
+
+
+def test_encoders_that_do_not_match_the_modalities(params, params_file, refused):
+    params["encoders"]["c"] = params["encoders"].pop("b")
+    assert "the modalities of 'synthetic' are ['a', 'b']" in refused(params_file())
+
+
+def test_an_encoder_for_another_shape(params, params_file, refused):
+    params["encoders"]["a"] = {"name": "image-cnn"}
+    assert "do not take samples of {'a': (8,)" in refused(params_file())
+
+
+@pytest.mark.parametrize("content", [b"", b"broken", None], ids=["empty", "text", "truncated"])
+@pytest.mark.parametrize("tag", ["seed0", "seed0.unfinished"])
+def test_a_damaged_checkpoint(params, params_file, refused, content, tag):
+    params["seeds"] = [0]
+    run(params)
+    path = checkpoint(tag=tag)
+    whole = checkpoint().read_bytes()
+    if tag != "seed0":
+        checkpoint().unlink()
+    path.write_bytes(whole[:-100] if content is None else content)
+    sentence = refused(params_file())
+    assert str(path) in sentence
+    assert "damaged" in sentence
+    path.unlink()
+    assert main([params_file(), "--device", "cpu"]) == 0
+
+
+def test_a_damaged_teacher(params, params_file, refused, trained_teachers):
+    params |= {"method": {"name": "ume"}, "teachers": trained_teachers}
+    path = checkpoint("tiny-b")
+    path.write_bytes(path.read_bytes()[:200])
+    sentence = refused(params_file())
+    assert str(path) in sentence
+    assert "damaged" in sentence
+
+
+def test_a_loss_that_explodes_leaves_no_result(params, params_file, refused):
+    params["training"]["learning_rate"] = 1e30
+    sentence = refused(params_file())
+    assert sentence.startswith("tiny: the training loss became nan")
+    assert not (paths.results_dir() / "tiny.json").exists()
+
+
+@pytest.mark.parametrize("where", ["checkpoints", "results"])
+def test_a_full_disk(params_file, refused, monkeypatch, runs, where):
+    real = experiment.save_tensors.__globals__["os"].replace
+
+    def full(source, target):
+        if f"/{where}/" in str(target):
+            raise OSError(28, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr("umt_lib.files.os.replace", full)
+    sentence = refused(params_file())
+    assert "No space left on device" in sentence
+    assert not list(runs.rglob("*.partial"))
+    assert not list((runs / where).rglob("*.*"))
+    monkeypatch.setattr("umt_lib.files.os.replace", real)
+    assert main([params_file(), "--device", "cpu"]) == 0
+
+
+def test_ctrl_c_exits_with_130(params_file, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Joint, "loss", interrupted)
+    assert main([params_file(), "--device", "cpu"]) == 130
+    assert "goes on from here" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there(params_file, capsys):
+    assert main([params_file(), "--device", "abacus"]) == 2
+    assert "device 'abacus' cannot be used" in capsys.readouterr().err
+
+
+def test_a_result_file_is_plain_json(params):
+    run({**params, "seeds": [0]})
+    text = (paths.results_dir() / "tiny.json").read_text()
+    assert list(json.loads(text)) == ["format", "name", "params", "measured", "provenance"]
+
+
+def test_probes_learn_from_a_bounded_number_of_training_samples(params, monkeypatch):
+    seen = []
+    real = experiment.linear_probe
+    monkeypatch.setattr(experiment, "PROBED", 20)
+    monkeypatch.setattr(
+        experiment, "linear_probe", lambda z, *rest: seen.append(len(z)) or real(z, *rest)
+    )
+    run({**params, "seeds": [0]})
+    assert seen == [20, 20]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_encoders_are_compiled_where_that_is_asked_for(params, monkeypatch, asked):
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))
+    params["training"]["compile"] = asked
+    model = Experiment.from_params(params).make()
+    assert compiled[-2:] == (list(model.encoders.values()) if asked else [])

@@ -1,0 +1,84 @@
+"""Fairness is a test: the experiments of one data set differ in the method and in nothing else."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from umt_lib.data import DATASETS
+from umt_lib.methods import METHODS
+from umt_lib.paths import PARAMS
+from umt_lib.study.experiments import params as params_files
+
+FILES = sorted(PARAMS.glob("*.yaml"))
+MAY_DIFFER = {"name", "method", "head", "sweep", "teachers"}
+every_file = pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+
+
+@cache
+def read(path: Path) -> dict:
+    return params_files.read(path)
+
+
+def test_there_are_experiments():
+    assert FILES
+
+
+@every_file
+def test_it_is_right_small_and_has_seeds_enough(path):
+    """Reading holds every key against the constructors; the name is the file's."""
+    params = read(path)
+    assert len(path.read_text().splitlines()) <= 20
+    assert len(params["seeds"]) >= 5
+    for values in params.get("sweep", {}).values():
+        assert 2 <= len(values) <= 5
+        assert len(set(map(str, values))) == len(values)
+    assert params["name"].startswith(params["dataset"]["name"])
+
+
+@every_file
+def test_it_opens_with_what_to_expect(path):
+    """A number, hours, minutes or seconds, and hardware, for the reader who is about to run it."""
+    comment = re.match(r"(?:#.*\n)+", path.read_text())
+    assert comment
+    words = comment.group().lower()
+    assert re.search(r"(\d|half a|an?|in) (seconds?|minutes?|hours?)\b", words)
+    assert re.search(r"\b(cpu|gpu|cores?)\b", words)
+
+
+@every_file
+def test_it_agrees_with_its_data_sets_other_experiments(path):
+    params = read(path)
+    reference = next(q for q in FILES if read(q)["dataset"]["name"] == params["dataset"]["name"])
+    common = {k: v for k, v in params.items() if k not in MAY_DIFFER}
+    assert common == {k: v for k, v in read(reference).items() if k not in MAY_DIFFER}
+
+
+@every_file
+def test_its_teachers_are_the_unimodal_experiments_of_its_data_set(path):
+    params = read(path)
+    for modality, name in params.get("teachers", {}).items():
+        teacher = read(PARAMS / f"{name}.yaml")
+        assert teacher["method"] == {"name": "unimodal", "modality": modality}
+        assert teacher["dataset"] == params["dataset"]
+        assert set(params["seeds"]) <= set(teacher["seeds"])
+
+
+def test_no_two_files_are_the_same_experiment():
+    seen = {}
+    for path in FILES:
+        text = yaml.safe_dump({k: v for k, v in read(path).items() if k != "name"})
+        assert text not in seen, f"{path.stem} is {seen[text]} again"
+        seen[text] = path.stem
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_method_is_tried_on_every_data_set(dataset):
+    mine = [read(p) for p in FILES if read(p)["dataset"]["name"] == dataset]
+    assert {params["method"]["name"] for params in mine} == set(METHODS)
+    modalities = {p["method"]["modality"] for p in mine if p["method"]["name"] == "unimodal"}
+    assert modalities == set(mine[0]["encoders"])

@@ -1,0 +1,189 @@
+"""Results files: read back as written, refused when broken, stale for a reason that is told."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+
+import pytest
+import yaml
+
+from umt_lib import paths
+from umt_lib.errors import StudyError
+from umt_lib.study.experiments import comparisons, results
+from umt_lib.study.experiments.experiment import Experiment
+
+
+@pytest.fixture
+def result(params) -> results.Result:
+    params |= {"seeds": [0], "training": {"epochs": 1, "batch_size": 30}}
+    return Experiment.from_params(params).run("cpu", progress=False)
+
+
+def with_accuracies(result, name, accuracies):
+    changed = result.model_copy(deep=True, update={"name": name})
+    records = []
+    for seed, accuracy in accuracies.items():
+        record = result.measured.seeds[0].model_copy(deep=True, update={"seed": seed})
+        record.test.accuracy = accuracy
+        records.append(record)
+    changed.measured.seeds = records
+    return changed
+
+
+def test_a_result_comes_back_as_it_was_written(result, tmp_path):
+    path = tmp_path / "deep" / "tiny.json"
+    result.save(path)
+    assert results.load(path) == result
+    assert results.load(path).measured_bytes() == result.measured_bytes()
+
+
+@pytest.mark.parametrize("value", [math.inf, 1 / 3, 1e-300])
+def test_every_number_survives_the_file(result, tmp_path, value):
+    result.measured.seeds[0].test.nll = value
+    result.measured.seeds[0].curves["train_loss"] = [value]
+    result.save(tmp_path / "tiny.json")
+    assert results.load(tmp_path / "tiny.json") == result
+
+
+def broken(how: str, text: str) -> bytes:
+    tree = json.loads(text)
+    if how == "truncated":
+        return text[: len(text) // 2].encode()
+    if how == "empty":
+        return b""
+    if how == "no text":
+        return b"\xff\x00"
+    if how == "a list":
+        return b"[]"
+    if how == "a key too many":
+        tree["extra"] = 1
+    elif how == "a number for a list":
+        tree["measured"]["seeds"] = 3
+    else:
+        del tree["measured"]["seeds"][0]["test"]
+    return json.dumps(tree).encode()
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["truncated", "empty", "no text", "a list", "a key too many", "a number for a list", "no test"],
+)
+def test_a_broken_file_is_one_sentence(result, tmp_path, how):
+    path = tmp_path / "tiny.json"
+    result.save(path)
+    path.write_bytes(broken(how, path.read_text()))
+    with pytest.raises(StudyError) as caught:
+        results.load(path)
+    assert str(caught.value).startswith(f"{path}: not a whole results file (")
+    assert str(caught.value).endswith("delete it and run its experiment again")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(StudyError, match=r"no such results file; run its experiment first"):
+        results.load(tmp_path / "tiny.json")
+
+
+# --- stale -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def study(params, trained_teachers, tmp_path):
+    """UMT and its teachers, run; stale(name) as the book asks it. Params files can be rewritten."""
+    folder = tmp_path / "params"
+    folder.mkdir()
+    written = {}
+
+    def write(changed):
+        written[changed["name"]] = changed
+        (folder / f"{changed['name']}.yaml").write_text(yaml.safe_dump(changed))
+
+    for m, name in trained_teachers.items():
+        write({**params, "name": name, "method": {"name": "unimodal", "modality": m}})
+    write({**params, "method": {"name": "umt"}, "teachers": trained_teachers})
+    umt = written["tiny"] | {"sweep": {"weight": [0.5, 1.0]}, "seeds": [0, 1]}
+    write(umt)
+    Experiment.from_params(umt).run("cpu", progress=False)
+
+    def stale(name="tiny"):
+        return results.stale(name, paths.results_dir(), folder)
+
+    return stale, write, written
+
+
+def test_a_result_is_current_until_something_that_made_it_changes(study, monkeypatch):
+    stale, write, written = study
+    names = list(written)
+    assert [stale(name) for name in names] == ["", "", ""]
+
+    umt = copy.deepcopy(written["tiny"])
+    write({**umt, "seeds": [0, 1, 2]})
+    assert stale() == "made with other params"
+    write(umt)
+
+    teacher = copy.deepcopy(written["tiny-a"])
+    write({**teacher, "training": {**teacher["training"], "epochs": 4}})
+    assert stale() == "made with other teachers"
+    assert stale("tiny-a") == "made with other params"
+    assert stale("tiny-b") == ""
+    write({**teacher, "seeds": [0, 1, 2, 3]})
+    assert stale() == ""  # a teacher's further seeds are no other teachers
+    write(teacher)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "code_key", lambda params: "other")
+        assert stale() == "made by other code"
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "source", lambda params, elsewhere: "other bytes")
+        assert stale() == "made from other data"
+    assert stale() == ""
+
+
+def test_missing_and_damaged_results_are_stale(study):
+    stale, _, _ = study
+    path = paths.results_dir() / "tiny.json"
+    path.write_text(path.read_text()[:-300])
+    assert stale() == "damaged"
+    path.unlink()
+    assert stale() == "missing"
+
+
+def test_clocks_decide_nothing(study):
+    stale, _, _ = study
+    path = paths.results_dir() / "tiny.json"
+    import os
+
+    os.utime(path, (0, 0))
+    assert stale() == ""
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def test_paired_difference_goes_by_seed_and_takes_those_both_have(result):
+    a = with_accuracies(result, "a", {0: 0.8, 1: 0.7, 2: 0.9, 5: 0.1})
+    b = with_accuracies(result, "b", {2: 0.85, 0: 0.7, 1: 0.65, 6: 0.0})
+    found = comparisons.paired_difference(a, b)
+    assert found.n == 3
+    assert found.mean == pytest.approx((0.1 + 0.05 + 0.05) / 3)
+    assert found.low < found.mean < found.high
+    assert a.accuracy == [0.8, 0.7, 0.9, 0.1]
+    with pytest.raises(StudyError, match="a and c share no seed"):
+        comparisons.paired_difference(a, with_accuracies(result, "c", {9: 0.5}))
+
+
+def test_rising_compares_the_last_quarters_of_the_constant_rate(result):
+    record = result.measured.seeds[0]
+
+    def rising(curve, decay=0.2):
+        record.curves["validation_accuracy"] = curve
+        return comparisons.rising(record, decay)
+
+    flat = [0.1] * 4 + [0.5] * 4 + [0.9] * 2  # of 8 constant epochs the last 4 are level
+    assert rising(flat) == 0
+    assert rising([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1, 1]) == pytest.approx(0.2)
+    assert rising([0.4, 0.6], 0.5) == pytest.approx(0.2)
+    assert math.isnan(rising([0.4]))
+    assert math.isnan(rising([]))

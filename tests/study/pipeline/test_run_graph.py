@@ -1,0 +1,240 @@
+"""The run graph: what it would run, what it does not run twice, and what a failure stops."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from commands import SERVE, SNAKEMAKE
+
+from umt_lib import paths
+from umt_lib.errors import StudyError
+from umt_lib.paths import PARAMS, ROOT, results_dir
+from umt_lib.study.experiments import results
+from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.study.pipeline import run_graph
+from umt_lib.study.pipeline.publish import main as publish_command
+from umt_lib.study.pipeline.publish import publish
+from umt_lib.study.pipeline.smoke import shorten
+
+
+@pytest.fixture
+def folder(params: dict[str, Any], tmp_path: Path) -> Path:
+    """Params files: two teachers, their student, and a joint experiment beside them."""
+    folder = tmp_path / "params"
+    folder.mkdir()
+    changes = {
+        "tiny-a": {"method": {"name": "unimodal", "modality": "a"}},
+        "tiny-b": {"method": {"name": "unimodal", "modality": "b"}},
+        "tiny-umt": {"method": {"name": "umt"}, "teachers": {"a": "tiny-a", "b": "tiny-b"}},
+        "tiny-joint": {},
+    }
+    for name, change in changes.items():
+        write(folder, {**params, **change, "name": name, "seeds": [0]})
+    return folder
+
+
+@pytest.fixture
+def snakemake(folder: Path, runs: Path) -> Iterator[Callable[[], subprocess.CompletedProcess]]:
+    """Run the graph of those files as far as the results, with a server beside it."""
+    run_graph = [*SNAKEMAKE, "--config", f"params={folder}", "--", "experiments"]
+    server = subprocess.Popen([*SERVE, "sleep", "1000"])
+    while not (runs / "worker.sock").exists():
+        time.sleep(0.05)
+        assert server.poll() is None
+    yield lambda: subprocess.run(run_graph, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    server.terminate()
+    server.wait()
+
+
+def write(folder: Path, params: dict[str, Any]) -> None:
+    (folder / f"{params['name']}.yaml").write_text(yaml.safe_dump(params))
+
+
+def read(folder: Path, name: str) -> dict[str, Any]:
+    return yaml.safe_load((folder / f"{name}.yaml").read_text())
+
+
+def run(folder: Path, name: str) -> None:
+    Experiment.from_params(read(folder, name)).run("cpu", progress=False)
+
+
+def must_run(folder: Path) -> set[str]:
+    """What the stamps tell Snakemake, held against what ``mark`` returns."""
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    stale = run_graph.mark(names, folder)
+    told = {name for name in names if (run_graph.stamps_dir() / name).stat().st_mtime > 0}
+    assert told == set(stale)
+    return told
+
+
+@pytest.mark.parametrize("which", ["default", "full"])
+def test_a_dry_run_lists_every_experiment_of_its_study_and_runs_none(runs, which):
+    command = [*SNAKEMAKE, "-n", "--quiet", "host", "--config", f"study={which}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names = [path.stem for path in PARAMS.glob("*.yaml")]
+    expected = run_graph.wanted(names, PARAMS, "full")
+    if which == "default":
+        patterns = (PARAMS / "default.txt").read_text().splitlines()[1:]
+        expected = [n for n in expected if any(fnmatch(n, p) for p in patterns)]
+        assert len(expected) < len(names)
+    assert {"watch-umt", "furniture-unimodal-rear"} <= set(expected)
+    for name in names:
+        listed = f"wildcards: name={name}\n" in done.stdout + done.stderr
+        assert listed == (name in expected)
+    assert not (runs / "results").exists()
+
+
+def test_a_pattern_of_the_default_list_that_matches_nothing_is_refused(tmp_path):
+    assert run_graph.wanted(["a-umt", "a-ume"], tmp_path, "default") == ["a-umt", "a-ume"]
+    (tmp_path / "default.txt").write_text("# why\n*-umt\n")
+    assert run_graph.wanted(["a-umt", "a-ume"], tmp_path, "default") == ["a-umt"]
+    (tmp_path / "default.txt").write_text("*-utm\n")
+    with pytest.raises(StudyError, match=r"default.txt: '\*-utm' matches no params file"):
+        run_graph.wanted(["a-umt"], tmp_path, "default")
+
+
+def test_a_failure_stops_its_students_alone_and_the_next_run_goes_on(snakemake, folder):
+    teacher = read(folder, "tiny-b")
+    write(folder, {**teacher, "sedes": [1]})
+    done = snakemake()
+    assert done.returncode == 1
+    assert "tiny-b.yaml: unknown key 'sedes'; did you mean 'seeds'?" in done.stderr
+    assert "2 of 4 experiments have no result: tiny-b, tiny-umt" in done.stderr
+    assert {p.stem for p in results_dir().glob("*.json")} == {"tiny-a", "tiny-joint"}
+    assert done.stdout.splitlines()[-1].startswith("2/4 tiny-")
+
+    write(folder, teacher)
+    before = (results_dir() / "tiny-a.json").stat().st_mtime_ns
+    done = snakemake()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith("1/2 tiny-b, ")
+    assert done.stdout.splitlines()[1].startswith("2/2 tiny-umt, ")
+    assert (results_dir() / "tiny-a.json").stat().st_mtime_ns == before
+
+    run_graph.settle(folder, "full", run_graph.sources(folder))
+    again = snakemake()
+    assert (again.returncode, again.stdout) == (0, "")
+
+
+def test_what_is_stale_twice_for_one_reason_has_two_different_stamps(folder):
+    """Snakemake takes a newer input for unchanged if its bytes are those of the last run."""
+    stamp, seen = run_graph.stamps_dir() / "tiny-joint", set()
+    for _ in range(2):
+        run_graph.mark(["tiny-joint"], folder)
+        seen.add(stamp.read_text())
+    assert len(seen) == 2
+    assert all(text.startswith("missing, seen ") for text in seen)
+
+
+def test_contents_decide_what_is_stale_and_dates_do_not(folder):
+    for name in ("tiny-a", "tiny-b", "tiny-umt", "tiny-joint"):
+        run(folder, name)
+    assert must_run(folder) == set()
+    for path in [*folder.iterdir(), *results_dir().iterdir()]:
+        os.utime(path, (0, 0) if "joint" in path.stem else None)
+    assert must_run(folder) == set()
+
+    joint = read(folder, "tiny-joint")
+    write(folder, {**joint, "training": {**joint["training"], "epochs": 2}})
+    assert must_run(folder) == {"tiny-joint"}
+    stamp = (run_graph.stamps_dir() / "tiny-joint").read_text()
+    assert stamp.startswith("made with other params, seen ")
+
+    teacher = read(folder, "tiny-a")
+    write(folder, {**teacher, "training": {**teacher["training"], "epochs": 2}})
+    assert must_run(folder) == {"tiny-joint", "tiny-a", "tiny-umt"}
+
+
+def test_what_was_settled_is_current_until_something_changes(folder, monkeypatch):
+    run(folder, "tiny-joint")
+    began_with = run_graph.sources(folder)
+    run_graph.settle(folder, "full", began_with)
+    monkeypatch.setattr(run_graph, "_reason", lambda name, _: "asked")
+    assert run_graph.mark(["tiny-joint"], folder) == []
+    write(folder, {**read(folder, "tiny-joint"), "seeds": [3]})
+    assert run_graph.mark(["tiny-joint"], folder) == ["tiny-joint"]
+    run_graph.settle(folder, "full", began_with)  # a file was edited while the graph ran
+    assert run_graph.mark(["tiny-joint"], folder) == ["tiny-joint"]
+
+
+def test_a_damaged_result_is_made_again(folder):
+    run(folder, "tiny-joint")
+    path = results_dir() / "tiny-joint.json"
+    path.write_text(path.read_text()[:100])
+    assert "tiny-joint" in must_run(folder)
+
+
+def test_publishing_takes_what_is_current_and_says_why_not_the_rest(folder, tmp_path):
+    run(folder, "tiny-joint")
+    run(folder, "tiny-a")
+    write(folder, {**read(folder, "tiny-a"), "seeds": [5]})
+    copied, refused = publish(folder, results_dir(), tmp_path / "published")
+    assert copied == ["tiny-joint"]
+    assert refused == {
+        "tiny-a": "made with other params",
+        "tiny-b": "missing",
+        "tiny-umt": "missing",
+    }
+    ours, theirs = results_dir() / "tiny-joint.json", tmp_path / "published/tiny-joint.json"
+    assert results.load(theirs) == results.load(ours)
+    assert len(list(theirs.parent.iterdir())) == 1
+
+
+def test_the_command_to_publish_fails_for_what_is_stale_not_for_what_never_ran(
+    folder, tmp_path, monkeypatch, capsys
+):
+    run(folder, "tiny-joint")
+    for name, place in (("PARAMS", folder), ("PUBLISHED", tmp_path / "published")):
+        monkeypatch.setattr(paths, name, place)
+    assert publish_command() == 0
+    said = capsys.readouterr()
+    assert "published 1 results" in said.out
+    assert "3 have no result here" in said.out
+    assert said.err == ""
+    write(folder, {**read(folder, "tiny-joint"), "seeds": [5]})
+    assert publish_command() == 1
+    assert "tiny-joint: not published: made with other params" in capsys.readouterr().err
+
+
+def test_smoke_shortens_every_params_file_to_a_valid_one():
+    from umt_lib.study.experiments.params import check
+
+    for path in PARAMS.glob("*.yaml"):
+        short = shorten(yaml.safe_load(path.read_text()))
+        check(short, str(path))
+        assert (len(short["seeds"]), short["training"]["epochs"]) == (1, 1)
+        assert "sweep" not in short
+
+
+def test_a_job_asks_for_what_its_params_file_estimates(folder, runs):
+    large = folder / "tiny-joint.yaml"
+    said = "# Tiny: joint. Five seeds: an estimated 7 hours and 10 GB on one GPU; not measured.\n"
+    large.write_text(said + large.read_text())
+    command = [*SNAKEMAKE, "-n", "--quiet", "host", "--config", f"params={folder}", "--"]
+    done = subprocess.run([*command, "experiments"], cwd=ROOT, capture_output=True, text=True)
+    jobs = (done.stdout + done.stderr).split("rule ")
+    asks = {n: next(j for j in jobs if f"name={n}\n" in j) for n in ("tiny-joint", "tiny-a")}
+    assert all(f" {ask}," in asks["tiny-joint"] for ask in ("gpu=1", "mem_mb=16000", "runtime=630"))
+    assert all(f" {ask}," in asks["tiny-a"] for ask in ("gpu=0", "mem_mb=2000", "runtime=60"))
+
+
+def test_the_cluster_profile_submits_and_leaves_what_jobs_ask_for_to_the_graph():
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    assert profile["executor"] == "slurm"
+    assert "set-resources" not in profile
+
+
+def test_the_long_params_files_say_how_long():
+    """A job of one that did not would be stopped after an hour."""
+    for path in PARAMS.glob("*.yaml"):
+        large = "folder" in yaml.safe_load(path.read_text())["dataset"]
+        assert (run_graph.hours(path) > 0) is large, path

@@ -1,0 +1,66 @@
+"""Figures are drawn from results, alike every time, and say so where there is nothing to draw."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tiny_study
+
+from umt_lib import style
+from umt_lib.evaluation.intervals import Interval
+from umt_lib.study.report import figures
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return tiny_study.make(tmp_path_factory.mktemp("study")).study()
+
+
+def test_curves_show_the_mean_over_seeds(study):
+    joint = study.result("synthetic", "joint")
+    _, accuracy = figures.curves(joint).axes
+    thick = [line for line in accuracy.lines if line.get_label() == "validation"]
+    expected = np.mean([r.curves["validation_accuracy"] for r in joint.measured.seeds], axis=0)
+    np.testing.assert_allclose(thick[0].get_ydata(), 100 * expected)
+
+
+def test_saturation_sets_the_probes_against_the_training_accuracy(study):
+    alone = study.unimodal("synthetic")
+    figure = figures.saturation(study.result("synthetic", "joint"), alone)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b"]
+    labels = [line.get_label() for line in figure.axes[0].lines]
+    assert sum(not label.startswith("_") for label in labels) == 3
+    probes = [r.curves["probe"] for r in alone["b"].measured.seeds]
+    reference = next(line for line in figure.axes[1].lines if "alone" in line.get_label())
+    expected = 100 * np.mean([[point["b"] for point in points] for points in probes], axis=0)
+    np.testing.assert_allclose(reference.get_ydata(), expected)
+
+
+def test_saturation_works_without_a_reference(study):
+    figure = figures.saturation(study.result("synthetic", "joint"))
+    assert len(figure.axes) == 2
+
+
+@pytest.mark.parametrize("draw", [figures.curves, figures.saturation])
+def test_a_method_that_trains_nothing_has_a_sentence_for_a_figure(study, draw):
+    figure = draw(study.result("synthetic", "ume", rule="mean"))
+    assert not figure.axes
+    assert "no curve" in figure.texts[0].get_text()
+
+
+def test_dots_draw_means_with_their_intervals():
+    rows = [
+        ("x", "umt", True, Interval(0.8, 0.7, 0.9, 3)),
+        ("y", "new", False, Interval(0.5, -np.inf, np.inf, 1)),
+    ]
+    (ax,) = figures.dots({"panel": rows}, "accuracy").axes
+    spans = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2]
+    np.testing.assert_allclose(spans, [[70, 90]])  # one seed has no interval to draw
+    dots = [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1]
+    np.testing.assert_allclose(dots, [80, 50])
+
+
+def test_a_figure_saved_twice_gives_the_same_bytes(study, tmp_path):
+    for name in ("once.svg", "twice.svg"):
+        style.save(figures.convergence(study.unimodal("synthetic")), tmp_path / name)
+    assert (tmp_path / "once.svg").read_bytes() == (tmp_path / "twice.svg").read_bytes()

@@ -1,0 +1,1 @@
+"""Evaluation: scores, intervals, linear probes, diagnostics of interactions, tests of residuals."""

@@ -1,0 +1,198 @@
+r"""The residual test: is there something in pairs that no combination of uni-modal predictions has?
+
+Out-of-fold log-probabilities :math:`o` (n, K) of the uni-modal ensemble stay fixed, and a
+correction of them is trained by cross-entropy on the features:
+
+.. math::
+    \log p = o + V z + \sum_m g_m(z_m) \;[\, + h(z_1, \dots, z_M) \,] + \text{const}
+
+Without :math:`h` the correction is additive over modalities and can repair anything but pairs: a
+poor rule of combining, a uni-modal classifier that was too simple, noise shared by the modalities.
+With it, it can use pairs as well. Both start at exactly :math:`o`, from the same weights and with
+the same batches. So the held-out gain of the second over the first is what pairs add.
+
+Gradient descent from small weights finds a weak pair late or never among many features. So before
+that, both kinds take in what a few products of two directions say (``residual_products``), of two
+modalities with pairs and of one without.
+
+The offset must come from models that did not see the sample's label: with offsets fitted to their
+own samples nothing seems left to learn.
+
+All folds, with pairs and without, are trained side by side, a model axis in front of every tensor:
+on one core that takes a fraction of the time of one after the other.
+
+Source: ours; the projection it is checked against is EMAP, :mod:`umt_lib.evaluation.interactions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from umt_lib.evaluation import residual_network
+from umt_lib.evaluation.bootstrap import bootstrap
+from umt_lib.evaluation.intervals import Interval
+from umt_lib.evaluation.residual_products import Products, Rows
+
+RATE = 3e-3
+DECAY = 6.0  # of all but the linear part: pairs have many ways to fit noise
+LINEAR_DECAY = 0.01
+BATCH = 128
+STEPS = 2000  # at most; a pair can be invisible for hundreds of steps before it is learned
+PATIENCE = 500  # steps without a better validation loss
+EVERY = 25  # steps between two looks at the validation loss
+PARTS = 5  # one of them decides when to stop
+TOGETHER = 2**24  # numbers of the training samples of folds that are trained side by side: 64 MB
+
+
+class Sample(NamedTuple):
+    """Features {m: (n, d_m)}, labels (n,) in 0..K-1, UME log-probabilities (n, K), groups (n,)."""
+
+    features: Mapping[str, np.ndarray]
+    y: np.ndarray
+    offset: np.ndarray
+    groups: np.ndarray | None = None
+
+
+def correct(train: Sample, test: Sample, pairs: bool, seed: int = 0) -> np.ndarray:
+    """Log-probabilities (n_test, K), float64, of the corrected ensemble; test labels are not used.
+
+    A fifth of the training samples, whole groups where there are any, decides when to stop.
+
+    Args:
+        pairs: whether the correction may use modalities together.
+    """
+    return corrections([train], [test], (pairs,), seed)[0][0]
+
+
+def corrections(
+    train: Sequence[Sample],
+    test: Sequence[Sample],
+    kinds: tuple[bool, ...] = (False, True),
+    seed: int = 0,
+) -> list[tuple[np.ndarray, ...]]:
+    """:func:`correct` of every fold, {one per entry of ``train`` and ``test``}, for every kind."""
+    size = max(sum(z.size for z in sample.features.values()) for sample in train)
+    step = max(1, TOGETHER // size)
+    done = []
+    for start in range(0, len(train), step):
+        part = slice(start, start + step)
+        done += _together(train[part], test[part], kinds, seed)
+    return done
+
+
+def residual_gain(train: Sample, test: Sample, seed: int = 0) -> Interval:
+    """What pairs add on ``test``: the gain in mean log-likelihood (nats per sample) of the
+    correction with pairs over the one without, with its paired bootstrap interval.
+    """
+    rows = np.arange(len(test.y))
+    without, with_pairs = (
+        logs[rows, test.y] for logs in corrections([train], [test], seed=seed)[0]
+    )
+    return bootstrap(np.column_stack([with_pairs, without]), groups=test.groups, seed=seed)
+
+
+def _together(
+    train: Sequence[Sample], test: Sequence[Sample], kinds: tuple[bool, ...], seed: int
+) -> list[tuple[np.ndarray, ...]]:
+    """The models run over folds, then kinds."""
+    stream = torch.Generator().manual_seed(seed)
+    scalers = [StandardScaler().fit(_stacked(sample)) for sample in train]
+    cuts = [_cut(sample, seed) for sample in train]
+    dims = [z.shape[1] for z in train[0].features.values()]
+    params, seen = residual_network.start(
+        dims, train[0].offset.shape[1], kinds * len(train), stream
+    )
+    plain = [_rows(s, sample) for s, sample in zip(scalers, train, strict=True)]
+    products = [
+        Products(rows.take(rest), rows.take(part), dims, pairs)
+        for rows, (rest, part) in zip(plain, cuts, strict=True)
+        for pairs in kinds
+    ]
+    cuts = [cut for cut in cuts for _ in kinds]
+    plain = [rows for rows in plain for _ in kinds]
+    ready = [more(rows) for more, rows in zip(products, plain, strict=True)]
+    held = _padded([rows.take(part) for rows, (_, part) in zip(ready, cuts, strict=True)])
+    known, counted = _padded(ready), _ones([len(part) for _, part in cuts])
+    curved = [value for name, value in params.items() if name != "linear"]
+    groups = [{"params": curved}, {"params": [params["linear"]], "weight_decay": LINEAR_DECAY}]
+    optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=DECAY, fused=True)
+
+    def held_loss() -> Tensor:
+        with torch.no_grad():
+            losses = residual_network.losses(params, seen, held.x, held.y, held.offset)
+        return (losses * counted).sum(1) / counted.sum(1)
+
+    best, found = held_loss(), torch.zeros(len(counted), dtype=torch.long)
+    chosen = {name: value.detach().clone() for name, value in params.items()}
+    models = torch.arange(len(counted))[:, None]
+    size = min(BATCH, *(len(rest) for rest, _ in cuts))
+    rests = [rest for rest, _ in cuts[:: len(kinds)]]
+    orders = [torch.empty(0, dtype=torch.long)] * len(rests)
+    for step in range(1, STEPS + 1):
+        for i, rest in enumerate(rests):
+            if len(orders[i]) < size:
+                orders[i] = rest[torch.randperm(len(rest), generator=stream)]
+        rows = torch.stack([order[:size] for order in orders])
+        orders = [order[size:] for order in orders]
+        rows = rows.repeat_interleave(len(kinds), dim=0)  # the same batches with and without
+        x, y, offset = (part[models, rows] for part in known)
+        optimizer.zero_grad()
+        losses = residual_network.losses(params, seen, x, y, offset)
+        losses.mean(1).sum().backward()  # models share nothing
+        optimizer.step()
+        if step % EVERY == 0:
+            loss = held_loss()
+            better = (loss < best) & (step - found <= PATIENCE)
+            best, found = torch.where(better, loss, best), torch.where(better, step, found)
+            for name, value in params.items():
+                chosen[name][better] = value.detach()[better]
+            if (step - found >= PATIENCE).all():
+                break
+    asked = [_rows(s, t) for s, t in zip(scalers, test, strict=True) for _ in kinds]
+    asked = _padded([more(rows) for more, rows in zip(products, asked, strict=True)])
+    added = residual_network.forward(chosen, seen, asked.x).double()
+    logs = (asked.offset.double() + added).log_softmax(2).numpy()
+    return [
+        tuple(logs[i * len(kinds) + k, : len(sample.y)] for k in range(len(kinds)))
+        for i, sample in enumerate(test)
+    ]
+
+
+def _cut(train: Sample, seed: int) -> tuple[Tensor, Tensor]:
+    """Rows to train on and rows that decide when to stop."""
+    folds = StratifiedKFold if train.groups is None else StratifiedGroupKFold
+    parts = PARTS if train.groups is None else min(PARTS, len(np.unique(train.groups)))
+    cut = folds(parts, shuffle=True, random_state=seed).split(train.y, train.y, train.groups)
+    rest, held = map(torch.from_numpy, next(cut))
+    return rest, held
+
+
+def _stacked(sample: Sample) -> np.ndarray:
+    return np.hstack(list(sample.features.values()))
+
+
+def _rows(scaler: StandardScaler, sample: Sample) -> Rows:
+    """One model's samples, standardised as the training samples are; float32 but for labels."""
+    x = torch.from_numpy(scaler.transform(_stacked(sample)).astype(np.float32))
+    return Rows(x, torch.from_numpy(sample.y), torch.from_numpy(sample.offset).float())
+
+
+def _padded(samples: Sequence[Rows]) -> Rows:
+    return Rows(
+        *(
+            torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+            for parts in zip(*samples, strict=True)
+        )
+    )
+
+
+def _ones(lengths: Sequence[int]) -> Tensor:
+    """(G, longest): 1 for the samples there are, 0 for padding."""
+    return (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).float()

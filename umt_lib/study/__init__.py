@@ -1,0 +1,1 @@
+"""The machinery of this study; nothing in the library imports it."""

@@ -1,0 +1,1 @@
+"""One question, many trainings, one result: analyses."""

@@ -1,0 +1,240 @@
+"""One analysis: what is measured over many small trainings at once, or of finished experiments.
+
+    umt analyse params/analyses/map-synthetic-2048.yaml
+
+An experiment trains one method on one data set; an analysis asks a question of many: who wins
+where (the map), what the feature-learning account predicts (theory), whether the guide is right.
+Its params file names a function of :data:`ANALYSES` with its options, and the results it
+``needs``. What it measures is written to ``runs/results/analyses/<name>.json``, with its
+provenance, and is current as long as parameters, code and needs are what they were.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from umt_lib import models, paths
+from umt_lib.errors import StudyError, exit_status
+from umt_lib.files import write_atomically
+from umt_lib.models import ENCODERS, HEADS
+from umt_lib.study.analyses.diagnosis import diagnosis
+from umt_lib.study.analyses.distillation_cost.measure import distillation_cost
+from umt_lib.study.analyses.guide_check.on_data import on_data
+from umt_lib.study.analyses.guide_check.on_map import on_map
+from umt_lib.study.analyses.regime_map.measure import regime_map
+from umt_lib.study.analyses.theory.simulation import theory
+from umt_lib.study.experiments import params as params_files
+from umt_lib.study.experiments import provenance
+from umt_lib.study.experiments.results import measured_digest, tally
+
+ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {
+    "diagnosis": diagnosis,
+    "theory": theory,
+    "map": regime_map,
+    "trade-off": distillation_cost,
+    "guide-on-data": on_data,
+    "guide-on-map": on_map,
+}
+
+
+class Params(BaseModel):
+    """The top level of an analysis' params file."""
+
+    model_config = params_files.STRICT
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    analysis: dict[str, Any]
+    needs: list[str] = []  # results it reads: names of experiments, or analyses/<name>
+
+
+class Made(BaseModel):
+    """How an analysis came about; ``needs`` {name: digest of what it measured}."""
+
+    model_config = ConfigDict(extra="forbid")
+    params: str
+    code: str
+    needs: dict[str, str]
+    environment: dict[str, Any]
+    seconds: float
+
+
+class Analysed(BaseModel):
+    """A finished analysis; ``measured`` is the same bytes when one machine measures twice."""
+
+    model_config = ConfigDict(extra="forbid")
+    format: int = 1
+    name: str
+    params: dict[str, Any]
+    measured: dict[str, Any]
+    provenance: Made
+
+
+@dataclass(frozen=True)
+class AnalysisEntry:
+    """One analysis with its current results here and as published; see ``umt_lib.study.Entry``."""
+
+    name: str
+    params: dict[str, Any]
+    local: Analysed | None
+    published: Analysed | None
+
+    @property
+    def result(self) -> Analysed | None:
+        return self.local or self.published
+
+
+def folder(params_dir: Path = paths.PARAMS) -> Path:
+    """Where the params files of analyses lie, beside those of experiments."""
+    return params_dir / "analyses"
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The checked contents of an analysis' params file.
+
+    Raises:
+        StudyError: the file is missing or no YAML mapping, a key is unknown at any depth, a type is
+            wrong, or the name is not the file's.
+    """
+    path = Path(path)
+    params = params_files.mapping(path)
+    params_files.validate(Params, params, str(path), "")
+    params_files.named(ANALYSES, params["analysis"], str(path), "analysis", given=("progress",))
+    if params["name"] != path.stem:
+        raise StudyError(
+            f"{path}: name is {params['name']!r}; make it {path.stem!r}, as the file's"
+        )
+    return params
+
+
+def run(params: dict[str, Any], progress: bool = True) -> Analysed:
+    """Measure and write the result.
+
+    Raises:
+        StudyError: a needed result is missing, or what the analysis itself raises.
+    """
+    began = time.perf_counter()
+    needs = {name: measured_digest(paths.results_dir(), name) for name in params.get("needs", [])}
+    for name, found in needs.items():
+        if not found:
+            file = paths.PARAMS / f"{name}.yaml"
+            command = "analyse" if name.startswith("analyses/") else "run"
+            raise StudyError(
+                f"{params['name']}: needs the result of {name!r}, which is not there; run "
+                f"umt {command} {file.relative_to(paths.ROOT)} first"
+            )
+    spec = params["analysis"]
+    measured = ANALYSES[spec["name"]](**params_files.options(spec), progress=progress)
+    measured = json.loads(json.dumps(measured))  # what a reader of the file will find
+    made = Made(
+        params=provenance.digest(params),
+        code=code_key(params),
+        needs=needs,
+        environment=provenance.environment(torch.device("cpu")),
+        seconds=time.perf_counter() - began,
+    )
+    result = Analysed(name=params["name"], params=params, measured=measured, provenance=made)
+    content = json.dumps(result.model_dump(), separators=(",", ":")) + "\n"
+    write_atomically(place(paths.results_dir(), params["name"]), content.encode())
+    return result
+
+
+def place(results: Path, name: str) -> Path:
+    """The file of analysis ``name`` in a folder of results."""
+    return results / "analyses" / f"{name}.json"
+
+
+def load(path: Path) -> Analysed:
+    """Read the file of an analysis.
+
+    Raises:
+        StudyError: the file is missing, truncated, or not one of ours.
+    """
+    try:
+        return Analysed.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise StudyError(f"{path}: no such results file; run its analysis first") from None
+    except ValidationError as failure:
+        said = failure.errors()[0]["msg"]
+        raise StudyError(
+            f"{path}: not a whole results file ({said}); delete it and run its analysis again"
+        ) from None
+
+
+def stale(name: str, results: Path, params_dir: Path = paths.PARAMS) -> str:
+    """Why the file in ``results`` is not what today's parameters, code and needs give, or ""."""
+    path = place(results, name)
+    if not path.exists():
+        return "missing"
+    try:
+        made = load(path).provenance
+    except StudyError:
+        return "damaged"
+    params = read(folder(params_dir) / f"{name}.yaml")
+    if made.params != provenance.digest(params):
+        return "made with other params"
+    if made.code != code_key(params):
+        return "made by other code"
+    if made.needs != {need: measured_digest(results, need) for need in params.get("needs", [])}:
+        return "made from other results"
+    return ""
+
+
+def code_key(params: dict[str, Any]) -> str:
+    """Digest of every umt_lib module the analysis' numbers come from."""
+    return provenance.code_of(code_files(params))
+
+
+def code_files(params: dict[str, Any]) -> set[Path]:
+    """The modules :func:`code_key` is made of."""
+    function = ANALYSES[params["analysis"]["name"]]
+    small = ENCODERS["mlp"]  # with it, in one file, the other encoders that analyses run on
+    built = [inspect.getmodule(make) for make in (models.build, small, *HEADS.values())]
+    starts = [inspect.getmodule(function), *built, inspect.getmodule(models.LateFusion)]
+    return provenance.reached([Path(module.__file__) for module in starts])
+
+
+def gather(params_dir: Path, published: Path, local: Path | None) -> list[AnalysisEntry]:
+    """Every analysis with the current results there are for it, in the order of their files.
+
+    Raises:
+        StudyError: a params file is wrong, or all results of an analysis are stale.
+    """
+    entries = []
+    for file in sorted(folder(params_dir).glob("*.yaml")):
+        name, found = file.stem, {}
+        why = {f: stale(name, f, params_dir) for f in (local, published) if f}
+        for place_, reason in why.items():
+            found[place_] = None if reason else load(place(place_, name))
+        old = [f"{r} in {f}" for f, r in why.items() if r not in ("", "missing")]
+        if old and not any(found.values()):
+            raise StudyError(
+                f"the book would show a stale analysis {name!r} ({'; '.join(old)}); measure again "
+                f"with `make study`, and renew the published ones with `make publish`"
+            )
+        entries.append(AnalysisEntry(name, read(file), found.get(local), found.get(published)))
+    return entries
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns the exit status (2 for a StudyError, 130 for Ctrl-C)."""
+    parser = argparse.ArgumentParser(prog="umt analyse", description=__doc__)
+    parser.add_argument("params", type=Path, help="a file of params/analyses/")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+
+    def measured() -> int:
+        result = run(read(given.params), progress=sys.stderr.isatty())
+        print(f"{tally()}{result.name}, {result.provenance.seconds:.0f} s", flush=True)
+        return 0
+
+    return exit_status(measured, f"{given.params}: interrupted; the same command starts it again")

@@ -1,0 +1,51 @@
+"""The diagnostics of :mod:`umt_lib.evaluation.interactions` on a data set's finished joint models.
+
+Per head and seed: the EMAP gap, the drop under within-class permutation and the conditional
+utilisation rate of each modality. They describe trained models on test samples; nothing is chosen
+by them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from umt_lib.evaluation.interactions import emap_gap, permutation_drop, utilisation
+from umt_lib.models.inference import outputs
+from umt_lib.study.experiments.experiment import finished
+
+HEADS = ("linear", "mlp")
+
+
+def diagnosis(
+    dataset: str, seeds: tuple[int, ...], samples: int = 1000, progress: bool = False
+) -> dict[str, Any]:
+    """{"dataset", "samples", "heads": {head: {diagnostic: [value per seed]}}}, in accuracy 0..1.
+
+    Args:
+        dataset: its experiments ``<dataset>-joint-linear`` and ``-joint-mlp`` have run here.
+        samples: test samples that are looked at, the same for every model; EMAP takes their square.
+
+    Raises:
+        StudyError: see :func:`umt_lib.study.experiments.experiment.finished`.
+    """
+    heads: dict[str, dict[str, list[float]]] = {}
+    with tqdm(total=len(HEADS) * len(seeds), desc=dataset, disable=not progress) as bar:
+        for head in HEADS:
+            found = heads.setdefault(head, {})
+            for seed in seeds:
+                model, splits = finished(f"{dataset}-joint-{head}", seed)
+                order = np.random.default_rng(0).permutation(len(splits.test))[:samples]
+                part = splits.test.take(np.sort(order))
+                z = outputs(model, part).features
+                values = {"EMAP gap": emap_gap(model, z, part.y).mean}
+                for m in z:
+                    drop = permutation_drop(model, z, part.y, m)
+                    values[f"permutation of {m}"] = drop.mean
+                    values[f"utilisation of {m}"] = utilisation(model, z, part.y, m).mean
+                for name, value in values.items():
+                    found.setdefault(name, []).append(value)
+                bar.update()
+    return {"dataset": dataset, "samples": min(samples, len(splits.test)), "heads": heads}

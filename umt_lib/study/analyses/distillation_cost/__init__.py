@@ -1,0 +1,1 @@
+"""What distillation gives and takes, over its weight."""

@@ -1,0 +1,1 @@
+"""Is the guide right? Its verdicts against finished runs."""

@@ -1,0 +1,119 @@
+"""Features of finished uni-modal runs, as the guide takes them.
+
+The uni-modal encoders of one seed encode the validation split, and components of the inputs stand
+beside (:mod:`umt_lib.guide.components`). The training split would not do: the encoders have fitted
+its labels. Classes that occur in too few groups to be held out are left out, and the name of what
+was read says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from umt_lib import paths
+from umt_lib.data import DATASETS
+from umt_lib.data.splits import Splits
+from umt_lib.errors import StudyError, nearest
+from umt_lib.guide import components, readers
+from umt_lib.guide.checks import INNER, rare
+from umt_lib.guide.readers import Source
+from umt_lib.models.inference import outputs
+from umt_lib.study.experiments import params as params_files
+from umt_lib.study.experiments.experiment import finished
+
+
+class Seen(NamedTuple):
+    """Validation samples, of classes and in groups that can be held out.
+
+    Attributes:
+        features: {m: (n, d_m)}. train, inputs: raw inputs {m: (n', ...)} of training and of these.
+        y: (n,). groups: (n,), or None where there are none or too few.
+        together: how many groups were taken together, because they are too few; else 0.
+        without: classes left out, each in too few groups.
+    """
+
+    features: dict[str, np.ndarray]
+    train: dict[str, Tensor]
+    inputs: dict[str, Tensor]
+    y: np.ndarray
+    groups: np.ndarray | None
+    together: int
+    without: tuple[str, ...]
+
+
+def last_layer(dataset: str, seed: int) -> tuple[dict[str, np.ndarray], Splits]:
+    """Validation features of the uni-modal encoders of ``seed``, finished runs, and the data.
+
+    Raises:
+        StudyError: a uni-modal experiment of the data set has not been run, or not for this seed.
+    """
+    features = {}
+    for file in sorted(paths.PARAMS.glob(f"{dataset}-unimodal-*.yaml")):
+        params = params_files.read(file)
+        if seed not in params["seeds"]:
+            raise StudyError(
+                f"{dataset}: params/{file.name} has no seed {seed}; give one of {params['seeds']}"
+            )
+        if modality := params["method"].get("modality"):
+            model, splits = finished(file.stem, seed)
+            features[modality] = outputs(model, splits.validation).features[modality].numpy()
+    return features, splits
+
+
+def validation(dataset: str, seed: int) -> Seen:
+    """:func:`last_layer`, less what the guide would refuse: what is left out is said.
+
+    Raises:
+        StudyError: a uni-modal experiment of the data set has not been run, or not for this seed.
+    """
+    features, splits = last_layer(dataset, seed)
+    held = splits.validation
+    y, groups, together = held.y.numpy(), held.groups, 0
+    if groups is not None and (number := len(np.unique(groups))) < INNER:
+        groups, together = None, number
+    classes = [] if groups is None else rare(y, groups)
+    keep = ~np.isin(y, classes)
+    return Seen(
+        {m: z[keep] for m, z in features.items()},
+        splits.train.x,
+        {m: x[torch.from_numpy(keep)] for m, x in held.x.items()},
+        y[keep],
+        None if groups is None else groups[keep],
+        together,
+        tuple(splits.classes[k] for k in classes),
+    )
+
+
+def load(source: str, seed: int = 0) -> Source:
+    """Read a path, or else the runs of a data set (``seed`` says which).
+
+    Raises:
+        StudyError: nothing of that name, or what :func:`runs` and the readers raise.
+    """
+    path = Path(source)
+    if source in DATASETS and not path.exists():
+        return runs(source, seed)
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        return readers.load(source)
+    raise StudyError(f"{source}: no such file, folder or data set{nearest(source, DATASETS)}")
+
+
+def runs(dataset: str, seed: int) -> Source:
+    """Validation samples as the uni-modal encoders of ``seed`` see them, inputs beside.
+
+    Raises:
+        StudyError: a uni-modal experiment of the data set has not been run.
+    """
+    seen = validation(dataset, seed)
+    name = f"{dataset}, validation split, uni-modal encoders of seed {seed}"
+    if seen.together:  # say so, and go on: the verdict is then one for these groups only
+        name = f"{name}, {seen.together} groups taken together"
+    if seen.without:  # as above: a verdict for the other classes
+        name = f"{name}, without {', '.join(seen.without)} (too few groups)"
+    beside = components.of_inputs(seen.train, seen.inputs)
+    return Source(seen.features, seen.y, seen.groups, name, beside)

@@ -1,0 +1,61 @@
+"""How well a rule did over cases (``on_map.py``): shares and regret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from umt_lib.evaluation.bootstrap import bootstrap
+from umt_lib.evaluation.intervals import Interval
+from umt_lib.study.analyses.regime_map.grid import Cell
+
+Cases = Sequence[Mapping[str, Any]]
+AIM_RIGHT, AIM_REGRET = 0.95, 0.005  # of decided cases; in accuracy, 0..1
+FEW = 5  # decided cases; of fewer no share is said
+
+
+def scored(cases: Cases, rule: str) -> dict[str, Interval | None]:
+    """Shares (0..1) and regret of a rule over cells, with bootstrap intervals over cells.
+
+    "right": of decided cases; "named": of the decided ones with a verdict; "unclear when decided"
+    and "unclear when tied"; "regret": over all cases. None where there are too few cases.
+    """
+    found = [case["rules"][rule] for case in cases]
+    axes = ("dataset", *Cell._fields)
+    cells = [tuple(case.get(axis) for axis in axes) for case in cases]
+    decided = np.array([f["decided"] for f in found], dtype=bool)
+    unclear = np.array([f["unclear"] for f in found], dtype=bool)
+
+    def share(name: str, among: np.ndarray) -> Interval | None:
+        values = np.array([f[name] for f in found], dtype=float)[among]
+        where = [cells[i] for i in np.flatnonzero(among)]
+        units = {cell: i for i, cell in enumerate(dict.fromkeys(where))}
+        if len(units) < FEW:
+            return None
+        groups = np.array([units[cell] for cell in where])
+        if name != "regret" and len(set(values.tolist())) == 1:  # a bootstrap would see no doubt
+            doubt = 1 - 0.025 ** (1 / len(units))  # Clopper and Pearson's bound
+            ends = (1 - doubt, 1.0) if values[0] else (0.0, doubt)
+            return Interval(float(values[0]), *ends, len(units))
+        return bootstrap(values[:, None], lambda means: means[..., 0], groups)
+
+    return {
+        "right": share("right", decided),
+        "named": share("right", decided & ~unclear),
+        "unclear when decided": share("unclear", decided),
+        "unclear when tied": share("unclear", ~decided),
+        "regret": share("regret", np.ones_like(decided)),
+    }
+
+
+def held_out(measured: Mapping[str, Any]) -> Cases:
+    """The cases that thresholds have not seen, each with its data set."""
+    return [
+        {**case, "dataset": measured["dataset"]} for case in measured["cases"] if case["held_out"]
+    ]
+
+
+def pooled(measured: Mapping[str, Mapping[str, Any]]) -> Cases:
+    return [case for found in measured.values() for case in held_out(found)]

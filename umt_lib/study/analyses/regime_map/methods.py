@@ -1,0 +1,99 @@
+"""All methods on many cells and seeds: trained side by side on the same data, then tested once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from umt_lib.data.splits import Split
+from umt_lib.methods.joint import Joint
+from umt_lib.methods.ume import UME
+from umt_lib.methods.umt import UMT
+from umt_lib.models import LateFusion, Output, build
+from umt_lib.study.analyses.batched.fit import epochs, features, fit, only, outputs, with_inputs
+from umt_lib.study.analyses.batched.networks import Params, Stack, stack, stacked
+from umt_lib.study.analyses.regime_map.grid import CLASSES, Cell, Grid
+
+WEIGHTS = (0.1, 1.0, 10.0)  # of UMT; weight 0 is joint training
+RULES = ("mean", "product")  # of UME
+
+
+class Trained(NamedTuple):
+    """Everything trained on one chunk: stacked models by variant, and the data they saw."""
+
+    data: Stack
+    teachers: dict[str, Params]  # {m: a uni-modal model}
+    models: dict[str, Params]  # {variant: a joint model, or only its head for the frozen ones}
+
+
+def train(grid: Grid, cells: Sequence[Cell], seeds: Sequence[int]) -> Trained:
+    """Every method on every cell and seed; the cells must have one sample size.
+
+    The model axis runs over cells, then seeds. Everything a seed decides (data, initialisation) is
+    shared by all methods of its cell, as in the study: encoders of one seed start alike.
+    """
+    streams = [(cell, seed) for cell in cells for seed in seeds]
+    data = stacked([grid.data(cell, seed) for cell, seed in streams])
+    starts = [cell.stream(seed) for cell, seed in streams]
+    shapes = {m: tuple(x.shape[2:]) for m, x in data.train.x.items()}
+    schedule = grid.training(data.train.y.shape[1])
+    seen, validation = epochs(data.train, schedule), data.validation
+
+    def fresh(head: str, modalities: Sequence[str]) -> Params:
+        return stack([initial(grid, head, {m: shapes[m] for m in modalities}, s) for s in starts])
+
+    teachers = {}
+    for m in shapes:
+        alone = [[b._replace(x={m: b.x[m]}) for b in batches] for batches in seen]
+        start = fresh("linear", (m,))
+        teachers[m] = fit(start, Joint(), alone, only(validation, m), schedule)
+    known = with_inputs(seen, features(teachers, data.train))
+    known_validation = Split(features(teachers, validation), validation.y)
+    models = {}
+    for head in grid.heads:
+        start = fresh(head, tuple(shapes))
+        models[f"joint-{head}"] = fit(start, Joint(), seen, validation, schedule)
+        for weight in WEIGHTS:
+            umt = fit(start, UMT(weight=weight), seen, validation, schedule, targets=known)
+            models[f"umt-{head}@{weight:g}"] = umt
+        own = {name: value for name, value in start.items() if name.startswith("head")}
+        models[f"frozen-{head}"] = fit(own, Joint(), known, known_validation, schedule)
+    return Trained(data, teachers, models)
+
+
+def initial(grid: Grid, head: str, shapes: dict[str, tuple[int, ...]], start: int) -> LateFusion:
+    """A freshly initialised model of the grid's sizes."""
+    torch.manual_seed(start)
+    return build({m: grid.encoder for m in shapes}, grid.heads[head], shapes, CLASSES)
+
+
+def predictions(trained: Trained, split: Split) -> dict[str, Tensor]:
+    """Logits (G, n, K) of every variant on ``split``, each modality's own model included."""
+    alone = {m: outputs(t, only(split, m)) for m, t in trained.teachers.items()}
+    logs = {m: out.fused.log_softmax(2) for m, out in alone.items()}
+    ensemble = Output({}, torch.stack(tuple(logs.values())).sum(0), logs, {})
+    made = {f"alone-{m}": log for m, log in logs.items()}
+    made |= {f"ume-{rule}": UME(rule=rule).predict(ensemble) for rule in RULES}
+    known = Split({m: out.features[m] for m, out in alone.items()}, split.y)
+    for name, params in trained.models.items():
+        seen = known if name.startswith("frozen") else split
+        made[name] = outputs(params, seen).fused
+    return made
+
+
+def measure(
+    grid: Grid, cells: Sequence[Cell], seeds: Sequence[int]
+) -> list[dict[str, dict[str, list[float]]]]:
+    """Per cell ``{"validation": {variant: [accuracy per seed]}, "test": ...}``."""
+    trained = train(grid, cells, seeds)
+    records = [{} for _ in cells]
+    for part in ("validation", "test"):
+        split = getattr(trained.data, part)
+        for name, logits in predictions(trained, split).items():
+            right = (logits.argmax(2) == split.y).sum(1).view(len(cells), len(seeds))
+            for record, counts in zip(records, right.tolist(), strict=True):
+                record.setdefault(part, {})[name] = [c / split.y.shape[1] for c in counts]
+    return records

@@ -1,0 +1,1 @@
+"""The feature-learning account, simulated and beside real networks."""

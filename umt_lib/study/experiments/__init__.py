@@ -1,0 +1,1 @@
+"""One params file, one result: experiments."""

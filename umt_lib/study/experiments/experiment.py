@@ -1,0 +1,382 @@
+"""One experiment: a params file's method on its data set, all seeds, measured and written down.
+
+    umt run params/watch-umt.yaml
+
+On several GPUs: torchrun --nproc-per-node 4 -m umt_lib run params/watch-umt.yaml
+
+Validation chooses (the epoch, a swept hyper-parameter, UME's weights); then the test split is read,
+once per seed. Every model is kept under ``runs/checkpoints``, unfinished ones too: the same command
+goes on where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import nn
+from tqdm import tqdm
+
+from umt_lib import distributed, models, paths
+from umt_lib.data import Split, Splits
+from umt_lib.errors import StudyError
+from umt_lib.evaluation import intervals, metrics
+from umt_lib.evaluation.probes import linear_probe
+from umt_lib.files import load_tensors, save_tensors
+from umt_lib.methods import METHODS, Method, Setting
+from umt_lib.models import LateFusion
+from umt_lib.models.inference import outputs
+from umt_lib.study.experiments import params as params_files
+from umt_lib.study.experiments import provenance
+from umt_lib.study.experiments.checkpoints import load_state, matching, save_state
+from umt_lib.study.experiments.results import (
+    Cost,
+    Measured,
+    Provenance,
+    Result,
+    Score,
+    SeedRecord,
+    Trial,
+)
+from umt_lib.training import Progress, State, Training, fit
+
+SAVE_EVERY = 15.0  # seconds of training between two checkpoints of an unfinished run
+SWEEP_SEEDS = 3  # a sweep is decided on the first seeds; only the chosen value is trained on all
+PROBED = 10_000  # training samples a linear probe learns from at the most, the same always
+
+
+@dataclass
+class Trained:
+    """A finished training: the model validation chose, its method (started), and how it went."""
+
+    model: nn.Module
+    method: Method
+    key: str  # what it was made from, in one digest
+    progress: Progress
+    validation: Score
+
+
+class Experiment:
+    """Made by :meth:`from_params`; :meth:`run` measures it."""
+
+    def __init__(self, params: dict[str, Any], splits: Splits):
+        self.params, self.splits, self.name = params, splits, params["name"]
+        self.training = Training(**params["training"])
+
+    @classmethod
+    def from_params(cls, params: dict[str, Any], source: str = "the parameters") -> Experiment:
+        """Check ``params`` and load the data; nothing trains yet.
+
+        Raises:
+            StudyError: see :func:`.params.check` and :func:`umt_lib.data.load`; also
+                encoders that do not match the data set's modalities.
+        """
+        params_files.check(params, source)
+        splits = provenance.splits(params)
+        if set(params["encoders"]) != set(splits.modalities):
+            raise StudyError(
+                f"{source}: encoders are given for {sorted(params['encoders'])}, the modalities of "
+                f"{params['dataset']['name']!r} are {sorted(splits.modalities)}; give one each"
+            )
+        experiment = cls(params, splits)
+        try:
+            experiment.make()(splits.train.rows(slice(0, 2)))
+        except (RuntimeError, ValueError, IndexError, AssertionError) as error:
+            raise StudyError(
+                f"{source}: encoders and head do not take samples of {splits.shapes} ({error}); "
+                f"choose encoders made for these shapes or other sizes"
+            ) from None
+        return experiment
+
+    def run(self, device: str = "auto", progress: bool = True) -> Result:
+        """Train every seed (of every value of the sweep), choose, test once, write the result.
+
+        Args:
+            device: "auto" (a GPU where there is one), "cpu", "cuda", ...
+            progress: show a progress bar on the terminal.
+
+        Raises:
+            StudyError: a teacher is missing, the loss is not finite, a file cannot be written.
+        """
+        began, place = time.perf_counter(), _device(device)
+        values = self._sweep()
+        seeds, epochs = self.params["seeds"], self.method({}).epochs(self.training.epochs)
+        deciding = seeds[:SWEEP_SEEDS] if len(values) > 1 else seeds
+        total = (len(values) * len(deciding) + len(seeds) - len(deciding)) * epochs
+        with tqdm(
+            total=total,
+            desc=self.name,
+            unit="epoch",
+            disable=not progress or not distributed.first(),
+        ) as bar:
+            trials = [[self.train(s, v, place, bar) for s in deciding] for v in values]
+            means = [sum(run.validation.accuracy for run in row) / len(row) for row in trials]
+            best = max(range(len(values)), key=lambda i: means[i])  # the first of equals
+            rest = seeds[len(deciding) :]
+            runs = trials[best] + [self.train(s, values[best], place, bar) for s in rest]
+        records = [self._record(s, run) for s, run in zip(seeds, runs, strict=True)]
+        result = Result(
+            name=self.name,
+            params=self.params,
+            measured=Measured(
+                sweep=[
+                    Trial(value=next(iter(v.values())), validation=m)
+                    for v, m in zip(values, means, strict=True)
+                    if v
+                ],
+                chosen=values[best],
+                seeds=records,
+            ),
+            provenance=self._provenance(runs, place, time.perf_counter() - began),
+        )
+        if distributed.first():
+            result.save(paths.results_dir() / f"{self.name}.json")
+        return result
+
+    def method(self, overrides: dict[str, Any]) -> Method:
+        """A fresh method with the hyper-parameters of the params file and ``overrides``."""
+        spec = {**self.params["method"], **overrides}
+        return METHODS[spec["name"]](**params_files.options(spec))
+
+    def make(
+        self, modalities: tuple[str, ...] | None = None, auxiliary: bool = False
+    ) -> LateFusion:
+        """A freshly initialised model for ``modalities`` (all of them by default)."""
+        encoders = {m: self.params["encoders"][m] for m in modalities or self.splits.modalities}
+        model = models.build(
+            encoders,
+            self.params["head"],
+            self.splits.shapes,
+            len(self.splits.classes),
+            auxiliary,
+            bf16=self.training.precision == "bf16",
+        )
+        if self.training.compile:
+            for encoder in model.encoders.values():
+                encoder.compile()
+        return model
+
+    def train(
+        self, seed: int, overrides: dict[str, Any], device: torch.device, bar: tqdm
+    ) -> Trained:
+        """Train one seed, or go on with it, or load it if it is finished."""
+        distributed.wait()  # for files of the training before
+        method = self.method(overrides)
+        torch.manual_seed(seed)
+        teachers = self._teachers(seed, device) if method.needs_teachers else {}
+        torch.manual_seed(seed)
+        model = distributed.connect(method.build(self.make, teachers).to(device))
+        train, validation = self.splits.train.to(device), self.splits.validation.to(device)
+        augmented, learn = self.splits.augment is not None, partial(self._learn, seed)
+        method.start(model, Setting(train, validation, teachers, augmented, learn))
+        keys = {m: about["key"] for m, (_, about) in self._teacher_files(seed).items()}
+        key = provenance.training_key(self.params, seed, overrides, keys)
+        tag = "-".join([f"seed{seed}", *(f"{k}{v}" for k, v in overrides.items())])
+        done = paths.checkpoints_dir() / self.name / f"{tag}.safetensors"
+        if found := matching(done, key):
+            model.load_state_dict(found[0])
+            progress = Progress(**found[1]["progress"])
+            bar.update(method.epochs(self.training.epochs))
+        else:
+            unfinished = done.with_suffix(".unfinished.safetensors")
+            progress = self._fit(model, method, seed, key, unfinished, bar)
+            about = {"key": key, "params": self.params, "progress": asdict(progress)}
+            if distributed.first():
+                save_tensors(done, model.state_dict(), about)
+                unfinished.unlink(missing_ok=True)
+        logits = method.predict(outputs(model, validation))
+        return Trained(model, method, key, progress, _score(logits, validation))
+
+    def _fit(
+        self, model: nn.Module, method: Method, seed: int, key: str, file: Path, bar: tqdm
+    ) -> Progress:
+        """fit() with a checkpoint now and then, from the one that is there."""
+        saved = time.monotonic()
+
+        def save(state: State) -> None:
+            nonlocal saved
+            if distributed.first() and time.monotonic() - saved >= SAVE_EVERY:
+                save_state(file, state, key)
+                saved = time.monotonic()
+
+        def tick(text: str) -> None:
+            bar.set_postfix_str(f"seed {seed}, {text}", refresh=False)
+            bar.update()
+
+        state = load_state(file, key)
+        bar.update(state.progress.epoch if state else 0)
+        try:
+            return fit(model, method, self.splits, self.training, seed, state, save, tick)
+        except StudyError as error:
+            raise StudyError(f"{self.name}: {error}") from None
+
+    def _learn(
+        self, seed: int, model: nn.Module, method: Method, train: Split, held: Split, epochs: int
+    ) -> int:
+        """:data:`umt_lib.methods.base.Learn`, on this experiment's schedule."""
+        splits = replace(self.splits, train=train, validation=held)
+        training = replace(self.training, epochs=epochs, probe_every=0)
+        return fit(model, method, splits, training, seed).samples
+
+    def _teacher_files(self, seed: int) -> dict[str, tuple[dict[str, torch.Tensor], dict]]:
+        """{modality: (tensors, description)} of the uni-modal runs of this seed."""
+        found = {}
+        for m, name in self.params.get("teachers", {}).items():
+            path = paths.checkpoints_dir() / name / f"seed{seed}.safetensors"
+            if not path.exists():
+                raise StudyError(
+                    f"{self.name}: teacher {name!r} has no model for seed {seed} ({path}); run "
+                    f"umt run params/{name}.yaml first"
+                )
+            tensors, about = load_tensors(path)
+            theirs = about["params"]
+            asked = self.params["dataset"], m, self.params["encoders"][m]
+            given = theirs["dataset"], theirs["method"].get("modality"), theirs["encoders"].get(m)
+            if given != asked:
+                raise StudyError(
+                    f"{self.name}: teacher {name!r} has data set, modality and encoder {given}, "
+                    f"this experiment asks for {asked}; name the uni-modal experiment of {m!r} on "
+                    f"the same data"
+                )
+            found[m] = tensors, about
+        return found
+
+    def _teachers(self, seed: int, device: torch.device) -> dict[str, LateFusion]:
+        """The uni-modal models of this seed, frozen and in evaluation mode."""
+        teachers = {}
+        for m, (tensors, about) in self._teacher_files(seed).items():
+            theirs = Experiment(about["params"], self.splits)
+            teachers[m] = theirs.make(modalities=(m,)).to(device)
+            teachers[m].load_state_dict(tensors)
+            teachers[m].eval().requires_grad_(False)
+        return teachers
+
+    def _sweep(self) -> list[dict[str, Any]]:
+        """One {field: value} per training a seed needs; [{}] without a sweep."""
+        sweep = self.params.get("sweep", {})
+        return [{field: value} for field, values in sweep.items() for value in values] or [{}]
+
+    def _record(self, seed: int, run: Trained) -> SeedRecord:
+        """Read the test split: the only place that does."""
+        device = next(iter(run.model.state_dict().values())).device
+        train, test = self.splits.train.to(device), self.splits.test.to(device)
+        if len(train) > PROBED:
+            train = train.take(np.random.default_rng(0).permutation(len(train))[:PROBED])
+        known, out = outputs(run.model, train), outputs(run.model, test)
+        return SeedRecord(
+            seed=seed,
+            epoch=run.progress.best,
+            validation=run.validation,
+            test=_score(run.method.predict(out), test),
+            unimodal={m: metrics.accuracy(logits, test.y) for m, logits in out.unimodal.items()},
+            probes={
+                m: linear_probe(known.features[m], train.y, z, test.y)
+                for m, z in out.features.items()
+            },
+            curves=run.progress.curves,
+        )
+
+    def _provenance(self, runs: list[Trained], device: torch.device, seconds: float) -> Provenance:
+        progress = [run.progress for run in runs]
+        return Provenance(
+            params=provenance.digest(self.params),
+            code=provenance.code_key(self.params),
+            source=self.splits.source,
+            keys={str(seed): run.key for seed, run in zip(self.params["seeds"], runs, strict=True)},
+            environment=provenance.environment(device),
+            cost=Cost(
+                seconds=sum(p.seconds for p in progress) / len(progress),
+                samples=sum(p.samples for p in progress) // len(progress),
+                trainings=len(self._sweep()),
+            ),
+            seconds=seconds,
+        )
+
+
+def finished(name: str, seed: int) -> tuple[LateFusion, Splits]:
+    """The late-fusion model of a finished experiment of this machine, and the data it was made on.
+
+    Raises:
+        StudyError: the experiment has no model for this seed, or its file is damaged.
+    """
+    path = paths.checkpoints_dir() / name / f"seed{seed}.safetensors"
+    if not path.exists():
+        raise StudyError(f"{path}: no such checkpoint; run umt run params/{name}.yaml first")
+    tensors, about = load_tensors(path)
+    splits, method = provenance.splits(about["params"]), about["params"]["method"]
+    alone = (method["modality"],) if "modality" in method else None
+    model = Experiment(about["params"], splits).make(modalities=alone)
+    model.load_state_dict(tensors)
+    return model.eval(), splits
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise StudyError(f"device {name!r} cannot be used ({error}); choose auto or cpu") from None
+
+
+def _score(logits: torch.Tensor, split: Split) -> Score:
+    return Score(
+        accuracy=metrics.accuracy(logits, split.y),
+        nll=metrics.nll(logits, split.y),
+        samples=len(split),
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns the exit status (2 for a StudyError, 130 for Ctrl-C)."""
+    parser = argparse.ArgumentParser(prog="umt run", description=__doc__)
+    parser.add_argument("params", type=Path, help="a file of params/")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace one value, e.g. --set training.epochs=1 --set seeds=[0]",
+    )
+    given = parser.parse_args(arguments)
+    try:
+        params = params_files.read(given.params)
+        for setting in given.set:
+            _replace(params, setting)
+        with distributed.group():
+            result = Experiment.from_params(params, str(given.params)).run(given.device)
+            writes = distributed.first()
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{given.params}: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    if not writes:
+        return 0
+    mean, low, high, n = intervals.t_interval(result.accuracy)
+    print(f"{result.name}: test accuracy {mean:.1%} [{low:.1%}, {high:.1%}], {n} seed(s)")
+    return 0
+
+
+def _replace(params: dict[str, Any], setting: str) -> None:
+    """``training.epochs=1``: the value at a dotted key, parsed as YAML."""
+    key, equals, value = setting.partition("=")
+    *parents, last = key.split(".")
+    for parent in parents:
+        params = params.get(parent) if isinstance(params, dict) else None
+    if not equals or not isinstance(params, dict) or last not in params:
+        raise StudyError(f"--set {setting}: no such key in the params file; write KEY=VALUE")
+    try:
+        params[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise StudyError(f"--set {setting}: the value is not readable as YAML") from None

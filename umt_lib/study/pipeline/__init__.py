@@ -1,0 +1,1 @@
+"""All experiments and analyses: run, collected, published."""

@@ -1,0 +1,46 @@
+"""Smoke: every params file whose data is here, for one seed and one epoch, into ``runs/smoke``.
+
+umt smoke
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+
+import yaml
+
+from umt_lib import paths
+from umt_lib.data.availability import at_hand
+from umt_lib.study.pipeline import run_graph
+
+
+def shorten(params: dict) -> dict:
+    """The same experiment at its cheapest: one seed, one epoch, one probe, no sweep."""
+    training = {**params["training"], "epochs": 1, "probe_every": 1}
+    kept = {key: value for key, value in params.items() if key != "sweep"}
+    return {**kept, "training": training, "seeds": params["seeds"][:1]}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command: write the short params files, then become the run graph."""
+    argparse.ArgumentParser(prog="umt smoke", description=__doc__).parse_args(arguments)
+    smoke = paths.runs() / "smoke"
+    shutil.rmtree(smoke, ignore_errors=True)
+    folder = smoke / "params"
+    folder.mkdir(parents=True)
+    left_out = []
+    for path in sorted(paths.PARAMS.glob("*.yaml")):
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not at_hand(params["dataset"]):
+            left_out.append(path.stem)
+            continue
+        short = yaml.safe_dump(shorten(params), sort_keys=False)
+        (folder / path.name).write_text(short, encoding="utf-8")
+    if left_out:
+        print(f"smoke: {len(left_out)} experiments are left out, their data is not on this machine")
+    os.environ["UMT_RUNS"] = str(smoke)
+    os.chdir(paths.ROOT)
+    served = run_graph.served("--config", f"params={folder}", "--", "experiments")
+    os.execv(served[0], served)

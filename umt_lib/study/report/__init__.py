@@ -1,0 +1,1 @@
+"""The book: tables, figures, sentences and pages made from results."""

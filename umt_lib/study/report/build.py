@@ -1,0 +1,181 @@
+"""The book: fragments from results, pages around them, one folder of HTML that needs no network.
+
+    umt book                this machine's results, published ones elsewhere
+    umt book --published    published results alone
+    umt book --readme       renew the answer table in README.md, build nothing
+
+The book is built in a scratch folder and put in place whole. When pages, results and code are
+those of the book that is there, nothing is done; slow imports wait until after that check.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from umt_lib import paths
+from umt_lib.errors import StudyError
+
+if TYPE_CHECKING:
+    from umt_lib.study.pipeline.collection import Study
+
+STAMP = ".made-from"  # inside the HTML: the digest of all the book was made from
+MADE = ("_build", "_generated")  # folders of book/ that are not pages
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a book is made from; ``local`` and ``notebooks`` None: published results alone."""
+
+    pages: Path
+    params: Path
+    published: Path
+    local: Path | None
+    notebooks: Path | None
+
+    def digest(self) -> str:
+        """Of the content of every file that decides the book."""
+        files = [f for f in self.pages.rglob("*") if f.relative_to(self.pages).parts[0] not in MADE]
+        files += (paths.ROOT / "umt_lib").rglob("*")
+        for folder in (self.params, self.published, self.local, self.notebooks):
+            files += folder.rglob("*") if folder else []
+        total = hashlib.sha256(repr([str(value) for value in vars(self).values()]).encode())
+        for file in sorted(f for f in files if f.is_file() and "__pycache__" not in f.parts):
+            total.update(f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+        return total.hexdigest()
+
+
+def sources(published_only: bool = False) -> Sources:
+    """The study's own folders."""
+    local = None if published_only else paths.results_dir()
+    notebooks = None if published_only else paths.runs() / "notebooks"
+    return Sources(paths.ROOT / "book", paths.PARAMS, paths.PUBLISHED, local, notebooks)
+
+
+def build(made_from: Sources, html: Path) -> bool:
+    """Build the book into the folder ``html``; False if it was there already.
+
+    Raises:
+        StudyError: a result that would be shown is stale, or a page has a warning. The book that
+            was there stays.
+    """
+    digest = made_from.digest()
+    stamp = html / STAMP
+    if stamp.is_file() and stamp.read_text() == digest:
+        return False
+    from umt_lib.study.pipeline.collection import gather
+    from umt_lib.study.report.pages import write
+
+    study = gather(made_from.params, made_from.published, made_from.local)
+    html.parent.mkdir(parents=True, exist_ok=True)
+    scratch = html.parent / ".unfinished"  # the same name: a killed build leaves only one
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        pages = scratch / "book"
+        shutil.copytree(made_from.pages, pages, ignore=shutil.ignore_patterns(*MADE))
+        literature = made_from.published / "literature.csv"
+        write(study, pages / "_generated", literature)
+        _add_notebooks(study, made_from.notebooks, pages)
+        _render(pages)
+        made = pages / "_build/html"
+        (made / STAMP).write_text(digest)
+        _swap(pages / "_generated", html.parent.parent / "_generated")  # for whoever wonders
+        _swap(made, html)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return True
+
+
+def _add_notebooks(study: Study, folder: Path | None, pages: Path) -> None:
+    """The executed notebooks of this machine's current results, under their data sets."""
+    shown = [
+        e for e in study.entries if e.local and folder and (folder / f"{e.name}.ipynb").exists()
+    ]
+    (pages / "notebooks").mkdir()
+    for entry in shown:
+        source = folder / f"{entry.name}.ipynb"
+        try:
+            json.loads(source.read_bytes())
+        except ValueError:
+            raise StudyError(
+                f"{source}: not a whole notebook; delete it and run `make study` again"
+            ) from None
+        shutil.copy(source, pages / "notebooks")
+    lines = []
+    for dataset in dict.fromkeys(e.dataset for e in shown):
+        links = [f"- [{e.label}](/notebooks/{e.name}.ipynb)" for e in shown if e.dataset == dataset]
+        lines += [f"## {dataset}", "", *links, ""]
+    none = "No notebook was executed on this machine: `make study` makes one per experiment."
+    (pages / "_generated/notebooks.md").write_text("\n".join(lines) or none + "\n")
+    toc = yaml.safe_load((pages / "_toc.yml").read_text())
+    for page in _chapters(toc):
+        if page["file"] == "notebooks" and shown:
+            page["sections"] = [
+                {"file": f"notebooks/{e.name}", "title": f"{e.dataset}: {e.label}"} for e in shown
+            ]
+    (pages / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False))
+
+
+def _chapters(toc: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    return (page for part in toc["parts"] for page in part["chapters"])
+
+
+def _render(pages: Path) -> None:
+    """Jupyter Book, warnings as errors, nothing executed."""
+    start = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+    options = ["build", str(pages), "-W", "-n", "--keep-going"]
+    run = subprocess.run(
+        [sys.executable, "-c", start, *options],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    if run.returncode:
+        said = [line for line in (run.stdout + run.stderr).splitlines() if line.strip()]
+        wrong = [s for s in said if re.search(r"WARNING|ERROR", s)] or said[-5:]
+        told = re.sub(r"\x1b\[[0-9;]*m", "", " | ".join(wrong)).replace(f"{pages}/", "")
+        raise StudyError(f"the book was not built: {told}; mend the page and build again")
+
+
+def _swap(new: Path, place: Path) -> None:
+    """Put the folder ``new`` at ``place``; what was there goes."""
+    old = new.with_name(new.name + "-before")
+    if place.exists():
+        place.rename(old)
+    new.rename(place)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns the exit status, 2 for a StudyError."""
+    parser = argparse.ArgumentParser(prog="umt book", description=__doc__)
+    parser.add_argument("--published", action="store_true", help="published results alone")
+    parser.add_argument("--readme", action="store_true", help="renew README.md's answer table")
+    given = parser.parse_args(arguments)
+    try:
+        if given.readme:
+            from umt_lib.study.pipeline.collection import gather
+            from umt_lib.study.report import readme
+
+            published = gather(paths.PARAMS, paths.PUBLISHED, None)
+            changed = readme.renew(paths.ROOT / "README.md", published)
+            print(f"README.md: {'renewed' if changed else 'up to date'}")
+            return 0
+        html = paths.ROOT / "book/_build/html"
+        built = build(sources(given.published), html)
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print("book built:" if built else "book is up to date:", html / "index.html")
+    return 0

@@ -1,0 +1,165 @@
+"""The figures of the book and of the notebooks: one function each, one style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from umt_lib.evaluation.intervals import Interval
+from umt_lib.study.experiments.results import Result, SeedRecord
+from umt_lib.style import COLORS, OTHER, WIDTH, styled
+
+
+@styled
+def curves(result: Result) -> Figure:
+    """Training loss, and training and validation accuracy, over epochs: seeds thin, mean thick."""
+    seeds = result.measured.seeds
+    if not seeds[0].curves:
+        return _sentence("Nothing is trained here: there is no curve to show.")
+    figure = Figure(figsize=(WIDTH, 2.9))
+    left, right = figure.subplots(1, 2)
+    _lines(left, _curve(seeds, "train_loss"), COLORS["ume"], "train")
+    left.set(title="Training loss", xlabel="epoch", ylim=(0, None))
+    _lines(right, 100 * _curve(seeds, "train_accuracy"), COLORS["ume"], "train", "--")
+    _lines(right, 100 * _curve(seeds, "validation_accuracy"), COLORS["joint"], "validation")
+    right.set(title="Accuracy (%)", xlabel="epoch")
+    _legend(figure, right)
+    return figure
+
+
+@styled
+def convergence(unimodal: Mapping[str, Result]) -> Figure:
+    """Validation and training accuracy of the encoders trained alone, {modality: result}."""
+    figure = Figure(figsize=(WIDTH, 2.9))
+    axes = figure.subplots(1, len(unimodal), sharey=True, squeeze=False)[0]
+    for ax, (modality, result) in zip(axes, unimodal.items(), strict=True):
+        seeds = result.measured.seeds
+        _lines(ax, 100 * _curve(seeds, "train_accuracy"), COLORS["ume"], "train", "--")
+        _lines(ax, 100 * _curve(seeds, "validation_accuracy"), COLORS["joint"], "validation")
+        ax.set(title=f"{modality} alone", xlabel="epoch")
+    axes[0].set_ylabel("accuracy (%)")
+    _legend(figure, axes[0])
+    return figure
+
+
+@styled
+def saturation(result: Result, alone: Mapping[str, Result] | None = None) -> Figure:
+    """Training accuracy of the whole model against the probe of each encoder, over epochs.
+
+    Args:
+        result: with probes along the way (``training.probe_every``).
+        alone: {modality: uni-modal result}, drawn as what each encoder could have learned.
+    """
+    seeds = result.measured.seeds
+    if not seeds[0].curves.get("probe"):
+        return _sentence("No probes were taken along the way: there is no curve to show.")
+    modalities = list(seeds[0].probes)
+    figure = Figure(figsize=(WIDTH, 3.1))
+    axes = figure.subplots(1, len(modalities), sharey=True, squeeze=False)[0]
+    whole = 100 * _curve(seeds, "train_accuracy")
+    for ax, modality in zip(axes, modalities, strict=True):
+        epochs = np.arange(1, whole.shape[1] + 1)
+        _lines(ax, whole, OTHER, "train accuracy, whole model", "--", epochs)
+        for name, runs, color in (
+            ("probe of this encoder", seeds, COLORS["joint"]),
+            ("probe, encoder trained alone", _seeds(alone, modality), COLORS["unimodal"]),
+        ):
+            if runs and runs[0].curves.get("probe"):
+                epochs = [point["epoch"] for point in runs[0].curves["probe"]]
+                probes = [[100 * p[modality] for p in run.curves["probe"]] for run in runs]
+                _lines(ax, np.array(probes), color, name, "-", epochs)
+        ax.set(title=modality, xlabel="epoch")
+    axes[0].set_ylabel("accuracy (%)")
+    _legend(figure, axes[0])
+    return figure
+
+
+Rows = Sequence[tuple[str, str, bool, Interval]]  # label, method, filled, what is drawn
+
+
+@styled
+def dots(panels: Mapping[str, Rows], xlabel: str, zero: bool = False) -> Figure:
+    """One panel per title, one row per label: a dot with its interval, in percent.
+
+    Args:
+        zero: draw a line at 0, for differences; the panels then share their axis.
+    """
+    heights = [len(rows) for rows in panels.values()]
+    figure = Figure(figsize=(WIDTH, 0.9 * len(panels) + 0.24 * sum(heights) + 0.4))
+    axes = figure.subplots(
+        len(panels), 1, height_ratios=[h + 1 for h in heights], squeeze=False, sharex=zero
+    )[:, 0]
+    for ax, (title, rows) in zip(axes, panels.items(), strict=True):
+        for place, (_, method, filled, interval) in enumerate(rows):
+            color = COLORS.get(method, OTHER)
+            mean, low, high = (100 * value for value in interval[:3])
+            if np.isfinite(high - low):
+                ax.plot([low, high], [place, place], color=color, linewidth=2)
+            face = color if filled else "white"
+            ax.plot(mean, place, "o", color=color, markerfacecolor=face, markersize=7)
+        ax.set(title=title, ylim=(len(rows) - 0.4, -0.6))
+        ax.set_yticks(range(len(rows)), [row[0] for row in rows])
+        ax.grid(axis="y", visible=False)
+        if zero:
+            ax.axvline(0, color=OTHER, linewidth=0.8)
+    axes[-1].set_xlabel(xlabel)
+    return figure
+
+
+@styled
+def feature_kinds() -> Figure:
+    """A drawing: uni-modal features speak of the label on their own, paired ones together only."""
+    figure = Figure(figsize=(WIDTH, 2.6))
+    left, right = figure.subplots(1, 2)
+    corners = [(a, b) for a in (0, 1) for b in (0, 1)]
+    for ax, title, label in (
+        (left, "Uni-modal: class = a", lambda a, b: a),
+        (right, "Paired: class = (a + b) mod 2", lambda a, b: (a + b) % 2),
+    ):
+        for a, b in corners:
+            y = label(a, b)
+            marker, color = ("os"[y], (COLORS["ume"], COLORS["joint"])[y])
+            ax.plot(a, b, marker, color=color, markersize=20)
+        ax.set(title=title, xlim=(-0.5, 1.5), ylim=(-0.5, 1.5), xticks=[0, 1], yticks=[0, 1])
+        ax.set(xlabel="feature a, in modality 1", ylabel="feature b, in modality 2")
+        ax.grid(visible=False)
+    marks = [
+        Line2D([], [], marker=m, color=c, linestyle="", markersize=9, label=f"class {k}")
+        for k, (m, c) in enumerate([("o", COLORS["ume"]), ("s", COLORS["joint"])])
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _seeds(results: Mapping[str, Result] | None, modality: str) -> list[SeedRecord]:
+    return results[modality].measured.seeds if results and modality in results else []
+
+
+def _curve(seeds: Sequence[SeedRecord], name: str) -> np.ndarray:
+    """(seeds, epochs)."""
+    return np.array([record.curves[name] for record in seeds])
+
+
+def _lines(
+    ax: Axes, runs: np.ndarray, color: str, label: str, style: str = "-", epochs=None
+) -> None:
+    """Every run thin, their mean thick; ``runs`` (seeds, points)."""
+    epochs = np.arange(1, runs.shape[1] + 1) if epochs is None else epochs
+    ax.plot(epochs, runs.T, color=color, linewidth=0.6, alpha=0.4, linestyle=style)
+    ax.plot(epochs, runs.mean(axis=0), color=color, linewidth=2, linestyle=style, label=label)
+
+
+def _legend(figure: Figure, ax: Axes) -> None:
+    """Below the axes, where it hides no curve."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+
+
+def _sentence(text: str) -> Figure:
+    figure = Figure(figsize=(WIDTH, 0.7))
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure

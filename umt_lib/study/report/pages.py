@@ -1,0 +1,177 @@
+"""What the book's pages include: tables, figures and sentences, all made from results.
+
+A page says ``{include} _generated/<name>.md``; nothing measured is typed into a page.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from umt_lib.data import DATASETS
+from umt_lib.data.availability import at_hand
+from umt_lib.evaluation.intervals import Interval, t_interval
+from umt_lib.methods import METHODS
+from umt_lib.study.experiments import provenance
+from umt_lib.study.experiments.comparisons import laziness
+from umt_lib.study.pipeline.collection import Entry, Study
+from umt_lib.study.report import (
+    analysis_pages,
+    benchmarks_table,
+    figures,
+    rivals,
+    summaries,
+    tables,
+)
+from umt_lib.study.report.format import NOTHING
+from umt_lib.study.report.writer import Fragments
+
+ANSWERED = ("UME (mean)", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
+KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # their encoders are the uni-modal ones
+PARTS = "facts", "chance", "saw", "accuracy", "costs", "sweep", "hours", "experiments"
+PLAIN = ("linear", "mean")  # of a method's variants, the one drawn as a filled dot
+
+
+def write(study: Study, folder: Path, literature: Path) -> None:
+    """Every fragment of every page."""
+    to = Fragments(study, folder)
+    _front(to)
+    _lazy(to)
+    for dataset in DATASETS:
+        _dataset(to, dataset)
+    to.table("hooks", tables.where_methods_act())
+    for method in METHODS:
+        entries = study.of(method=method)
+        to.table(f"hooks-{method}", tables.where_methods_act([method]))
+        to.accuracies(f"results-{method}", entries, by="data set")
+    analysis_pages.write(to)
+    rivals.write(to)
+    to.text("time", summaries.time(study))
+    to.table("machinery", benchmarks_table.table())
+    to.table("reproduced", tables.reproduced(study))
+    to.table("literature", tables.literature(literature))
+    caption = (
+        "Left, a uni-modal feature: a gives the class away. Right, a paired feature: neither a nor "
+        "b says anything alone, both together say all."
+    )
+    alt = "Two drawings: a class told by one feature alone, and one told by both features only."
+    to.figure("kinds", figures.feature_kinds(), alt, caption)
+
+
+def _front(to: Fragments) -> None:
+    study, panels, used = to.study, {}, []
+    for dataset in study.datasets:
+        runs = [e for e in study.of(dataset) if e.result]
+        shown = [e for e in runs if e.label in ANSWERED or e.method in ("unimodal", "ume")]
+        used += shown
+        if shown:
+            panels[dataset] = [_row(entry, t_interval(entry.result.accuracy)) for entry in shown]
+    answered = [e for e in study.entries if e.label in ANSWERED or e.method == "unimodal"]
+    to.table("answer", tables.answer(study), answered)
+    to.text("answer-words", summaries.answer(study))
+    if not panels:
+        return to.text("headline", NOTHING)
+    alt = "Per data set: test accuracy of each modality alone, UME, joint training and UMT."
+    caption = (
+        "Test accuracy: mean over seeds and 95% t-interval. Filled dots: linear head, or mean of "
+        "probabilities. Open dots: MLP head, or another rule of UME."
+    )
+    to.figure("headline", figures.dots(panels, "test accuracy (%)"), alt, caption, used)
+
+
+def _lazy(to: Fragments) -> None:
+    """An overview of joint training and UMT, then every method, data set by data set."""
+    study, overview, used, parts = to.study, {}, [], []
+    alt = "Probe of each encoder after training, minus that of the encoder trained alone: {}."
+    xlabel = "probe, points against training alone"
+    for dataset in study.datasets:
+        alone = study.unimodal(dataset)
+        trained = [e for e in study.of(dataset) if e.result and e.method not in KEEP_ENCODERS]
+        made_from = [e for e in study.of(dataset, "unimodal") if e.result] + trained
+        gaps = {m: [(e, laziness(e.result, r, m)) for e in trained] for m, r in alone.items()}
+        panels = {m: [_row(e, gap) for e, gap in rows if gap] for m, rows in gaps.items()}
+        if panels := {m: rows for m, rows in panels.items() if rows}:
+            figure = figures.dots(panels, xlabel, zero=True)
+            caption = (
+                f"Laziness after every method on {dataset}; see the first figure for how to read."
+            )
+            to.figure(f"lazy-{dataset}-dots", figure, alt.format(dataset), caption, made_from)
+            parts.append(f"## {dataset}\n\n```{{include}} /_generated/lazy-{dataset}-dots.md\n```")
+            to.table(f"lazy-{dataset}", tables.lazy(study, dataset), made_from)
+            parts.append(f"```{{include}} /_generated/lazy-{dataset}.md\n```")
+        overview[dataset] = [
+            _row(e, gap, f"{m}, {e.label}")
+            for m, rows in gaps.items()
+            for e, gap in rows
+            if gap and e.label in ANSWERED
+        ]
+        used += [e for e in made_from if e.label in ANSWERED or e.method == "unimodal"]
+    to.text("lazy-tables", "\n\n".join(parts))
+    overview = {dataset: rows for dataset, rows in overview.items() if rows}
+    if not overview:
+        return to.text("lazy", NOTHING)
+    caption = (
+        "Probe of each encoder after joint training and after UMT, minus the probe of the encoder "
+        "trained alone; paired over seeds, 95% t-interval. Left of the line: lazy."
+    )
+    figure = figures.dots(overview, xlabel, zero=True)
+    to.figure("lazy", figure, alt.format("all data sets"), caption, used)
+
+
+def _dataset(to: Fragments, dataset: str) -> None:
+    study, entries = to.study, to.study.of(dataset)
+    for part in ("picture", "convergence", "flat", "saturation"):
+        to.text(f"{dataset}-{part}", NOTHING)
+    if not entries:
+        for part in PARTS:
+            to.text(f"{dataset}-{part}", f"No file in `params/` names {dataset}.")
+        return
+    _samples(to, dataset, entries[0])
+    to.text(f"{dataset}-saw", summaries.saw(study, dataset))
+    to.accuracies(f"{dataset}-accuracy", entries)
+    to.table(f"{dataset}-costs", tables.costs(study, dataset), entries)
+    to.text(f"{dataset}-hours", summaries.hours(study, dataset))
+    to.table(f"{dataset}-experiments", tables.hours(study, dataset))
+    swept = [e for e in entries if e.params.get("sweep")]
+    to.table(f"{dataset}-sweep", tables.sweeps(study, dataset), swept)
+
+    baselines = [e for e in study.of(dataset, "unimodal") if e.result]
+    alone = study.unimodal(dataset)
+    if baselines:
+        to.table(f"{dataset}-flat", tables.convergence(study, dataset), baselines)
+        alt = f"Accuracy of the uni-modal baselines of {dataset} over epochs."
+        caption = "Accuracy over epochs of each encoder trained alone; seeds thin, mean thick."
+        figure = figures.convergence(alone)
+        to.figure(f"{dataset}-convergence", figure, alt, caption, baselines)
+
+    joint = study.find(dataset, "joint")
+    if joint is None or joint.result is None:
+        return
+    alt = f"Joint training on {dataset}: train accuracy and the probe of each encoder over epochs."
+    caption = (
+        "Saturation in joint training (linear head): when the training accuracy of the whole model "
+        "is used up, the probes stop. Probes on validation, at one fixed regularisation."
+    )
+    figure = figures.saturation(joint.result, alone)
+    to.figure(f"{dataset}-saturation", figure, alt, caption, [joint, *baselines])
+
+
+def _samples(to: Fragments, dataset: str, entry: Entry) -> None:
+    """What is made from the data itself, which may not be on this machine."""
+    if not at_hand(entry.params["dataset"]):
+        here = "The machine that built this book does not have the data: no sizes and no pictures."
+        for part, text in {"facts": here, "picture": "", "chance": ""}.items():
+            to.text(f"{dataset}-{part}", text)
+        return
+    splits = provenance.splits(entry.params)
+    groups = 0 if splits.test.groups is None else len(set(splits.test.groups.tolist()))
+    to.text(f"{dataset}-facts", tables.facts(splits))
+    to.text(f"{dataset}-chance", summaries.chance(to.study, dataset, groups))
+    picture = inspect.getmodule(DATASETS[dataset]).picture(splits)
+    caption = "Training samples. Made from the data, by the data set's own `picture`."
+    to.figure(f"{dataset}-picture", picture, f"Training samples of {dataset}, by class.", caption)
+
+
+def _row(entry: Entry, interval: Interval, label: str = "") -> tuple:
+    variant = entry.params["method"].get("rule", entry.head)
+    return label or entry.label, entry.method, variant in PLAIN, interval

@@ -1,0 +1,181 @@
+"""The map's figures: who wins where, one strategy against another, and the interactive page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from plotly.subplots import make_subplots
+
+from umt_lib.study.analyses.regime_map.summary import FAMILIES, Map, gap, unbeaten
+from umt_lib.style import COLORS, WIDTH, styled
+
+FULL = 0.10  # a lead of so much accuracy has the full colour
+RANGE = 12  # points at the ends of a scale of differences
+SET_COLORS = {
+    ("UME",): COLORS["ume"],
+    ("joint",): COLORS["joint"],
+    ("UMT",): COLORS["umt"],
+    ("joint", "UMT"): "#E69F00",
+    ("UME", "UMT"): "#56B4E9",
+    ("UME", "joint"): "#CC79A7",
+    ("UME", "joint", "UMT"): "#9a9a9a",
+}
+COMPARISONS = (  # first minus second; the interactive figure offers them in this order
+    ("UMT", "UME"),
+    ("joint (MLP)", "UME"),
+    ("UMT (MLP)", "joint (MLP)"),
+    ("UMT (linear)", "joint (linear)"),
+    ("UMT (linear)", "UME"),
+    ("frozen (linear)", "UME"),
+    ("frozen (MLP)", "UME"),
+    ("joint (MLP)", "frozen (MLP)"),
+)
+
+
+@styled
+def who_wins(maps: Sequence[Map]) -> Figure:
+    """A column per asymmetry, a row per sample size: which ways to train are not clearly beaten.
+
+    One colour per set of ways, paler for a small lead over those that are beaten; grey: all tie.
+    """
+    columns = sorted({float(a) for found in maps for a in found.where["asymmetry"]})
+    figure = Figure(figsize=(WIDTH + 1.2, 2.45 * len(maps) + 0.9))
+    axes = figure.subplots(len(maps), len(columns), squeeze=False, sharex=True, sharey=True)
+    for row, found in zip(axes, maps, strict=True):
+        sets, leads = unbeaten(found)
+        xs, ys = (np.unique(found.where[axis]) for axis in ("uni", "paired"))
+        share = np.minimum(1, 0.3 + 0.7 * leads / FULL)[:, None]
+        colors = np.array([to_rgb(SET_COLORS[names]) for names in sets])
+        colors = 1 - share * (1 - colors)
+        for ax, asymmetry in zip(row, columns, strict=True):
+            here = found.where["asymmetry"] == asymmetry
+            image = np.stack([_grid(found, colors[:, k], here)[0] for k in range(3)], axis=2)
+            ax.imshow(image, origin="lower", aspect="auto")
+            _ticks(ax, xs, ys)
+            if len(columns) > 1:
+                ax.set_title(_asymmetry(asymmetry), fontsize=9)
+        row[0].set_ylabel(f"{found.n_train:,} samples\npaired strength")
+    for ax in axes[-1]:
+        ax.set_xlabel("uni-modal strength")
+    marks = [Patch(color=color, label=set_name(names)) for names, color in SET_COLORS.items()]
+    figure.legend(handles=marks, loc="outside lower center", ncols=4, fontsize=8)
+    return figure
+
+
+def set_name(names: tuple[str, ...]) -> str:
+    """What a set of unbeaten ways to train is called."""
+    return "all tie" if len(names) == len(FAMILIES) else " or ".join(names)
+
+
+@styled
+def against(maps: Sequence[Map], a: str, b: str) -> Figure:
+    """Accuracy of strategy ``a`` less that of ``b`` in points; a dot marks a tie."""
+    columns = sorted({float(s) for found in maps for s in found.where["asymmetry"]})
+    figure = Figure(figsize=(WIDTH + 1.2, 2.4 * len(maps) + 0.7))
+    axes = figure.subplots(len(maps), len(columns), squeeze=False, sharex=True, sharey=True)
+    for row, found in zip(axes, maps, strict=True):
+        mean, half = gap(found, a, b)
+        for ax, asymmetry in zip(row, columns, strict=True):
+            here = found.where["asymmetry"] == asymmetry
+            grid, xs, ys = _grid(found, 100 * mean, here)
+            drawn = ax.imshow(
+                grid, origin="lower", aspect="auto", cmap="PuOr_r", vmin=-RANGE, vmax=RANGE
+            )
+            ties, _, _ = _grid(found, (np.abs(mean) <= half).astype(float), here)
+            ax.plot(*np.nonzero(ties == 1)[::-1], ".", color="#555555", markersize=2.5)
+            _ticks(ax, xs, ys)
+            if len(columns) > 1:
+                ax.set_title(_asymmetry(asymmetry), fontsize=9)
+        row[0].set_ylabel(f"{found.n_train:,} samples\npaired strength")
+    for ax in axes[-1]:
+        ax.set_xlabel("uni-modal strength")
+    figure.colorbar(drawn, ax=axes, label=f"{a} minus {b}, points", extend="both", shrink=0.8)
+    return figure
+
+
+def interactive(maps: Sequence[Map]) -> go.Figure:
+    """Every comparison of :data:`COMPARISONS` in one figure with a menu; hover for numbers."""
+    columns = sorted({float(s) for found in maps for s in found.where["asymmetry"]})
+    titles = [f"{_asymmetry(a)}; n = {found.n_train:,}" for found in maps for a in columns]
+    figure = make_subplots(
+        len(maps), len(columns), subplot_titles=titles, shared_xaxes=True, shared_yaxes=True,
+        horizontal_spacing=0.04, vertical_spacing=0.1,
+    )  # fmt: skip
+    places = product(enumerate(maps, start=1), enumerate(columns, start=1))
+    places = product(enumerate(maps, start=1), enumerate(columns, start=1))
+    panels = [(found, asymmetry, i, j) for (i, found), (j, asymmetry) in places]
+    for number, (found, asymmetry, i, j) in enumerate(panels):
+        z, text, xs, ys = _panel(found, asymmetry, *COMPARISONS[0])
+        figure.add_trace(
+            go.Heatmap(
+                z=z, text=text, x=xs, y=ys, zmin=-RANGE, zmax=RANGE, colorscale="PuOr",
+                reversescale=True, hovertemplate="%{text}<extra></extra>", showscale=not number,
+                colorbar={"title": {"text": "points"}}, xgap=1, ygap=1,
+            ),
+            row=i, col=j,
+        )  # fmt: skip
+    buttons = []
+    for a, b in COMPARISONS:
+        shown = [_panel(found, asymmetry, a, b) for found, asymmetry, *_ in panels]
+        data = {"z": [p[0] for p in shown], "text": [p[1] for p in shown]}
+        buttons.append({"label": f"{a} minus {b}", "method": "restyle", "args": [data]})
+    figure.update_layout(
+        updatemenus=[{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.2, "yanchor": "top"}],
+        margin={"l": 50, "r": 10, "t": 100, "b": 45}, height=280 * len(maps) + 120,
+        font={"family": "sans-serif", "size": 12}, paper_bgcolor="white",
+    )  # fmt: skip
+    figure.update_annotations(font_size=11)
+    figure.update_xaxes(title_text="uni-modal strength", row=len(maps))
+    figure.update_yaxes(title_text="paired strength", col=1)
+    return figure
+
+
+def _panel(found: Map, asymmetry: float, a: str, b: str) -> tuple[list, list, list, list]:
+    """Differences in points, the words shown over each cell, and the two axes."""
+    mean, half = gap(found, a, b)
+    here = found.where["asymmetry"] == asymmetry
+    grid, xs, ys = _grid(found, 100 * mean, here)
+    words = np.full(grid.shape, "", dtype=object)
+    for c in np.flatnonzero(here):
+        low, high = 100 * (mean[c] - half[c]), 100 * (mean[c] + half[c])
+        lines = [f"<b>{a} minus {b}: {100 * mean[c]:+.1f}</b> [{low:+.1f}, {high:+.1f}]"]
+        lines += [
+            f"{name}: {100 * found.accuracy[name][c].mean():.1f}% ({found.chosen[name][c]})"
+            for name in dict.fromkeys((a, b, *FAMILIES))
+        ]
+        best = f"{100 * found.bayes['additive'][c]:.1f}% / {100 * found.bayes['all'][c]:.1f}%"
+        lines.append(f"best possible, additive / all: {best}")
+        x, y = (
+            np.searchsorted(xs, found.where["uni"][c]),
+            np.searchsorted(ys, found.where["paired"][c]),
+        )
+        words[y, x] = "<br>".join(lines)
+    return np.round(grid, 2).tolist(), words.tolist(), xs.tolist(), ys.tolist()
+
+
+def _grid(found: Map, values: np.ndarray, here: np.ndarray) -> tuple[np.ndarray, ...]:
+    """``values`` (C,) of the cells ``here`` as (paired, uni), with the two axes."""
+    xs, ys = (np.unique(found.where[axis]) for axis in ("uni", "paired"))
+    grid = np.full((len(ys), len(xs)), np.nan)
+    x, y = (np.searchsorted(v, found.where[a][here]) for a, v in (("uni", xs), ("paired", ys)))
+    grid[y, x] = values[here]
+    return grid, xs, ys
+
+
+def _asymmetry(value: float) -> str:
+    names = {0.0: "equal modalities", 1.0: "second: pairs only"}
+    return names.get(value, f"second weaker by {value:.0%}")
+
+
+def _ticks(ax: Axes, xs: np.ndarray, ys: np.ndarray) -> None:
+    """A label at every other place."""
+    ax.set_xticks(range(0, len(xs), 2), [f"{v:g}" for v in xs[::2]], fontsize=8)
+    ax.set_yticks(range(0, len(ys), 2), [f"{v:g}" for v in ys[::2]], fontsize=8)
+    ax.grid(visible=False)

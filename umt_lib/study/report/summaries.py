@@ -1,0 +1,92 @@
+"""Sentences made from results: the answer in words, and what we saw on each data set."""
+
+from __future__ import annotations
+
+from umt_lib.evaluation.intervals import t_interval
+from umt_lib.study.experiments.comparisons import difference
+from umt_lib.study.pipeline.collection import Study
+from umt_lib.study.report.findings import FINDINGS
+from umt_lib.study.report.format import in_words, points
+
+
+def answer(study: Study) -> str:
+    """The answer table in words, one line per data set."""
+    lines = []
+    for dataset in study.datasets:
+        mean = study.result(dataset, "ume", rule="mean")
+        joint, umt = study.result(dataset, "joint"), study.result(dataset, "umt")
+        joint_mlp, umt_mlp = (study.result(dataset, m, "mlp") for m in ("joint", "umt"))
+        pairs = (
+            ("UME", "joint training", difference(mean, joint)),
+            ("UMT", "joint training", difference(umt, joint)),
+            ("UMT", "UME", difference(umt, mean)),
+            ("with MLP heads, UMT", "joint training", difference(umt_mlp, joint_mlp)),
+            ("joint training with an MLP head", "UME", difference(joint_mlp, mean)),
+        )
+        said = [f"{in_words(a, b, gap)} ({points(gap)})" for a, b, gap in pairs if gap]
+        lines += [f"- **{dataset}**: {'; '.join(said)}."] if said else []
+    waiting = [d for d in study.datasets if not any(e.result for e in study.of(d))]
+    if lines and waiting:
+        lines.append(f"- Not run yet, ready to run: {', '.join(waiting)}.")
+    return "\n".join(lines) or "Nothing to say yet: run `make study`."
+
+
+def saw(study: Study, dataset: str) -> str:
+    """Two Markdown lists for the page of ``dataset``; a sentence without its results is left out.
+
+    A difference whose interval holds 0 is called a tie.
+    """
+    found = [sentence for finding in FINDINGS for sentence in finding(study, dataset)]
+    parts = []
+    for title, against in (("Against the claim, or undecided", True), ("The rest", False)):
+        if lines := [f"- {text}" for speaks_against, text in found if speaks_against == against]:
+            parts.append("\n".join([f"**{title}**", "", *lines]))
+    return "\n\n".join(parts) or "Nothing yet: run `make study`."
+
+
+def chance(study: Study, dataset: str, groups: int) -> str:
+    """How uncertain the test split itself is, which no interval over seeds contains.
+
+    Args:
+        groups: people, models, ... in the test split; 0 where samples are independent.
+    """
+    joint = study.result(dataset, "joint")
+    if joint is None:
+        return ""
+    p, n = t_interval(joint.accuracy).mean, joint.measured.seeds[0].test.samples
+    error = 100 * (p * (1 - p) / n) ** 0.5
+    text = (
+        f"The test split has {n:,} samples, drawn once. At the accuracy of joint training their "
+        f"binomial standard error is {error:.1f} points. Intervals over seeds do not contain it."
+    )
+    if groups:
+        text += (
+            f" The samples come from only {groups} groups and are not independent, so the true "
+            f"uncertainty is larger."
+        )
+    return text
+
+
+def hours(study: Study, dataset: str) -> str:
+    """What a large data set takes: the seed paper's comparison, and everything."""
+    every = study.of(dataset)
+    few = [e for e in every if e.method in ("unimodal", "ume", "joint", "umt")]
+    total, enough = (sum(e.hours for e in entries) for entries in (every, few))
+    return (
+        f"Training: an estimated {total:,} hours of one GPU a few years old for all {len(every)} "
+        f"experiments, five seeds and whole sweeps; {enough:,} for each modality alone, "
+        f"UME, joint training and UMT with every head."
+    )
+
+
+def time(study: Study) -> str:
+    """What the results shown took altogether."""
+    shown = [e.result for e in study.entries if e.result]
+    if not shown:
+        return "Nothing has run yet, so no time is known."
+    minutes = sum(result.provenance.seconds for result in shown) / 60
+    devices = sorted({result.provenance.environment["device"] for result in shown})
+    return (
+        f"The {len(shown)} experiments this book shows took {minutes:.0f} minutes in all, added up "
+        f"(sweeps, probes and tests included), on: {'; '.join(devices)}."
+    )

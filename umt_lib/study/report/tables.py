@@ -1,0 +1,197 @@
+"""The tables of the book and of the README, as Markdown: percent, with 95% intervals over seeds."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from umt_lib.data import Splits
+from umt_lib.evaluation import intervals
+from umt_lib.evaluation.intervals import t_interval
+from umt_lib.methods import HOOKS, METHODS, hooks
+from umt_lib.study.experiments.comparisons import FLAT, difference, laziness, rising
+from umt_lib.study.experiments.params import options
+from umt_lib.study.experiments.results import Result
+from umt_lib.study.pipeline.collection import METHOD_NAMES, Entry, Study
+from umt_lib.study.report.format import NONE, NOT_RUN, NOTHING, TIMES, markdown, percent, points
+from umt_lib.training import Training
+
+
+def answer(study: Study) -> str:
+    """One line per data set that has run: the accuracies the study's question is about."""
+    rows = []
+    for dataset in study.datasets:
+        alone = study.unimodal(dataset).values()
+        shown = [
+            max(alone, key=validated, default=None),
+            study.result(dataset, "ume", rule="mean"),
+            *(study.result(dataset, m, h) for h in ("linear", "mlp") for m in ("joint", "umt")),
+        ]
+        if any(shown):
+            cells = [percent(t_interval(r.accuracy)) if r else NOT_RUN for r in shown]
+            rows.append([dataset, *cells])
+    if not rows:
+        return NOTHING
+    header = ["data set", "best single modality", "UME (mean)", "joint (linear)", "UMT (linear)"]
+    return markdown([*header, "joint (MLP)", "UMT (MLP)"], rows)
+
+
+def validated(result: Result) -> float:
+    """Validation accuracy, a mean over seeds."""
+    return float(np.mean([record.validation.accuracy for record in result.measured.seeds]))
+
+
+def accuracies(study: Study, entries: Sequence[Entry], by: str = "method") -> str:
+    """Test accuracy of ``entries`` and their differences to the two references of their data."""
+    rows = []
+    for entry in (e for e in entries if e.result):
+        first = [entry.label] if by == "method" else [entry.dataset, entry.label]
+        joint = study.result(entry.dataset, "joint")
+        mean = study.result(entry.dataset, "ume", rule="mean")
+        interval = t_interval(entry.result.accuracy)
+        gains = points(difference(entry.result, joint)), points(difference(entry.result, mean))
+        rows.append([*first, percent(interval), str(interval.n), *gains, entry.origin])
+    head = ["method"] if by == "method" else ["data set", "method"]
+    numbers = ["test accuracy, %", "seeds", "minus joint (linear)", "minus UME (mean)"]
+    return markdown([*head, *numbers, "run"], rows)
+
+
+def costs(study: Study, dataset: str) -> str:
+    """What each row cost per seed, alone and with the teachers it needs."""
+    by_name, rows = {e.name: e for e in study.entries}, []
+    for entry in (e for e in study.of(dataset) if e.result):
+        teachers = [by_name.get(name) for name in entry.params.get("teachers", {}).values()]
+        all_of = [entry, *(t for t in teachers if t and t.result)]
+        seconds = [e.result.provenance.cost.seconds for e in all_of]
+        passes = sum(map(encoder_passes, all_of)) / 1000
+        trainings = sum(map(trainings_per_seed, all_of))
+        cells = f"{seconds[0]:.1f}", f"{sum(seconds):.1f}", f"{passes:,.0f}", str(trainings)
+        rows.append([entry.label, *cells, entry.origin])
+    numbers = ["seconds", "seconds, with teachers", "encoder passes, thousands", "trainings"]
+    return markdown(["method", *numbers, "run"], rows)
+
+
+def hours(study: Study, dataset: str) -> str:
+    """What each experiment takes on one GPU, all seeds and the sweep, as its params file says."""
+    rows = []
+    for entry in study.of(dataset):
+        sweep = entry.params.get("sweep", {})
+        tried = "; ".join(f"{name}: {', '.join(map(str, v))}" for name, v in sweep.items())
+        rows.append([entry.label, f"{entry.hours:,}", tried, f"`{entry.name}`"])
+    return markdown(["method", "hours, estimated", "sweep", "file in `params/`"], rows)
+
+
+def encoder_passes(entry: Entry) -> int:
+    """Training samples times the encoders each went through, of one seed, without the sweep."""
+    spec = entry.params["method"]
+    method = METHODS[entry.method](**options(spec))
+    encoders = 1 if "modality" in spec else len(entry.params["encoders"])
+    return entry.result.provenance.cost.samples * encoders * getattr(method, "size", 1)
+
+
+def trainings_per_seed(entry: Entry) -> int:
+    """Models trained for one seed of this row, the values of its sweep included."""
+    cost = entry.result.provenance.cost
+    return cost.trainings if cost.samples else 0
+
+
+def sweeps(study: Study, dataset: str) -> str:
+    """Every swept value with its validation accuracy; the chosen one is marked."""
+    rows = []
+    for entry in (e for e in study.of(dataset) if e.result and e.result.measured.sweep):
+        (field, chosen), *_ = entry.result.measured.chosen.items()
+        for trial in entry.result.measured.sweep:
+            mark = "chosen" if trial.value == chosen else ""
+            cells = field, f"{trial.value:g}", f"{100 * trial.validation:.1f}"
+            rows.append([entry.label, *cells, mark])
+    header = ["method", "hyper-parameter", "value", "validation accuracy, %", ""]
+    return markdown(header, rows)
+
+
+def convergence(study: Study, dataset: str) -> str:
+    """Whether the uni-modal baselines had stopped rising before the learning rate fell."""
+    rows = []
+    for modality, result in study.unimodal(dataset).items():
+        decay = Training(**result.params["training"]).decay
+        gain = t_interval([rising(record, decay) for record in result.measured.seeds])
+        flat = "flat" if gain.mean <= FLAT else "**still rising**"
+        epochs = ", ".join(str(record.epoch) for record in result.measured.seeds)
+        rows.append([f"{modality} alone", points(gain), flat, epochs])
+    header = ["baseline", "late gain, points", "curve", "chosen epoch of each seed"]
+    return markdown(header, rows)
+
+
+def lazy(study: Study, dataset: str) -> str:
+    """The probe of every encoder after every method, minus the encoder trained alone."""
+    alone = study.unimodal(dataset)
+    rows = []
+    for entry in study.of(dataset):
+        if entry.result and entry.method != "unimodal":
+            gaps = [laziness(entry.result, r, m) for m, r in alone.items()]
+            same = all(gap and gap[:3] == (0, 0, 0) for gap in gaps)
+            shown = ["same encoder"] * len(gaps) if same else map(points, gaps)
+            rows.append([entry.label, *shown, entry.origin])
+    return markdown(["encoders after", *alone, "run"], rows)
+
+
+def where_methods_act(names: Sequence[str] = tuple(METHODS)) -> str:
+    """Which hook of the one loop each method overrides."""
+    rows = []
+    for name in names:
+        acts = hooks(METHODS[name])
+        marks = ["●" if acts[hook] else "" for hook in HOOKS]
+        title = METHOD_NAMES.get(name, name)
+        rows.append([f"[{title}](/methods/{name}.md)" if len(names) > 1 else title, *marks])
+    return markdown(["method", *(f"`{hook}`" for hook in HOOKS)], rows)
+
+
+def reproduced(study: Study) -> str:
+    """This machine against the published results, experiment by experiment."""
+    rows = []
+    for entry in (e for e in study.entries if e.result):
+        here, there = entry.local, entry.published
+        shown = [percent(t_interval(r.accuracy)) if r else NONE for r in (here, there)]
+        if here and there:
+            gap = intervals.welch_interval(here.accuracy, there.accuracy)
+            same = here.measured_bytes() == there.measured_bytes()
+            verdict = points(gap), "yes" if gap.is_tie else "**no**", "yes" if same else "no"
+        else:
+            verdict = NONE, "not run here" if there else "not published", NONE
+        rows.append([entry.dataset, entry.label, *shown, *verdict])
+    header = [
+        "data set",
+        "method",
+        "this machine",
+        "published",
+        "difference",
+        "agree",
+        "same bytes",
+    ]
+    return markdown(header, rows)
+
+
+def literature(path: Path) -> str:
+    """Numbers others reported, each with its source; empty values are shown as not obtained."""
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    rows = []
+    for line in lines:
+        value = line["value"] or "not obtained"
+        rows.append([line["dataset"], line["method"], value, line["source"], line["note"]])
+    return markdown(["data set", "method", "top-1, %", "source", "note"], rows)
+
+
+def facts(splits: Splits) -> str:
+    """Sizes of the splits, and what a sample is."""
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    rows = []
+    for name, split in parts.items():
+        groups = NONE if split.groups is None else str(len(set(split.groups.tolist())))
+        counts = np.bincount(split.y.numpy(), minlength=len(splits.classes))
+        rows.append([name, f"{len(split):,}", groups, f"{counts.min()} to {counts.max()}"])
+    shapes = ", ".join(f"{m} {TIMES.join(map(str, s))}" for m, s in splits.shapes.items())
+    table = markdown(["split", "samples", "groups", "samples per class"], rows)
+    return f"{len(splits.classes)} classes; one sample is {shapes}.\n\n{table}"

@@ -1,0 +1,67 @@
+"""The account of ``theory/simulation.py`` beside the networks, in one figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from umt_lib.study.report.theory_text import SOURCES, counts
+from umt_lib.style import COLORS, OTHER, WIDTH, styled
+
+LINES = {  # training: its name, colour, marker and place beside the others
+    "alone": ("alone", COLORS["unimodal"], "s", -0.2),
+    "joint": ("joint", COLORS["joint"], "o", 0.0),
+    "umt": ("UMT", COLORS["umt"], "^", 0.2),
+}
+ROWS = {"a": "learned in a", "b": "learned in b", "paired": "learned, paired"}
+TITLES = {"number": "Number", "presence": "Presence", "asymmetry": "Asymmetry"}
+LABELS = {
+    "number": "uni-modal features\nper modality",
+    "presence": "share of samples a\nfeature is present on",
+    "asymmetry": "how much weaker\nb's features are",
+}
+
+
+@styled
+def theory(measured: dict[str, Any]) -> Figure:
+    """Features learned along every axis: networks (means, bars from least to most) and account.
+
+    Args:
+        measured: of :func:`umt_lib.study.analyses.theory.simulation.theory`.
+    """
+    axes = measured["axes"]
+    figure = Figure(figsize=(WIDTH, 6.6))
+    panels = figure.subplots(len(ROWS), len(axes), sharex="col", sharey="row", squeeze=False)
+    for column, (axis, points) in zip(panels.T, axes.items(), strict=True):
+        for ax, kind in zip(column, ROWS, strict=True):
+            places = np.arange(len(points))
+            for line, (_, color, marker, shift) in LINES.items():
+                training = f"alone-{kind}" if line == "alone" else line
+                if training not in points[0]["measured"]:  # nobody learns pairs alone
+                    continue
+                made, account = (counts(points, w, training, kind) for w in SOURCES)
+                mean, x = made.mean(axis=1), places + shift
+                spread = np.abs(np.stack([made.min(axis=1), made.max(axis=1)]) - mean)
+                ax.plot(x, account.mean(axis=1), "--", color=color, linewidth=1.3)
+                ax.errorbar(x, mean, spread, fmt=marker, color=color, markersize=5, elinewidth=1)
+            top = max(point["there"][kind] for at in axes.values() for point in at)
+            ax.set_ylim(-0.25, top + 0.3)
+            ax.set_yticks(range(top + 1))
+            ax.grid(axis="x", visible=False)
+        column[0].set_title(TITLES[axis])
+        column[-1].set_xticks(places, [f"{point['value']:g}" for point in points])
+        column[-1].set_xlabel(LABELS[axis])
+    for row, label in zip(panels[:, 0], ROWS.values(), strict=True):
+        row.set_ylabel(label)
+    marks = [
+        Line2D([], [], color=c, marker=k, linestyle="", label=n) for n, c, k, _ in LINES.values()
+    ]
+    marks += [
+        Line2D([], [], color=OTHER, marker="|", markersize=11, linestyle="", label="over seeds"),
+        Line2D([], [], color=OTHER, linestyle="--", label="account"),
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=5, columnspacing=1.2)
+    return figure
