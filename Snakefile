@@ -2,23 +2,21 @@
 #
 #   snakemake --profile profiles/local -n          what would run, and why (runs/stamps/<name>)
 #   snakemake --profile profiles/local             run it, one experiment per core
-#   snakemake --profile profiles/local --config study=full    all of params/, not default.txt alone
+#   snakemake --profile profiles/local --config study=full    all of params/, not only default.txt
 #   snakemake --profile profiles/slurm             the same on a cluster
 #   snakemake --profile profiles/local runs/results/watch-umt.json     one experiment
 import os
 import sys
 from pathlib import Path
 
-import yaml
-
 from umt_lib.errors import StudyError
-from umt_lib.study.pipeline.run_graph import hours, mark, sources, wanted
 from umt_lib.paths import ROOT, runs
+from umt_lib.study.pipeline.run_graph import mark, needs, resources, sources, wanted
+from umt_lib.study.pipeline.units import Unit, units
 
 RUNS = runs().relative_to(ROOT) if runs().is_relative_to(ROOT) else runs()
 PARAMS = Path(config.get("params", "params"))
-NAMES = sorted(path.stem for path in PARAMS.glob("*.yaml"))
-ANALYSES = sorted(f"analyses/{path.stem}" for path in PARAMS.glob("analyses/*.yaml"))
+EXPERIMENTS = [unit.name for unit in units(PARAMS) if not unit.is_analysis]
 WHICH = config.get("study", "default")
 RESULT = f"{RUNS}/results/{{name}}.json"
 
@@ -28,74 +26,64 @@ wildcard_constraints:
 
 
 try:
-    WANTED = wanted([*NAMES, *ANALYSES], PARAMS, WHICH)
+    WANTED = wanted(PARAMS, WHICH)
     if workflow.is_main_process:  # not on the nodes of a cluster
         SOURCES = sources(PARAMS)
-        stale = mark([*NAMES, *ANALYSES], PARAMS, WHICH)
+        stale = mark(PARAMS, WHICH)
         os.environ["UMT_TODO"] = " ".join(name for name in stale if name in WANTED)
 except StudyError as error:
     print(error, file=sys.stderr)
     raise
 
 
-def teachers(wildcards):
-    """Results of the uni-modal experiments this one distils from; their models lie beside them."""
-    return rests_on(PARAMS / f"{wildcards.name}.yaml", lambda params: params["teachers"].values())
+def made_from(folder=""):
+    """The results that the result of a job is made from, of an experiment or in a folder."""
+    return lambda wildcards: [
+        RESULT.format(name=name) for name in needs(Unit(f"{folder}{wildcards.name}", PARAMS))
+    ]
 
 
-def needs(wildcards):
-    """Results this analysis reads."""
-    return rests_on(PARAMS / f"analyses/{wildcards.name}.yaml", lambda params: params["needs"])
+def job(key):
+    """One of an experiment's resources."""
+    return lambda wildcards: resources(Unit(wildcards.name, PARAMS))[key]
 
 
-def rests_on(file, names):
-    try:
-        params = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return [RESULT.format(name=name) for name in names(params)]
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError):  # none, or its run says why
-        return []
-
-
-def long(wildcards):
-    """Hours on a GPU, 0 for what a processor does: the job asks for what its params file says."""
-    return hours(PARAMS / f"{wildcards.name}.yaml")
-
-
-rule book:  # made of nothing but current results; asked for every time, it knows what it is made of
+rule book:  # made from current results only; runs every time, and does nothing if nothing changed
     localrule: True
     input:
         ancient(expand(RESULT, name=WANTED)),
     shell:
-        "{sys.executable} -m umt_lib.study.pipeline.run_graph {PARAMS} {WHICH} {SOURCES} && {sys.executable} -m umt_lib book"
+        "{sys.executable:q} -m umt_lib.study.pipeline.run_graph {PARAMS:q} {WHICH} {SOURCES}"
+        " && {sys.executable:q} -m umt_lib book"
 
 
 rule experiments:
     input:
-        expand(RESULT, name=NAMES),
+        expand(RESULT, name=EXPERIMENTS),
 
 
 rule experiment:
     input:
         f"{RUNS}/stamps/{{name}}",
-        ancient(teachers),
+        ancient(made_from()),
     output:
         RESULT,
     log:
         f"{RUNS}/notebooks/{{name}}.ipynb",  # kept when the job fails, as outputs are not
-    threads: lambda wildcards: 5 if long(wildcards) else 1  # four of them read
+    threads: job("threads")
     resources:
-        gpu=lambda wildcards: 1 if long(wildcards) else 0,
-        mem_mb=lambda wildcards: 16000 if long(wildcards) else 2000,
-        runtime=lambda wildcards: 90 * long(wildcards) or 60,  # minutes: estimates are rough
+        gpu=job("gpu"),
+        mem_mb=job("mem_mb"),
+        runtime=job("runtime"),  # minutes
     shell:
-        "{sys.executable} -m umt_lib.study.pipeline.notebook_server run notebooks/experiment.py {log}"
-        " -f {PARAMS}/{wildcards.name}.yaml"
+        "{sys.executable:q} -m umt_lib.study.pipeline.notebook_server run notebooks/experiment.py"
+        " {log:q} -f {PARAMS:q}/{wildcards.name}.yaml"
 
 
 rule analysis:
     input:
         f"{RUNS}/stamps/analyses/{{name}}",
-        ancient(needs),
+        ancient(made_from("analyses/")),
     output:
         f"{RUNS}/results/analyses/{{name}}.json",
     threads: 1
@@ -104,7 +92,7 @@ rule analysis:
         mem_mb=2000,
         runtime=30,  # minutes
     shell:
-        "{sys.executable} -m umt_lib analyse {PARAMS}/analyses/{wildcards.name}.yaml"
+        "{sys.executable:q} -m umt_lib analyse {PARAMS:q}/analyses/{wildcards.name}.yaml"
 
 
 onerror:
@@ -112,6 +100,6 @@ onerror:
     if missing:
         print(
             f"{len(missing)} of {len(WANTED)} experiments have no result: {', '.join(missing)};",
-            "the same command goes on from here",
+            "the same command resumes from here",
             file=sys.stderr,
         )

@@ -44,4 +44,4 @@ def test_the_full_study_leaves_out_what_is_not_prepared_and_keeps_broken_files(t
     }
     for name, content in files.items():
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
-    assert run_graph.wanted(list(files), tmp_path, "full") == ["here", "broken"]
+    assert run_graph.wanted(tmp_path, "full") == ["broken", "here"]

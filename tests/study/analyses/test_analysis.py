@@ -14,8 +14,8 @@ from umt_lib import paths
 from umt_lib.errors import StudyError
 from umt_lib.paths import ROOT, results_dir
 from umt_lib.study.analyses import analysis
-from umt_lib.study.analyses.analysis import AnalysisEntry
 from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.study.pipeline.collection import AnalysisEntry, gather
 
 TINY = {
     "name": "tiny-map",
@@ -79,24 +79,24 @@ def test_a_file_is_named_as_its_analysis(folder):
 
 def test_it_measures_writes_and_is_current(folder):
     first = analysis.run(analysis.read(write(folder, TINY)), progress=False)
-    file = analysis.place(results_dir(), "tiny-map")
+    file = results_dir() / "analyses/tiny-map.json"
     assert analysis.load(file) == first
-    assert analysis.stale("tiny-map", results_dir(), folder) == ""
+    assert analysis.stale("analyses/tiny-map", results_dir(), folder) == ""
     again = analysis.run(analysis.read(write(folder, TINY)), progress=False)
     assert again.measured == first.measured
 
     write(folder, {**TINY, "analysis": {**TINY["analysis"], "seeds": [0, 2]}})
-    assert analysis.stale("tiny-map", results_dir(), folder) == "made with other params"
+    assert analysis.stale("analyses/tiny-map", results_dir(), folder) == "made with other params"
     write(folder, TINY)
     whole = file.read_text()
     file.write_text(whole.replace(first.provenance.code, "0" * 64))
-    assert analysis.stale("tiny-map", results_dir(), folder) == "made by other code"
+    assert analysis.stale("analyses/tiny-map", results_dir(), folder) == "made by other code"
     file.write_text(whole[: len(whole) // 2])
-    assert analysis.stale("tiny-map", results_dir(), folder) == "damaged"
+    assert analysis.stale("analyses/tiny-map", results_dir(), folder) == "damaged"
     with pytest.raises(StudyError, match="delete it and run its analysis again"):
         analysis.load(file)
     file.unlink()
-    assert analysis.stale("tiny-map", results_dir(), folder) == "missing"
+    assert analysis.stale("analyses/tiny-map", results_dir(), folder) == "missing"
 
 
 def test_the_code_that_counts_is_what_the_numbers_come_from(monkeypatch):
@@ -124,29 +124,34 @@ def test_diagnoses_of_finished_models_follow_their_results(folder, params):
     heads = result.measured["heads"]
     assert heads["linear"]["EMAP gap"] == [0.0, 0.0]  # additive, exactly
     assert len(heads["mlp"]["utilisation of a"]) == 2
-    assert analysis.stale("diagnosis-tiny", results_dir(), folder) == ""
+    assert analysis.stale("analyses/diagnosis-tiny", results_dir(), folder) == ""
 
     other = {**params, "name": "tiny-joint-mlp", "head": {"name": "mlp"}, "seeds": [0, 2]}
     Experiment.from_params(other).run("cpu", progress=False)
-    assert analysis.stale("diagnosis-tiny", results_dir(), folder) == "made from other results"
+    assert (
+        analysis.stale("analyses/diagnosis-tiny", results_dir(), folder)
+        == "made from other results"
+    )
     (results_dir() / "tiny-joint-mlp.json").unlink()
     with pytest.raises(StudyError, match=r"needs the result of 'tiny-joint-mlp'.*first"):
         analysis.run(wanted, progress=False)
 
 
-def test_the_book_refuses_a_stale_one_and_takes_a_current_one(folder, tmp_path):
+def test_the_book_shows_a_current_one_and_a_published_one_with_a_mark(folder, tmp_path):
     write(folder, TINY)
     local, published = results_dir(), tmp_path / "published"
-    assert analysis.gather(folder, published, local)[0].result is None  # not run yet: said so
+    assert gather(folder, published, local).analyses[0].origin == "not run yet"
     analysis.run(TINY, progress=False)
-    (entry,) = analysis.gather(folder, published, local)
+    (entry,) = gather(folder, published, local).analyses
     assert isinstance(entry, AnalysisEntry)
-    assert entry.local
     assert entry.result is entry.local
-    file = analysis.place(local, "tiny-map")
+    assert entry.origin == "this machine"
+    file = local / "analyses/tiny-map.json"
     file.write_text(file.read_text().replace(entry.local.provenance.params, "0"))
-    with pytest.raises(StudyError, match="stale analysis 'tiny-map'"):
-        analysis.gather(folder, published, local)
+    (entry,) = gather(folder, published, local).analyses
+    assert entry.result is None
+    (entry,) = gather(folder, local, None).analyses
+    assert (entry.origin, entry.stale) == ("published, stale", "made with other params")
 
 
 def test_the_command_ends_in_one_sentence(folder, runs, capsys):

@@ -162,16 +162,32 @@ def test_clocks_decide_nothing(study):
 # --- reading -----------------------------------------------------------------------------------
 
 
-def test_paired_difference_goes_by_seed_and_takes_those_both_have(result):
+def test_differences_are_paired_by_seed_and_take_those_both_have(result):
     a = with_accuracies(result, "a", {0: 0.8, 1: 0.7, 2: 0.9, 5: 0.1})
     b = with_accuracies(result, "b", {2: 0.85, 0: 0.7, 1: 0.65, 6: 0.0})
-    found = comparisons.paired_difference(a, b)
+    found = comparisons.difference(a, b)
     assert found.n == 3
     assert found.mean == pytest.approx((0.1 + 0.05 + 0.05) / 3)
     assert found.low < found.mean < found.high
     assert a.accuracy == [0.8, 0.7, 0.9, 0.1]
-    with pytest.raises(StudyError, match="a and c share no seed"):
-        comparisons.paired_difference(a, with_accuracies(result, "c", {9: 0.5}))
+    assert comparisons.difference(a, with_accuracies(result, "c", {9: 0.5})) is None
+    assert comparisons.difference(a, a) is None
+    assert comparisons.difference(a, None) is None
+    assert comparisons.difference(a, b, "probe.nothing") is None
+
+
+def test_the_frame_has_a_row_per_experiment_and_seed(study):
+    frame = results.frame(paths.results_dir())
+    assert frame[["experiment", "seed"]].values.tolist() == [
+        [name, seed] for name in ("tiny", "tiny-a", "tiny-b") for seed in (0, 1)
+    ]
+    umt = results.load(paths.results_dir() / "tiny.json")
+    rows = frame[frame["experiment"] == "tiny"]
+    assert rows["test_accuracy"].tolist() == umt.accuracy
+    assert rows["probe.b"].tolist() == [r.probes["b"] for r in umt.measured.seeds]
+    assert json.loads(rows["options"].iloc[0]) == umt.measured.chosen
+    assert frame[frame["experiment"] == "tiny-a"]["probe.b"].isna().all()
+    assert set(rows["method"]) == {"umt"}
 
 
 def test_rising_compares_the_last_quarters_of_the_constant_rate(result):

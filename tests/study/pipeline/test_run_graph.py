@@ -10,6 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from commands import SERVE, SNAKEMAKE
@@ -69,7 +70,7 @@ def run(folder: Path, name: str) -> None:
 def must_run(folder: Path) -> set[str]:
     """What the stamps tell Snakemake, held against what ``mark`` returns."""
     names = sorted(path.stem for path in folder.glob("*.yaml"))
-    stale = run_graph.mark(names, folder)
+    stale = run_graph.mark(folder)
     told = {name for name in names if (run_graph.stamps_dir() / name).stat().st_mtime > 0}
     assert told == set(stale)
     return told
@@ -81,7 +82,7 @@ def test_a_dry_run_lists_every_experiment_of_its_study_and_runs_none(runs, which
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     names = [path.stem for path in PARAMS.glob("*.yaml")]
-    expected = run_graph.wanted(names, PARAMS, "full")
+    expected = [n for n in run_graph.wanted(PARAMS, "full") if n in names]
     if which == "default":
         patterns = (PARAMS / "default.txt").read_text().splitlines()[1:]
         expected = [n for n in expected if any(fnmatch(n, p) for p in patterns)]
@@ -94,12 +95,14 @@ def test_a_dry_run_lists_every_experiment_of_its_study_and_runs_none(runs, which
 
 
 def test_a_pattern_of_the_default_list_that_matches_nothing_is_refused(tmp_path):
-    assert run_graph.wanted(["a-umt", "a-ume"], tmp_path, "default") == ["a-umt", "a-ume"]
+    for name in ("a-umt", "a-ume"):
+        (tmp_path / f"{name}.yaml").write_text("{}")
+    assert run_graph.wanted(tmp_path, "default") == ["a-ume", "a-umt"]
     (tmp_path / "default.txt").write_text("# why\n*-umt\n")
-    assert run_graph.wanted(["a-umt", "a-ume"], tmp_path, "default") == ["a-umt"]
+    assert run_graph.wanted(tmp_path, "default") == ["a-umt"]
     (tmp_path / "default.txt").write_text("*-utm\n")
     with pytest.raises(StudyError, match=r"default.txt: '\*-utm' matches no params file"):
-        run_graph.wanted(["a-umt"], tmp_path, "default")
+        run_graph.wanted(tmp_path, "default")
 
 
 def test_a_failure_stops_its_students_alone_and_the_next_run_goes_on(snakemake, folder):
@@ -120,7 +123,7 @@ def test_a_failure_stops_its_students_alone_and_the_next_run_goes_on(snakemake, 
     assert done.stdout.splitlines()[1].startswith("2/2 tiny-umt, ")
     assert (results_dir() / "tiny-a.json").stat().st_mtime_ns == before
 
-    run_graph.settle(folder, "full", run_graph.sources(folder))
+    run_graph.record_current(folder, "full", run_graph.sources(folder))
     again = snakemake()
     assert (again.returncode, again.stdout) == (0, "")
 
@@ -129,7 +132,7 @@ def test_what_is_stale_twice_for_one_reason_has_two_different_stamps(folder):
     """Snakemake takes a newer input for unchanged if its bytes are those of the last run."""
     stamp, seen = run_graph.stamps_dir() / "tiny-joint", set()
     for _ in range(2):
-        run_graph.mark(["tiny-joint"], folder)
+        run_graph.mark(folder)
         seen.add(stamp.read_text())
     assert len(seen) == 2
     assert all(text.startswith("missing, seen ") for text in seen)
@@ -157,13 +160,13 @@ def test_contents_decide_what_is_stale_and_dates_do_not(folder):
 def test_what_was_settled_is_current_until_something_changes(folder, monkeypatch):
     run(folder, "tiny-joint")
     began_with = run_graph.sources(folder)
-    run_graph.settle(folder, "full", began_with)
-    monkeypatch.setattr(run_graph, "_reason", lambda name, _: "asked")
-    assert run_graph.mark(["tiny-joint"], folder) == []
+    run_graph.record_current(folder, "full", began_with)
+    monkeypatch.setattr(run_graph, "_reason", lambda unit: unit.name * (unit.name == "tiny-joint"))
+    assert run_graph.mark(folder) == []
     write(folder, {**read(folder, "tiny-joint"), "seeds": [3]})
-    assert run_graph.mark(["tiny-joint"], folder) == ["tiny-joint"]
-    run_graph.settle(folder, "full", began_with)  # a file was edited while the graph ran
-    assert run_graph.mark(["tiny-joint"], folder) == ["tiny-joint"]
+    assert run_graph.mark(folder) == ["tiny-joint"]
+    run_graph.record_current(folder, "full", began_with)  # a file was edited while the graph ran
+    assert run_graph.mark(folder) == ["tiny-joint"]
 
 
 def test_a_damaged_result_is_made_again(folder):
@@ -185,8 +188,35 @@ def test_publishing_takes_what_is_current_and_says_why_not_the_rest(folder, tmp_
         "tiny-umt": "missing",
     }
     ours, theirs = results_dir() / "tiny-joint.json", tmp_path / "published/tiny-joint.json"
-    assert results.load(theirs) == results.load(ours)
-    assert len(list(theirs.parent.iterdir())) == 1
+    assert theirs.read_bytes() == ours.read_bytes()
+    tables = {"measured.csv", "results.csv", "results.parquet"}
+    assert {path.name for path in theirs.parent.iterdir()} == {"tiny-joint.json", *tables}
+    (row,) = pd.read_csv(theirs.with_name("results.csv")).to_dict("records")
+    assert (row["experiment"], row["seed"]) == ("tiny-joint", 0)
+    assert row["test_accuracy"] == results.load(ours).accuracy[0]
+    parquet = pd.read_parquet(theirs.with_name("results.parquet"))
+    assert parquet["probe.a"].tolist() == [row["probe.a"]]
+
+
+def test_the_check_before_a_release_fails_while_a_published_result_is_stale(
+    folder, tmp_path, monkeypatch, capsys
+):
+    run(folder, "tiny-joint")
+    published = tmp_path / "published"
+    publish(folder, results_dir(), published)
+    for name, place in (("PARAMS", folder), ("PUBLISHED", published)):
+        monkeypatch.setattr(paths, name, place)
+    assert publish_command(["--check"]) == 0
+    assert capsys.readouterr().out == "0 published results are stale\n"
+    write(folder, {**read(folder, "tiny-joint"), "seeds": [5]})
+    before = (published / "tiny-joint.json").read_bytes()
+    assert publish_command(["--check"]) == 1
+    said = capsys.readouterr()
+    assert "tiny-joint: made with other params" in said.err
+    assert said.out == "1 published results are stale\n"
+    (published / "tiny-joint.json").write_bytes(before[:100])
+    assert publish_command(["--check"]) == 1
+    assert "tiny-joint: damaged" in capsys.readouterr().err
 
 
 def test_the_command_to_publish_fails_for_what_is_stale_not_for_what_never_ran(
@@ -195,13 +225,13 @@ def test_the_command_to_publish_fails_for_what_is_stale_not_for_what_never_ran(
     run(folder, "tiny-joint")
     for name, place in (("PARAMS", folder), ("PUBLISHED", tmp_path / "published")):
         monkeypatch.setattr(paths, name, place)
-    assert publish_command() == 0
+    assert publish_command([]) == 0
     said = capsys.readouterr()
     assert "published 1 results" in said.out
-    assert "3 have no result here" in said.out
+    assert "3 have no result on this machine" in said.out
     assert said.err == ""
     write(folder, {**read(folder, "tiny-joint"), "seeds": [5]})
-    assert publish_command() == 1
+    assert publish_command([]) == 1
     assert "tiny-joint: not published: made with other params" in capsys.readouterr().err
 
 
@@ -217,8 +247,7 @@ def test_smoke_shortens_every_params_file_to_a_valid_one():
 
 def test_a_job_asks_for_what_its_params_file_estimates(folder, runs):
     large = folder / "tiny-joint.yaml"
-    said = "# Tiny: joint. Five seeds: an estimated 7 hours and 10 GB on one GPU; not measured.\n"
-    large.write_text(said + large.read_text())
+    large.write_text(large.read_text() + "resources: {gpu_hours: 7, memory_gb: 10}\n")
     command = [*SNAKEMAKE, "-n", "--quiet", "host", "--config", f"params={folder}", "--"]
     done = subprocess.run([*command, "experiments"], cwd=ROOT, capture_output=True, text=True)
     jobs = (done.stdout + done.stderr).split("rule ")
@@ -236,5 +265,16 @@ def test_the_cluster_profile_submits_and_leaves_what_jobs_ask_for_to_the_graph()
 def test_the_long_params_files_say_how_long():
     """A job of one that did not would be stopped after an hour."""
     for path in PARAMS.glob("*.yaml"):
-        large = "folder" in yaml.safe_load(path.read_text())["dataset"]
-        assert (run_graph.hours(path) > 0) is large, path
+        params = yaml.safe_load(path.read_text())
+        assert ("folder" in params["dataset"]) is ("resources" in params), path
+
+
+def test_a_path_with_a_space_is_quoted(folder, tmp_path, monkeypatch):
+    """Of the params files, and of everything that is written."""
+    spaced = folder.rename(tmp_path / "my params")
+    monkeypatch.setenv("UMT_RUNS", str(tmp_path / "my runs"))
+    command = [*SNAKEMAKE, "--config", f"params={spaced}", "--"]
+    target = f"{tmp_path}/my runs/results/tiny-joint.json"
+    done = subprocess.run([*command, target], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert results.load(target).name == "tiny-joint"

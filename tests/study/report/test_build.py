@@ -146,19 +146,21 @@ def test_a_changed_result_changes_the_digest(built, tmp_path):
     assert changed.digest() != before
 
 
-def test_a_stale_result_is_refused_and_the_old_book_stays(built, tmp_path, monkeypatch, capsys):
-    stale = tmp_path / "params"
-    shutil.copytree(built.folders.params, stale)
-    file = stale / "synthetic-umt.yaml"
-    file.write_text(file.read_text().replace("batch_size: 16", "batch_size: 17"))
-    changed = built.sources.__class__(**{**vars(built.sources), "params": stale})
+def test_the_front_page_counts_what_is_stale(built):
+    assert "All 6 results that this book shows are current." in text_of(built.html / "index.html")
+
+
+def test_a_damaged_result_is_refused_and_the_old_book_stays(built, tmp_path, monkeypatch, capsys):
+    damaged = tmp_path / "published"
+    shutil.copytree(built.folders.published, damaged)
+    (damaged / "synthetic-umt.json").write_text("{")
+    changed = built.sources.__class__(**{**vars(built.sources), "published": damaged})
     monkeypatch.setattr(build, "sources", lambda published_only: changed)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     shutil.copytree(built.html, tmp_path / "book/_build/html")
     assert build.main([]) == 2
     said = capsys.readouterr().err
-    assert "synthetic-umt" in said
-    assert "made with other params" in said
+    assert "synthetic-umt.json: not a whole results file" in said
     assert (tmp_path / "book/_build/html/index.html").exists()
     assert [p.name for p in (tmp_path / "book/_build").iterdir()] == ["html"]
 

@@ -17,7 +17,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +35,14 @@ from umt_lib.study.analyses.regime_map.measure import regime_map
 from umt_lib.study.analyses.theory.simulation import theory
 from umt_lib.study.experiments import params as params_files
 from umt_lib.study.experiments import provenance
-from umt_lib.study.experiments.results import measured_digest, tally
+from umt_lib.study.experiments.results import (
+    DAMAGED,
+    MISSING,
+    OTHER_CODE,
+    OTHER_PARAMS,
+    measured_digest,
+    tally,
+)
 
 ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {
     "diagnosis": diagnosis,
@@ -79,25 +85,6 @@ class Analysed(BaseModel):
     provenance: Made
 
 
-@dataclass(frozen=True)
-class AnalysisEntry:
-    """One analysis with its current results here and as published; see ``umt_lib.study.Entry``."""
-
-    name: str
-    params: dict[str, Any]
-    local: Analysed | None
-    published: Analysed | None
-
-    @property
-    def result(self) -> Analysed | None:
-        return self.local or self.published
-
-
-def folder(params_dir: Path = paths.PARAMS) -> Path:
-    """Where the params files of analyses lie, beside those of experiments."""
-    return params_dir / "analyses"
-
-
 def read(path: str | Path) -> dict[str, Any]:
     """The checked contents of an analysis' params file.
 
@@ -126,11 +113,9 @@ def run(params: dict[str, Any], progress: bool = True) -> Analysed:
     needs = {name: measured_digest(paths.results_dir(), name) for name in params.get("needs", [])}
     for name, found in needs.items():
         if not found:
-            file = paths.PARAMS / f"{name}.yaml"
-            command = "analyse" if name.startswith("analyses/") else "run"
             raise StudyError(
-                f"{params['name']}: needs the result of {name!r}, which is not there; run "
-                f"umt {command} {file.relative_to(paths.ROOT)} first"
+                f"{params['name']}: needs the result of {name!r}, which is missing; run its params "
+                f"file, params/{name}.yaml, first (umt run, or umt analyse for an analysis)"
             )
     spec = params["analysis"]
     measured = ANALYSES[spec["name"]](**params_files.options(spec), progress=progress)
@@ -144,13 +129,8 @@ def run(params: dict[str, Any], progress: bool = True) -> Analysed:
     )
     result = Analysed(name=params["name"], params=params, measured=measured, provenance=made)
     content = json.dumps(result.model_dump(), separators=(",", ":")) + "\n"
-    write_atomically(place(paths.results_dir(), params["name"]), content.encode())
+    write_atomically(paths.results_dir() / f"analyses/{result.name}.json", content.encode())
     return result
-
-
-def place(results: Path, name: str) -> Path:
-    """The file of analysis ``name`` in a folder of results."""
-    return results / "analyses" / f"{name}.json"
 
 
 def load(path: Path) -> Analysed:
@@ -171,19 +151,23 @@ def load(path: Path) -> Analysed:
 
 
 def stale(name: str, results: Path, params_dir: Path = paths.PARAMS) -> str:
-    """Why the file in ``results`` is not what today's parameters, code and needs give, or ""."""
-    path = place(results, name)
+    """Why a result in ``results`` is not what today's parameters, code and needs give, or "".
+
+    Args:
+        name: as ``analyses/theory``, of the params file and of the result.
+    """
+    path = results / f"{name}.json"
     if not path.exists():
-        return "missing"
+        return MISSING
     try:
         made = load(path).provenance
     except StudyError:
-        return "damaged"
-    params = read(folder(params_dir) / f"{name}.yaml")
+        return DAMAGED
+    params = read(params_dir / f"{name}.yaml")
     if made.params != provenance.digest(params):
-        return "made with other params"
+        return OTHER_PARAMS
     if made.code != code_key(params):
-        return "made by other code"
+        return OTHER_CODE
     if made.needs != {need: measured_digest(results, need) for need in params.get("needs", [])}:
         return "made from other results"
     return ""
@@ -201,28 +185,6 @@ def code_files(params: dict[str, Any]) -> set[Path]:
     built = [inspect.getmodule(make) for make in (models.build, small, *HEADS.values())]
     starts = [inspect.getmodule(function), *built, inspect.getmodule(models.LateFusion)]
     return provenance.reached([Path(module.__file__) for module in starts])
-
-
-def gather(params_dir: Path, published: Path, local: Path | None) -> list[AnalysisEntry]:
-    """Every analysis with the current results there are for it, in the order of their files.
-
-    Raises:
-        StudyError: a params file is wrong, or all results of an analysis are stale.
-    """
-    entries = []
-    for file in sorted(folder(params_dir).glob("*.yaml")):
-        name, found = file.stem, {}
-        why = {f: stale(name, f, params_dir) for f in (local, published) if f}
-        for place_, reason in why.items():
-            found[place_] = None if reason else load(place(place_, name))
-        old = [f"{r} in {f}" for f, r in why.items() if r not in ("", "missing")]
-        if old and not any(found.values()):
-            raise StudyError(
-                f"the book would show a stale analysis {name!r} ({'; '.join(old)}); measure again "
-                f"with `make study`, and renew the published ones with `make publish`"
-            )
-        entries.append(AnalysisEntry(name, read(file), found.get(local), found.get(published)))
-    return entries
 
 
 def main(arguments: list[str] | None = None) -> int:

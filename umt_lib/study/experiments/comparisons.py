@@ -1,30 +1,37 @@
-"""Comparisons of results, paired over seeds."""
+"""Comparisons of results: differences paired over seeds, and whether a curve still rises."""
 
 from __future__ import annotations
 
 import math
 
-from umt_lib.errors import StudyError
 from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.experiments.results import Result, SeedRecord
+from umt_lib.training import Training
 
-FLAT = 0.005  # a baseline that gained more than this late in its schedule is still rising
+FLAT = 0.005  # a baseline that gained more accuracy than this late in its schedule still rises
 
 
-def difference(a: Result | None, b: Result | None) -> Interval | None:
-    """Test accuracy of ``a`` minus ``b``, paired over seeds; None where one is missing."""
-    try:
-        return paired_difference(a, b) if a and b and a is not b else None
-    except StudyError:  # no seed in common: nothing to pair
+def difference(
+    a: Result | None, b: Result | None, column: str = "test_accuracy"
+) -> Interval | None:
+    """Mean of ``a`` minus ``b`` over the seeds both have, with its 95% t-interval.
+
+    Args:
+        column: what is compared, a column of :func:`umt_lib.study.experiments.results.frame`.
+
+    Returns:
+        None where there is nothing to compare: a result or the column is missing, both are the
+        same result, or they share no seed.
+    """
+    if a is None or b is None or a is b or column not in a.frame or column not in b.frame:
         return None
+    gaps = (a.frame[column] - b.frame[column]).dropna()  # pandas aligns the seeds
+    return t_interval(gaps.tolist()) if len(gaps) else None
 
 
-def laziness(result: Result, alone: Result, modality: str) -> Interval | None:
+def laziness(result: Result, unimodal: Result, modality: str) -> Interval | None:
     """Probe of ``modality``'s encoder after a method minus after uni-modal training, paired."""
-    before = {r.seed: r.probes[modality] for r in alone.measured.seeds}
-    shared = [r for r in result.measured.seeds if r.seed in before and modality in r.probes]
-    pairs = [r.probes[modality] - before[r.seed] for r in shared]
-    return t_interval(pairs) if pairs else None
+    return difference(result, unimodal, f"probe.{modality}")
 
 
 def rising(record: SeedRecord, decay: float) -> float:
@@ -42,18 +49,7 @@ def rising(record: SeedRecord, decay: float) -> float:
     return float(sum(last) / len(last) - sum(before) / len(before))
 
 
-def paired_difference(a: Result, b: Result) -> Interval:
-    """Test accuracy of ``a`` minus ``b`` over the seeds both have, with its 95% t-interval."""
-    left = {r.seed: r.test.accuracy for r in a.measured.seeds}
-    right = {r.seed: r.test.accuracy for r in b.measured.seeds}
-    shared = sorted(left.keys() & right.keys())
-    if not shared:
-        raise StudyError(f"{a.name} and {b.name} share no seed; run both with the same seeds")
-    return t_interval([left[seed] - right[seed] for seed in shared])
-
-
-def _validation_difference(a: Result, b: Result) -> Interval | None:
-    left = {r.seed: r.validation.accuracy for r in a.measured.seeds}
-    right = {r.seed: r.validation.accuracy for r in b.measured.seeds}
-    shared = sorted(left.keys() & right.keys())
-    return t_interval([left[s] - right[s] for s in shared]) if shared else None
+def late_gain(result: Result) -> Interval:
+    """:func:`rising` of every seed, with its 95% t-interval."""
+    decay = Training(**result.params["training"]).decay
+    return t_interval([rising(record, decay) for record in result.measured.seeds])

@@ -12,7 +12,6 @@ goes on where the last one stopped.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -27,7 +26,7 @@ from tqdm import tqdm
 
 from umt_lib import distributed, models, paths
 from umt_lib.data import Split, Splits
-from umt_lib.errors import StudyError
+from umt_lib.errors import StudyError, exit_status
 from umt_lib.evaluation import intervals, metrics
 from umt_lib.evaluation.probes import linear_probe
 from umt_lib.files import load_tensors, save_tensors
@@ -287,7 +286,7 @@ class Experiment:
     def _provenance(self, runs: list[Trained], device: torch.device, seconds: float) -> Provenance:
         progress = [run.progress for run in runs]
         return Provenance(
-            params=provenance.digest(self.params),
+            params=provenance.params_key(self.params),
             code=provenance.code_key(self.params),
             source=self.splits.source,
             keys={str(seed): run.key for seed, run in zip(self.params["seeds"], runs, strict=True)},
@@ -348,23 +347,21 @@ def main(arguments: list[str] | None = None) -> int:
         help="replace one value, e.g. --set training.epochs=1 --set seeds=[0]",
     )
     given = parser.parse_args(arguments)
-    try:
-        params = params_files.read(given.params)
-        for setting in given.set:
-            _replace(params, setting)
-        with distributed.group():
-            result = Experiment.from_params(params, str(given.params)).run(given.device)
-            writes = distributed.first()
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{given.params}: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    if not writes:
-        return 0
-    mean, low, high, n = intervals.t_interval(result.accuracy)
-    print(f"{result.name}: test accuracy {mean:.1%} [{low:.1%}, {high:.1%}], {n} seed(s)")
+    return exit_status(
+        lambda: _run(given), f"{given.params}: interrupted; the same command resumes from here"
+    )
+
+
+def _run(given: argparse.Namespace) -> int:
+    params = params_files.read(given.params)
+    for setting in given.set:
+        _replace(params, setting)
+    with distributed.group():
+        result = Experiment.from_params(params, str(given.params)).run(given.device)
+        writes = distributed.first()
+    if writes:
+        mean, low, high, n = intervals.t_interval(result.accuracy)
+        print(f"{result.name}: test accuracy {mean:.1%} [{low:.1%}, {high:.1%}], {n} seed(s)")
     return 0
 
 

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    StrictInt,
+    ValidationError,
+    create_model,
+)
 
 from umt_lib.data import DATASETS
 from umt_lib.errors import StudyError, nearest
@@ -24,6 +32,14 @@ from umt_lib.training import Training
 
 Named = dict[str, Any]
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Resources(BaseModel):
+    """What an experiment takes on one GPU, all seeds and its sweep: an estimate."""
+
+    model_config = STRICT
+    gpu_hours: PositiveInt
+    memory_gb: PositiveInt
 
 
 class Params(BaseModel):
@@ -39,6 +55,7 @@ class Params(BaseModel):
     seeds: Annotated[list[StrictInt], Field(min_length=1)]
     sweep: dict[str, Annotated[list[Any], Field(min_length=2, max_length=5)]] = {}
     teachers: dict[str, str] = {}
+    resources: Resources | None = None  # decides no number: not part of any digest
 
 
 def read(path: str | Path) -> dict[str, Any]:

@@ -39,6 +39,11 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def params_key(params: dict[str, Any]) -> str:
+    """Digest of a params file's contents, without ``resources``."""
+    return digest({key: value for key, value in params.items() if key != "resources"})
+
+
 def code_key(params: dict[str, Any]) -> str:
     """Digest of every umt_lib module that decides the numbers of this experiment."""
     return code_of(code_files(params))
@@ -116,7 +121,7 @@ def training_key(
     Adding a seed or a swept value leaves the trainings that are there current. ``data`` is the
     digest of the raw data, where it is known already.
     """
-    decides = {k: v for k, v in params.items() if k not in ("name", "seeds", "sweep")}
+    decides = {k: v for k, v in params.items() if k not in ("name", "resources", "seeds", "sweep")}
     decides["method"] = {**params["method"], **overrides}
     return digest(decides, seed, teachers, code_key(params), data or source(params))
 

@@ -1,7 +1,7 @@
-"""Results: one JSON file per experiment, its measurements bit-identical from run to run on a CPU.
+"""Results: one JSON file per experiment; :func:`frame` is the table of many.
 
-``measured`` holds what one seed gives twice in the same bytes; ``provenance`` how it came about
-(seconds, machine, digests of parameters, code and data).
+``measured`` holds what is bit-identical when a CPU measures again; ``provenance`` holds how the
+result was made (seconds, machine, digests of parameters, code and data).
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
-from umt_lib.paths import PARAMS, results_dir
+from umt_lib.paths import PARAMS, PUBLISHED, results_dir
 from umt_lib.study.experiments.params import read
-from umt_lib.study.experiments.provenance import code_key, digest, source, training_key
+from umt_lib.study.experiments.provenance import code_key, params_key, source, training_key
 
-OTHER_CODE, OTHER_TEACHERS = "made by other code", "made with other teachers"
+MISSING, DAMAGED = "missing", "damaged"
+OTHER_PARAMS, OTHER_CODE = "made with other params", "made by other code"
 
 
 class _Record(BaseModel):
@@ -94,7 +98,14 @@ class Result(_Record):
     @property
     def accuracy(self) -> list[float]:
         """Test accuracy per seed, in the order of the seeds."""
-        return [record.test.accuracy for record in self.measured.seeds]
+        return self.frame["test_accuracy"].tolist()
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row per seed, with the seed as index; see :func:`frame` for the columns."""
+        rows = [_row(record) for record in self.measured.seeds]
+        seeds = [record.seed for record in self.measured.seeds]
+        return pd.DataFrame(rows, index=pd.Index(seeds, name="seed"))
 
     def measured_bytes(self) -> bytes:
         """The measurements alone, as they stand in the file."""
@@ -103,6 +114,53 @@ class Result(_Record):
     def save(self, path: Path) -> None:
         """Write atomically; raises StudyError when the disk is full."""
         write_atomically(path, (json.dumps(self.model_dump(), indent=1) + "\n").encode())
+
+
+def _row(record: SeedRecord) -> dict[str, float]:
+    scores = {"validation": record.validation, "test": record.test}
+    named = {f"{part}_{k}": v for part, score in scores.items() for k, v in score}
+    named.pop("validation_samples")
+    by_modality = {"unimodal": record.unimodal, "probe": record.probes}
+    more = {f"{kind}.{m}": v for kind, values in by_modality.items() for m, v in values.items()}
+    return {"epoch": record.epoch, **named, **more}
+
+
+def frame(folder: Path = PUBLISHED) -> pd.DataFrame:
+    """All experiments in a folder of results as one table: a row per experiment and seed.
+
+    Columns: ``experiment``, ``dataset``, ``method``, ``head``, ``options`` (of the method and the
+    value that its sweep chose, as JSON), ``seed``, ``epoch`` (chosen on validation),
+    ``validation_accuracy`` and ``test_accuracy`` in [0, 1], ``validation_nll`` and ``test_nll`` in
+    nats, ``test_samples``, ``seconds`` (of training one seed), ``device``, and for each modality m
+    ``unimodal.m`` (test accuracy of its unimodal logits) and ``probe.m`` (of a linear probe), empty
+    for experiments without it.
+
+    Raises:
+        StudyError: a file is not a whole results file.
+    """
+    return table(load(path) for path in sorted(folder.glob("*.json"), key=lambda p: p.stem))
+
+
+def table(results: Iterable[Result]) -> pd.DataFrame:
+    """:func:`frame` of these results."""
+    parts = []
+    for result in results:
+        method = dict(result.params["method"])
+        about = {
+            "experiment": result.name,
+            "dataset": result.params["dataset"]["name"],
+            "method": method.pop("name"),
+            "head": result.params["head"]["name"],
+            "options": json.dumps(method | result.measured.chosen),
+        }
+        part = result.frame.reset_index().assign(
+            seconds=result.provenance.cost.seconds,
+            device=result.provenance.environment.get("device", ""),
+        )
+        parts.append(part.assign(**about)[[*about, *part.columns]])
+    whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    by_modality = sorted(c for c in whole.columns if c.startswith(("unimodal.", "probe.")))
+    return whole[[c for c in whole.columns if c not in by_modality] + by_modality]
 
 
 def load(path: str | Path) -> Result:
@@ -144,15 +202,15 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
     """
     path = folder / f"{name}.json"
     if not path.exists():
-        return "missing"
+        return MISSING
     try:
         result = load(path)
     except StudyError:
-        return "damaged"
+        return DAMAGED
     params = read(params_dir / f"{name}.yaml")
     made = result.provenance
-    if made.params != digest(params):
-        return "made with other params"
+    if made.params != params_key(params):
+        return OTHER_PARAMS
     if made.code != code_key(params):
         return OTHER_CODE
     data = source(params, elsewhere=made.source)
@@ -162,7 +220,7 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
     for seed, key in made.keys.items():
         keys = {m: training_key(t, int(seed), {}, {}, data) for m, t in teachers.items()}
         if key != training_key(params, int(seed), result.measured.chosen, keys, data):
-            return OTHER_TEACHERS
+            return "made with other teachers"
     return ""
 
 

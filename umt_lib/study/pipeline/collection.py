@@ -1,29 +1,25 @@
-"""The study as a whole: every params file with the result the book shows for it.
+"""The study as a whole: every params file with the result that the book shows for it.
 
-A result made on this machine goes before the published one; either is shown only if it is what the
-parameters, the code and the data of today would give. One exception, marked in the column "run"
-and in the line of sources: a published result on data that has to be prepared first, which may have
-taken a GPU for days, does not vanish from the book because the code went on.
+A result of this machine is shown if it is current. Otherwise the published one is shown, with a
+mark if it is stale: if its parameters, code, data or teachers have changed since.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
+
+import pandas as pd
 
 from umt_lib.data import DATASETS
-from umt_lib.errors import StudyError
 from umt_lib.methods import METHODS
 from umt_lib.models import HEADS
-from umt_lib.study.experiments import params, results
+from umt_lib.study.analyses.analysis import Analysed
+from umt_lib.study.experiments import results
 from umt_lib.study.experiments.results import Result
-from umt_lib.study.pipeline import run_graph
-
-if TYPE_CHECKING:
-    from umt_lib.study.analyses.analysis import AnalysisEntry
+from umt_lib.study.pipeline.units import units
 
 METHOD_NAMES = {  # as the field writes them; a method that is missing here goes by its own name
     "unimodal": "uni-modal",
@@ -59,31 +55,44 @@ METHOD_NAMES = {  # as the field writes them; a method that is missing here goes
     "dus": "DUS",
 }
 HEAD_NAMES = {"mlp": "MLP"}
-EARLIER = "published, by earlier code"
+STALE = "published, stale"
+R = TypeVar("R", Result, Analysed)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One experiment: its parameters, and its current results here and as published."""
+class Shown(Generic[R]):
+    """A params file with its current result on this machine and its published one.
+
+    Attributes:
+        stale: why the published result is no longer current; "" if it is, or if there is none.
+    """
 
     name: str
     params: dict[str, Any]
-    local: Result | None
-    published: Result | None
-    outdated: bool = False  # the published one was made by earlier code, and is shown all the same
-    hours: int = 0  # on one GPU, as the params file estimates; 0 for what needs none
+    local: R | None
+    published: R | None
+    stale: str = ""
 
     @property
-    def result(self) -> Result | None:
+    def result(self) -> R | None:
         return self.local or self.published
 
     @property
     def origin(self) -> str:
+        """Where the result shown is from: "this machine", "published", ..."""
         if self.local:
             return "this machine"
         if self.published:
-            return EARLIER if self.outdated else "published"
+            return STALE if self.stale else "published"
         return "not run yet"
+
+
+class AnalysisEntry(Shown[Analysed]):
+    """An analysis."""
+
+
+class Entry(Shown[Result]):
+    """An experiment."""
 
     @property
     def dataset(self) -> str:
@@ -98,8 +107,13 @@ class Entry:
         return self.params["head"]["name"]
 
     @property
+    def hours(self) -> int:
+        """On one GPU, as the params file estimates; 0 for what needs no GPU."""
+        return self.params.get("resources", {}).get("gpu_hours", 0)
+
+    @property
     def label(self) -> str:
-        """What a table's row is called: "gyroscope alone", "UME (mean)", "joint (MLP)"."""
+        """The name of a table's row: "gyroscope alone", "UME (mean)", "joint (MLP)"."""
         spec = self.params["method"]
         if "modality" in spec:
             return f"{spec['modality']} alone"
@@ -109,13 +123,30 @@ class Entry:
         return f"{name} ({spec.get('rule') or HEAD_NAMES.get(self.head, self.head)})"
 
 
+@dataclass(frozen=True)
 class Study:
-    """All entries, in the order of data sets, methods, heads."""
+    """All experiments, in the order of data sets, methods, heads, and all analyses."""
 
-    def __init__(self, entries: list[Entry], analyses: Sequence[AnalysisEntry] = ()):
-        self.entries = sorted(entries, key=_place)
-        self.analyses = {entry.name: entry for entry in analyses}
-        self.datasets = tuple(dict.fromkeys(e.dataset for e in self.entries))
+    entries: list[Entry]
+    analyses: list[AnalysisEntry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.entries.sort(key=_place)
+
+    @cached_property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets, in the order of :data:`umt_lib.data.DATASETS`."""
+        return tuple(dict.fromkeys(e.dataset for e in self.entries))
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The results shown, a row per experiment and seed; see ``results.frame``."""
+        return results.table(e.result for e in self.entries if e.result)
+
+    @property
+    def stale(self) -> list[Shown]:
+        """What is shown although it is stale."""
+        return [e for e in (*self.entries, *self.analyses) if e.origin == STALE]
 
     def of(self, dataset: str | None = None, method: str | None = None) -> list[Entry]:
         """The entries of a data set, of a method, or of both."""
@@ -139,14 +170,9 @@ class Study:
         entry = self.find(dataset, method, head, **options)
         return entry and entry.result
 
-    def analysed(self, name: str) -> dict[str, Any]:
-        """What the finished analyses by function ``name`` measured, {analysis: measured}."""
-        found = {}
-        for entry in self.analyses.values():
-            spec = entry.params["analysis"]
-            if spec["name"] == name and entry.result:
-                found[entry.name] = entry.result.measured
-        return found
+    def analysed(self, function: str) -> list[AnalysisEntry]:
+        """The analyses by ``function`` (its name in params files) that have a result."""
+        return [e for e in self.analyses if e.params["analysis"]["name"] == function and e.result]
 
     def unimodal(self, dataset: str) -> dict[str, Result]:
         """The finished uni-modal results of a data set, {modality: result}."""
@@ -158,36 +184,20 @@ def gather(params_dir: Path, published: Path, local: Path | None) -> Study:
     """Read every params file and the results there are for it.
 
     Args:
-        published, local: folders of results; None leaves this machine's aside.
+        published, local: folders of results; with ``local`` None, published results only.
 
     Raises:
-        StudyError: a params file is wrong, or a result that would be shown is stale; all stale
-            ones are named. A stale local result is passed over where the published one is shown.
+        StudyError: a params file is wrong, or a published result is damaged.
     """
-    from umt_lib.study.analyses import analysis  # some analyses read finished studies
-
-    entries, stale = [], defaultdict(list)
-    for file in sorted(params_dir.glob("*.yaml")):
-        spec = params.read(file)
-        why = {f: results.stale(file.stem, f, params_dir) for f in (local, published) if f}
-        prepared = "folder" in spec["dataset"]
-        outdated = prepared and why[published] in (results.OTHER_CODE, results.OTHER_TEACHERS)
-        if outdated:
-            why[published] = ""
-        if "" not in why.values():
-            for folder, reason in why.items():
-                if reason != "missing":
-                    stale[f"{reason} in {folder}"].append(file.stem)
-        found = {f: None if w else results.load(f / f"{file.stem}.json") for f, w in why.items()}
-        here, there = found.get(local), found.get(published)
-        entries.append(Entry(file.stem, spec, here, there, outdated, run_graph.hours(file)))
-    if stale:
-        listed = "; ".join(f"{reason}: {', '.join(names)}" for reason, names in stale.items())
-        raise StudyError(
-            f"the book would show stale results ({listed}); measure again with `make study`, and "
-            f"renew the published ones with `make publish`"
-        )
-    return Study(entries, analysis.gather(params_dir, published, local))
+    shown: dict[type, list] = {Entry: [], AnalysisEntry: []}
+    for unit in units(params_dir):
+        spec, name = unit.read(), Path(unit.name).name
+        here = unit.load(local) if local and not unit.stale(local) else None
+        why = unit.stale(published)
+        there = None if why == results.MISSING else unit.load(published)
+        kind = AnalysisEntry if unit.is_analysis else Entry
+        shown[kind].append(kind(name, spec, here, there, why if there else ""))
+    return Study(shown[Entry], shown[AnalysisEntry])
 
 
 def _place(entry: Entry) -> tuple:

@@ -1,19 +1,23 @@
 """Publish: copy this machine's complete, current results to ``results/``, the committed ones.
 
-umt publish
+umt publish            copy, then write results/measured.csv and the table results/results.csv
+umt publish --check    copy nothing; exit status 1 if a published result is stale
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from umt_lib import paths
-from umt_lib.errors import StudyError
+from umt_lib.errors import exit_status
 from umt_lib.files import write_atomically
-from umt_lib.study.analyses import analysis
 from umt_lib.study.experiments import results
+from umt_lib.study.pipeline.units import units
 
 
 def publish(params_dir: Path, local: Path, published: Path) -> tuple[list[str], dict[str, str]]:
@@ -22,41 +26,65 @@ def publish(params_dir: Path, local: Path, published: Path) -> tuple[list[str], 
     Raises:
         StudyError: a params file is wrong, or a result cannot be written.
     """
-    names = sorted(path.stem for path in params_dir.glob("*.yaml"))
-    reasons = {name: results.stale(name, local, params_dir) for name in names}
-    for path in sorted(analysis.folder(params_dir).glob("*.yaml")):
-        reasons[f"analyses/{path.stem}"] = analysis.stale(path.stem, local, params_dir)
+    reasons = {unit.name: unit.stale(local) for unit in units(params_dir)}
     current = [name for name, reason in reasons.items() if not reason]
     for name in current:
         write_atomically(published / f"{name}.json", (local / f"{name}.json").read_bytes())
+    for file, content in tables(published).items():
+        write_atomically(published / file, content)
     return current, {name: reason for name, reason in reasons.items() if reason}
 
 
-def measured(published: Path) -> str:
-    """CSV: the digest of what each published result measured.
+def tables(published: Path) -> dict[str, bytes]:
+    """{file: content} of what is written beside published results, made from them alone.
 
-    So a commit that renews the digests of code in results, because code moved, can be seen to
-    change no number: this file stays as it is.
+    ``measured.csv`` holds a digest of what each result measured: a commit that renews digests of
+    code in results, because code moved, leaves it as it is and so can be seen to change no number.
+    ``results.csv`` and ``results.parquet`` are :func:`umt_lib.study.experiments.results.frame`.
     """
     files = [*published.glob("*.json"), *published.glob("analyses/*.json")]
     names = sorted(file.relative_to(published).with_suffix("").as_posix() for file in files)
-    rows = [f"{name},{results.measured_digest(published, name)}" for name in names]
-    return "\n".join(["name,sha256", *rows]) + "\n"
+    digests = [results.measured_digest(published, name) for name in names]
+    measured, frame = pd.DataFrame({"name": names, "sha256": digests}), results.frame(published)
+    parquet = io.BytesIO()
+    frame.to_parquet(parquet, index=False)
+    texts = {"measured.csv": measured, "results.csv": frame}
+    written = {name: t.to_csv(index=False, lineterminator="\n") for name, t in texts.items()}
+    return {name: text.encode() for name, text in written.items()} | {
+        "results.parquet": parquet.getvalue()
+    }
+
+
+def check(params_dir: Path, published: Path) -> dict[str, str]:
+    """{name: why} of every published result that is stale or damaged."""
+    reasons = {unit.name: unit.stale(published) for unit in units(params_dir)}
+    return {name: why for name, why in reasons.items() if why not in ("", results.MISSING)}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; exit status 1 when a result that is here was left out, 2 for a StudyError."""
-    argparse.ArgumentParser(prog="umt publish", description=__doc__).parse_args(arguments)
-    try:
-        copied, refused = publish(paths.PARAMS, paths.results_dir(), paths.PUBLISHED)
-        write_atomically(paths.PUBLISHED / "measured.csv", measured(paths.PUBLISHED).encode())
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 2
+    """The command; exit status 1 when a result is stale, 2 for a StudyError."""
+    parser = argparse.ArgumentParser(
+        prog="umt publish", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="is a published result stale?")
+    given = parser.parse_args(arguments)
+    return exit_status(_check if given.check else _publish)
+
+
+def _check() -> int:
+    stale = check(paths.PARAMS, paths.PUBLISHED)
+    for name, why in stale.items():
+        print(f"{name}: {why}; measure it again, then make publish", file=sys.stderr)
+    print(f"{len(stale)} published results are stale")
+    return 1 if stale else 0
+
+
+def _publish() -> int:
+    copied, refused = publish(paths.PARAMS, paths.results_dir(), paths.PUBLISHED)
     print(f"published {len(copied)} results to {paths.PUBLISHED}")
-    wrong = {name: reason for name, reason in refused.items() if reason != "missing"}
+    wrong = {name: why for name, why in refused.items() if why != results.MISSING}
     if missing := len(refused) - len(wrong):
-        print(f"{missing} have no result here: what is published of them stays as it is")
-    for name, reason in wrong.items():
-        print(f"{name}: not published: {reason}; make study mends it", file=sys.stderr)
+        print(f"{missing} have no result on this machine: what is published of them is kept")
+    for name, why in wrong.items():
+        print(f"{name}: not published: {why}; make study measures it again", file=sys.stderr)
     return 1 if wrong else 0

@@ -1,10 +1,11 @@
-"""What the run graph asks before it starts: which results are not current.
+"""Which results must be made again, written so that Snakemake understands it.
 
-Snakemake compares dates, this study contents. So every experiment gets a stamp file under
-``runs/stamps`` that says in words why its result must be made again, and whose date says the same
-to Snakemake: now where it must, 1970 where it need not. All other dates are declared ancient.
+Snakemake compares dates, this study contents. So every experiment and analysis has a stamp file
+under ``runs/stamps`` that holds, in words, why its result must be made again. Its date tells
+Snakemake the same: now if the result is not current, 1970 if it is. All other dates are declared
+ancient.
 
-    run_graph PARAMS WHICH SOURCES   writes down that the results of WHICH are current
+    run_graph PARAMS WHICH SOURCES   records that the results of WHICH are current
 """
 
 from __future__ import annotations
@@ -12,27 +13,29 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import os
-import re
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from umt_lib.data.availability import prepared
 from umt_lib.errors import StudyError
 from umt_lib.paths import ROOT, results_dir, runs
+from umt_lib.study.pipeline.units import Unit, units
 
-ESTIMATE = re.compile(r"an estimated (?P<hours>\d+) hours? and \d+ GB on one GPU")
+READERS = 4  # threads that read the data of an experiment on a GPU
+BROKEN = (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError)
 
 
 def stamps_dir() -> Path:
-    """One file per experiment, empty where its result is current."""
+    """One file per experiment and analysis, empty where its result is current."""
     return runs() / "stamps"
 
 
-def wanted(names: list[str], params_dir: Path, which: str) -> list[str]:
-    """Those of ``names`` that the study called ``which`` runs.
+def wanted(params_dir: Path, which: str) -> list[str]:
+    """Names of the experiments and analyses that the study called ``which`` runs.
 
     Args:
         which: "full" for all whose data is prepared; "default" for what ``default.txt`` in
@@ -41,50 +44,68 @@ def wanted(names: list[str], params_dir: Path, which: str) -> list[str]:
     Raises:
         StudyError: a line of the list matches no name.
     """
-    listed = params_dir / "default.txt"
+    every, listed = units(params_dir), params_dir / "default.txt"
     if which == "full" or not listed.exists():
-        return [name for name in names if _ready(params_dir / f"{name}.yaml")]
+        return [unit.name for unit in every if _ready(unit)]
     lines = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines()]
     patterns = [line for line in lines if line and not line.startswith("#")]
+    names = [unit.name for unit in every]
     if idle := [p for p in patterns if not fnmatch.filter(names, p)]:
         raise StudyError(f"{listed}: {idle[0]!r} matches no params file; correct or delete it")
     return [name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns)]
 
 
-def _ready(file: Path) -> bool:
-    """Whether a params file's data is prepared. A broken file is ready: its run says why."""
+def _ready(unit: Unit) -> bool:
+    """Whether a params file's data is prepared. For a broken file, yes: its run reports why."""
     try:
-        return prepared(yaml.safe_load(file.read_text(encoding="utf-8"))["dataset"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return prepared(_unchecked(unit)["dataset"])
+    except BROKEN:
         return True
 
 
-def hours(file: Path) -> int:
-    """Hours on one GPU that the first line of a params file estimates; 0 where it says none."""
-    with file.open(encoding="utf-8") as text:
-        found = ESTIMATE.search(text.readline())
-    return int(found["hours"]) if found else 0
+def needs(unit: Unit) -> list[str]:
+    """Names of the results that this one is made from: an experiment's teachers, what an analysis
+    reads. For a broken params file none: its run reports why."""
+    try:
+        spec = _unchecked(unit)
+        return list(spec["needs"] if unit.is_analysis else spec["teachers"].values())
+    except BROKEN:
+        return []
 
 
-def served(*arguments: str) -> list[str]:
-    """The command that runs the graph on this machine, warm workers beside it, as `make study`."""
+def resources(unit: Unit) -> dict[str, int]:
+    """What one job needs: threads, GPUs, memory in MB and minutes, from ``resources`` in params.
+
+    An experiment without that key runs on one CPU core.
+    """
+    try:
+        estimate = _unchecked(unit).get("resources")
+    except BROKEN:
+        estimate = None
+    if not estimate:
+        minutes = 30 if unit.is_analysis else 60
+        return {"threads": 1, "gpu": 0, "mem_mb": 2000, "runtime": minutes}
+    minutes = round(90 * estimate["gpu_hours"])  # half as much again: the estimate is rough
+    return {"threads": 1 + READERS, "gpu": 1, "mem_mb": 16000, "runtime": minutes}
+
+
+def _unchecked(unit: Unit) -> dict[str, Any]:
+    return yaml.safe_load(unit.file.read_text(encoding="utf-8"))
+
+
+def snakemake_command(*arguments: str) -> list[str]:
+    """The command that runs the graph on this machine with warm notebook processes, as `make study`
+    does."""
+    server = [sys.executable, "-m", "umt_lib.study.pipeline.notebook_server", "serve", "--"]
     snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]
-    return [
-        sys.executable,
-        "-m",
-        "umt_lib.study.pipeline.notebook_server",
-        "serve",
-        "--",
-        *snakemake,
-        *arguments,
-    ]
+    return [*server, *snakemake, *arguments]
 
 
-def mark(names: list[str], params_dir: Path, which: str = "full") -> list[str]:
-    """Stamp every experiment and every ``analyses/<name>``; returns those that are not current.
+def mark(params_dir: Path, which: str = "full") -> list[str]:
+    """Stamp every experiment and analysis; returns the names of those that are not current.
 
-    Where everything lies as it lay when all of ``which`` was current, nothing is asked of the
-    library, whose import takes longer than all else.
+    If all files are as they were when all of ``which`` was current, the library is not imported,
+    which would take longer than all else.
 
     Raises:
         StudyError: a stamp cannot be written.
@@ -92,19 +113,20 @@ def mark(names: list[str], params_dir: Path, which: str = "full") -> list[str]:
     current = stamps_dir() / f".current-{which}"
     if current.exists() and current.read_text() == _state(sources(params_dir)):
         return []
-    reasons = {name: _reason(name, params_dir) for name in names}
+    reasons = {unit.name: _reason(unit) for unit in units(params_dir)}
     now = datetime.now().isoformat()
     for name, reason in reasons.items():
-        # With the time in it: what Snakemake has seen with these very words it takes for unchanged.
+        # The time makes the content new: Snakemake takes a stamp with the words it has seen before
+        # for unchanged.
         _write(stamps_dir() / name, f"{reason}, seen {now}\n" if reason else "")
         os.utime(stamps_dir() / name, None if reason else (0, 0))
     return [name for name, reason in reasons.items() if reason]
 
 
-def settle(params_dir: Path, which: str, began_with: str) -> None:
-    """After all experiments: remember that this is what ``which``, all current, looks like.
+def record_current(params_dir: Path, which: str, began_with: str) -> None:
+    """Record, after all experiments of ``which``, what the files are like when all is current.
 
-    Unless the sources are no longer the ones the run graph ``began_with``.
+    Nothing is recorded if the sources are no longer those that the run graph ``began_with``.
     """
     if sources(params_dir) == began_with:
         _write(stamps_dir() / f".current-{which}", _state(began_with))
@@ -126,16 +148,10 @@ def _digest(*places: Path) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
 
 
-def _reason(name: str, params_dir: Path) -> str:
-    if not (results_dir() / f"{name}.json").exists():
-        return "missing"
-    from umt_lib.study.analyses import analysis
-    from umt_lib.study.experiments import results
-
-    stale = analysis.stale if name.startswith("analyses/") else results.stale
+def _reason(unit: Unit) -> str:
     try:
-        return stale(Path(name).name, results_dir(), params_dir)
-    except StudyError as error:  # its own run says so, without stopping the others
+        return unit.stale(results_dir())
+    except StudyError as error:  # its own run reports this, without stopping the others
         return str(error)
 
 
@@ -145,10 +161,10 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StudyError(
-            f"{path}: cannot be written ({error.strerror}); free some space or mend the "
+            f"{path}: cannot be written ({error.strerror}); free some space or fix the "
             f"permissions, then run the same command again"
         ) from None
 
 
 if __name__ == "__main__":
-    settle(Path(sys.argv[1]), *sys.argv[2:])
+    record_current(Path(sys.argv[1]), *sys.argv[2:])

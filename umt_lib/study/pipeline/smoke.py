@@ -42,5 +42,5 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"smoke: {len(left_out)} experiments are left out, their data is not on this machine")
     os.environ["UMT_RUNS"] = str(smoke)
     os.chdir(paths.ROOT)
-    served = run_graph.served("--config", f"params={folder}", "--", "experiments")
-    os.execv(served[0], served)
+    command = run_graph.snakemake_command("--config", f"params={folder}", "--", "experiments")
+    os.execv(command[0], command)

@@ -41,15 +41,15 @@ def write(to: Fragments) -> None:
     for function, write_them in WRITERS.items():
         for name in PARTS[function]:
             to.text(name, MISSING)
-        if measured := to.study.analysed(function):
-            write_them(to, measured)
+        if entries := to.study.analysed(function):
+            write_them(to, {entry.name: entry.result.measured for entry in entries})
     to.table("reproduced-analyses", reproduced(to.study))
 
 
 def reproduced(study: Study) -> str:
     """Every analysis measured here and published: how many of its numbers are the same."""
     rows = []
-    for entry in study.analyses.values():
+    for entry in study.analyses:
         if entry.local is None or entry.published is None:
             missing = "not published" if entry.local else "not measured here"
             rows.append([entry.name, NONE, NONE, missing])

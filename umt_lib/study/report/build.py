@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from umt_lib import paths
-from umt_lib.errors import StudyError
+from umt_lib.errors import StudyError, exit_status
 
 if TYPE_CHECKING:
     from umt_lib.study.pipeline.collection import Study
@@ -163,19 +163,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--published", action="store_true", help="published results alone")
     parser.add_argument("--readme", action="store_true", help="renew README.md's answer table")
     given = parser.parse_args(arguments)
-    try:
-        if given.readme:
-            from umt_lib.study.pipeline.collection import gather
-            from umt_lib.study.report import readme
+    return exit_status(_renew_readme if given.readme else lambda: _build(given.published))
 
-            published = gather(paths.PARAMS, paths.PUBLISHED, None)
-            changed = readme.renew(paths.ROOT / "README.md", published)
-            print(f"README.md: {'renewed' if changed else 'up to date'}")
-            return 0
-        html = paths.ROOT / "book/_build/html"
-        built = build(sources(given.published), html)
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 2
+
+def _renew_readme() -> int:
+    from umt_lib.study.pipeline.collection import gather
+    from umt_lib.study.report import readme
+
+    published = gather(paths.PARAMS, paths.PUBLISHED, None)
+    changed = readme.renew(paths.ROOT / "README.md", published)
+    print(f"README.md: {'renewed' if changed else 'up to date'}")
+    return 0
+
+
+def _build(published_only: bool) -> int:
+    html = paths.ROOT / "book/_build/html"
+    built = build(sources(published_only), html)
     print("book built:" if built else "book is up to date:", html / "index.html")
     return 0

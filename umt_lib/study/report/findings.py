@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from umt_lib.evaluation.intervals import Interval, t_interval
+from umt_lib.evaluation.intervals import Interval
 from umt_lib.study.experiments.comparisons import (
     FLAT,
-    _validation_difference,
     difference,
+    late_gain,
     laziness,
-    rising,
 )
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report.format import in_words, points
-from umt_lib.training import Training
 
 Sentence = tuple[bool, str]  # whether it speaks against the paper's claim, and its text
 
@@ -45,7 +43,7 @@ def guide(study: Study, dataset: str) -> Iterator[Sentence]:
     for head, words in (("linear", "a linear head"), ("mlp", "an MLP head")):
         frozen, umt = (study.result(dataset, method, head) for method in ("frozen", "umt"))
         truth = difference(umt, mean)
-        gap = _validation_difference(frozen, mean) if frozen and mean else None
+        gap = difference(frozen, mean, "validation_accuracy")
         if gap is None or truth is None:
             continue
         advice, outcome = _winner(gap), _winner(truth)
@@ -95,8 +93,7 @@ def controls(study: Study, dataset: str) -> Iterator[Sentence]:
 
 def baselines(study: Study, dataset: str) -> Iterator[Sentence]:
     for modality, result in study.unimodal(dataset).items():
-        decay = Training(**result.params["training"]).decay
-        gain = t_interval([rising(record, decay) for record in result.measured.seeds])
+        gain = late_gain(result)
         if gain.mean > FLAT:
             yield (
                 True,

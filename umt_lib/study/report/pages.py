@@ -47,6 +47,7 @@ def write(study: Study, folder: Path, literature: Path) -> None:
     analysis_pages.write(to)
     rivals.write(to)
     to.text("time", summaries.time(study))
+    to.text("stale", summaries.stale(study))
     to.table("machinery", benchmarks_table.table())
     to.table("reproduced", tables.reproduced(study))
     to.table("literature", tables.literature(literature))

@@ -12,9 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-import numpy as np
 from matplotlib.figure import Figure
-from scipy.stats import rankdata
 
 from umt_lib import style
 from umt_lib.evaluation.intervals import Interval, t_interval
@@ -134,13 +132,14 @@ def names(study: Study) -> dict[str, list[Entry]]:
 def ranks(study: Study) -> dict[str, Interval]:
     """Mean rank over data sets, 1 the best, with its 95% t-interval over seeds."""
     everyone = names(study)
-    accuracy = [[e.result.accuracy for e in rows] for rows in everyone.values()]
-    seeds = min((len(a) for rows in accuracy for a in rows), default=0)
-    values = np.array([[a[:seeds] for a in rows] for rows in accuracy])  # methods, data sets, seeds
-    if not values.size:
+    label = {entry.name: name for name, entries in everyone.items() for entry in entries}
+    if not label:
         return {}
-    means = rankdata(-values, axis=0).mean(axis=1)  # (methods, seeds)
-    found = {name: t_interval(row) for name, row in zip(everyone, means, strict=True)}
+    shown = study.frame[study.frame["experiment"].isin(label)]
+    shown = shown.assign(label=shown["experiment"].map(label))
+    accuracy = shown.pivot(index=["dataset", "seed"], columns="label", values="test_accuracy")
+    mean_rank = accuracy.dropna().rank(axis=1, ascending=False).groupby("seed").mean()
+    found = {name: t_interval(mean_rank[name]) for name in everyone}
     return dict(sorted(found.items(), key=lambda item: item[1].mean))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report.findings import FINDINGS
-from umt_lib.study.report.format import in_words, points
+from umt_lib.study.report.format import NOTHING, in_words, points
 
 
 def answer(study: Study) -> str:
@@ -76,6 +78,19 @@ def hours(study: Study, dataset: str) -> str:
         f"Training: an estimated {total:,} hours of one GPU a few years old for all {len(every)} "
         f"experiments, five seeds and whole sweeps; {enough:,} for each modality alone, "
         f"UME, joint training and UMT with every head."
+    )
+
+
+def stale(study: Study) -> str:
+    """How many of the results shown are stale, and why."""
+    shown = sum(1 for entry in (*study.entries, *study.analyses) if entry.result)
+    if not study.stale:
+        return f"All {shown} results that this book shows are current." if shown else NOTHING
+    reasons = Counter(entry.stale for entry in study.stale)
+    listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    return (
+        f"**{len(study.stale)} of the {shown} results that this book shows are stale** ({listed}). "
+        f"Tables and sources mark them."
     )
 
 

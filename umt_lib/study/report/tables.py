@@ -12,12 +12,11 @@ from umt_lib.data import Splits
 from umt_lib.evaluation import intervals
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.methods import HOOKS, METHODS, hooks
-from umt_lib.study.experiments.comparisons import FLAT, difference, laziness, rising
+from umt_lib.study.experiments.comparisons import FLAT, difference, late_gain, laziness
 from umt_lib.study.experiments.params import options
 from umt_lib.study.experiments.results import Result
 from umt_lib.study.pipeline.collection import METHOD_NAMES, Entry, Study
 from umt_lib.study.report.format import NONE, NOT_RUN, NOTHING, TIMES, markdown, percent, points
-from umt_lib.training import Training
 
 
 def answer(study: Study) -> str:
@@ -41,7 +40,7 @@ def answer(study: Study) -> str:
 
 def validated(result: Result) -> float:
     """Validation accuracy, a mean over seeds."""
-    return float(np.mean([record.validation.accuracy for record in result.measured.seeds]))
+    return result.frame["validation_accuracy"].mean()
 
 
 def accuracies(study: Study, entries: Sequence[Entry], by: str = "method") -> str:
@@ -115,8 +114,7 @@ def convergence(study: Study, dataset: str) -> str:
     """Whether the uni-modal baselines had stopped rising before the learning rate fell."""
     rows = []
     for modality, result in study.unimodal(dataset).items():
-        decay = Training(**result.params["training"]).decay
-        gain = t_interval([rising(record, decay) for record in result.measured.seeds])
+        gain = late_gain(result)
         flat = "flat" if gain.mean <= FLAT else "**still rising**"
         epochs = ", ".join(str(record.epoch) for record in result.measured.seeds)
         rows.append([f"{modality} alone", points(gain), flat, epochs])

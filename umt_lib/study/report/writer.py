@@ -9,15 +9,15 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from umt_lib import style
-from umt_lib.study.pipeline.collection import EARLIER, Entry, Study
+from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import (
     tables,
 )
 
 FOLDERS = {
-    "this machine": ("local", "runs/results"),
-    "published": ("published", "results"),
-    EARLIER: ("published", "results"),
+    "this machine": ("local", "runs/results", ""),
+    "published": ("published", "results", ""),
+    STALE: ("published", "results", " (stale)"),
 }
 MANY = 12  # more files than these are named by their pattern: the rows say which of them
 
@@ -75,10 +75,9 @@ class Fragments:
     def analysed_from(self, function: str) -> str:
         """:meth:`made_from` for the analyses by ``function``."""
         shown = []
-        for entry in self.study.analyses.values():
-            if entry.result and entry.params["analysis"]["name"] == function:
-                place = FOLDERS["this machine" if entry.local else "published"][1]
-                shown.append(f"<code>{place}/analyses/{entry.name}.json</code>")
+        for entry in self.study.analysed(function):
+            _, place, mark = FOLDERS[entry.origin]
+            shown.append(f"<code>{place}/analyses/{entry.name}.json</code>{mark}")
         return f"Made from {', '.join(shown)}."
 
     def made_from(self, entries: Sequence[Entry]) -> str:
@@ -89,12 +88,11 @@ class Fragments:
                 files[entry.origin, entry.dataset].append(entry.name)
         shown = []
         for (origin, dataset), names in files.items():
-            kind, place = FOLDERS[origin]
+            kind, place, mark = FOLDERS[origin]
             every = [e.name for e in self.study.of(dataset) if getattr(e, kind)]
             listed = names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
             listed = "*" if names == every or len(names) > MANY else listed
             if all(name.startswith(f"{dataset}-") for name in every):
                 listed = f"{dataset}-" + listed.replace(f"{dataset}-", "")
-            mark = " (by earlier code)" if origin == EARLIER else ""
             shown.append(f"<code>{place}/{listed}.json</code>{mark}")
         return f"Made from {', '.join(shown)}."
