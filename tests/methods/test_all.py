@@ -10,7 +10,7 @@ from tiny import CLASSES, Bench, copied, jitter, method, same
 
 from umt_lib.data.splits import Split
 from umt_lib.evaluation import metrics
-from umt_lib.methods import HOOKS, METHODS, Method, hooks
+from umt_lib.methods import FAMILIES, HOOKS, METHODS, Method, hooks
 
 every_method = pytest.mark.parametrize("name", METHODS)
 
@@ -117,6 +117,29 @@ def test_teachers_stay_as_they_are(name, augment):
     bench.train(method(name))
     for m, teacher in bench.teachers().items():
         assert same(before[m], teacher.state_dict())
+
+
+@every_method
+def test_says_what_it_is(name):
+    """In its own class: what a subclass inherits would be said of its parent."""
+    own = vars(METHODS[name])
+    assert {"title", "family", "year", "baseline"} <= own.keys()
+    assert isinstance(own["title"], str)
+    assert own["title"]
+    assert own["family"] in FAMILIES
+    assert isinstance(own["year"], int)
+    assert 2000 < own["year"] < 2100
+    assert isinstance(own["baseline"], bool)
+
+
+def test_titles_are_unique_and_no_family_is_empty():
+    titles = [m.title for m in METHODS.values()]
+    assert len(set(titles)) == len(titles)
+    assert {m.family for m in METHODS.values()} == set(FAMILIES)
+    assert [n for n, m in METHODS.items() if m.baseline and m.family == "distillation"] == [
+        "umt",
+        "umt-subspace",
+    ]
 
 
 def test_hooks_say_where_a_method_acts():

@@ -34,6 +34,18 @@ from umt_lib.methods.umt_subspace import UMTSubspace
 from umt_lib.methods.unimodal import Unimodal
 from umt_lib.methods.unimodal_init import UnimodalInit
 
+FAMILIES = (  # a method's ``family`` is one of these: what it mainly changes
+    "uni-modal",
+    "ensemble",
+    "late fusion",
+    "intermediate fusion",
+    "distillation",
+    "uni-modal initialisation",
+    "auxiliary losses",
+    "gradient modulation",
+    "alternating training",
+    "dropout and sampling",
+)
 METHODS: dict[str, type[Method]] = {
     "unimodal": Unimodal,
     "ume": UME,
@@ -69,4 +81,4 @@ METHODS: dict[str, type[Method]] = {
     "dus": DUS,
 }
 
-__all__ = ["HOOKS", "METHODS", "Method", "Setting", "hooks"]
+__all__ = ["FAMILIES", "HOOKS", "METHODS", "Method", "Setting", "hooks"]

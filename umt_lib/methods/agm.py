@@ -36,6 +36,11 @@ from umt_lib.models import LateFusion, Output
 class AGM(Running):
     """``alpha`` 0 is joint training, bit for bit."""
 
+    title = "AGM"
+    family = "gradient modulation"
+    year = 2023
+    baseline = False
+
     alpha: NonNegativeFloat = 1.0
 
     def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:

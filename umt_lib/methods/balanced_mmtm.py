@@ -55,6 +55,11 @@ class MeanGate(Gate):
 class BalancedMMTM(Method):
     """``epsilon`` infinite is MMTM, bit for bit."""
 
+    title = "balanced MMTM"
+    family = "intermediate fusion"
+    year = 2022
+    baseline = False
+
     epsilon: NonNegativeFloat = 0.01
     window: PositiveInt = 5
 

@@ -46,6 +46,12 @@ class Setting(NamedTuple):
 class Method:
     """The default of every hook is plain joint training."""
 
+    # What a method is. Each class gives its own; no number depends on them.
+    title: ClassVar[str]  # as tables and figures write it
+    family: ClassVar[str]  # one of umt_lib.methods.FAMILIES
+    year: ClassVar[int]  # of the source
+    baseline: ClassVar[bool]  # a reference of this study or a simple choice, not a compared method
+
     needs_teachers: ClassVar[bool] = False  # the uni-modal runs of the same seed
     needs_shares: ClassVar[bool] = False  # per-modality logits, hence an additive head
     auxiliary: ClassVar[bool] = False  # an own linear head per modality

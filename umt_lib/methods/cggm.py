@@ -42,6 +42,11 @@ from umt_lib.models import LateFusion, Output
 class CGGM(Method):
     """``rho`` scales the encoders' gradients, ``direction`` is lambda."""
 
+    title = "CGGM"
+    family = "gradient modulation"
+    year = 2024
+    baseline = False
+
     rho: PositiveFloat = 2.0
     direction: NonNegativeFloat = 0.1
     released: bool = False

@@ -38,6 +38,11 @@ from umt_lib.models.inference import outputs
 class DIMML(Method):
     """``align`` is omega, ``contrast`` mu; with both 0 encoders are trained as if alone."""
 
+    title = "DI-MML"
+    family = "auxiliary losses"
+    year = 2024
+    baseline = False
+
     align: NonNegativeFloat = 1.0
     contrast: NonNegativeFloat = 1.0
     temperature: PositiveFloat = 1.0

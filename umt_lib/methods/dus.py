@@ -34,6 +34,11 @@ from umt_lib.models import Output
 class DUS(Running):
     """``strength`` is lambda; 0 is joint training with uni-modal cross-entropies, bit for bit."""
 
+    title = "DUS"
+    family = "dropout and sampling"
+    year = 2025
+    baseline = False
+
     strength: NonNegativeFloat = 1.0
     auxiliary: ClassVar[bool] = True
 

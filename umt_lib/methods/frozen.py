@@ -21,6 +21,11 @@ from umt_lib.models import LateFusion
 class Frozen(UnimodalInit):
     """Like ``unimodal-init`` with encoders that never change, batch statistics included."""
 
+    title = "frozen encoders"
+    family = "uni-modal initialisation"
+    year = 2023
+    baseline = True
+
     def build(self, make: Make, teachers: Teachers) -> LateFusion:
         model = super().build(make, teachers)
         model.freeze_encoders()

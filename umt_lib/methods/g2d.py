@@ -34,6 +34,11 @@ from umt_lib.models import LateFusion, Output
 class G2D(UMT):
     """``weight`` is lambda, ``predictions`` beta; all three at 0 is joint training, bit for bit."""
 
+    title = "G2D"
+    family = "distillation"
+    year = 2025
+    baseline = False
+
     predictions: NonNegativeFloat = 1.0
     lead: Annotated[float, Field(ge=0, le=1)] = 0.5
 

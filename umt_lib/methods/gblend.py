@@ -56,6 +56,11 @@ class Branch(Method):
 class GBlend(Method):
     """Equal weights are joint-auxiliary, at a rate divided by the number of branches."""
 
+    title = "G-Blend"
+    family = "auxiliary losses"
+    year = 2020
+    baseline = False
+
     super_epoch: NonNegativeInt = 0  # epochs between two estimates; 0 estimates offline
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.2  # share of the training split
     auxiliary: ClassVar[bool] = True

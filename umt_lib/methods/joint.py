@@ -16,3 +16,8 @@ from umt_lib.methods.base import Method
 @dataclass
 class Joint(Method):
     """Every hook at its default; the head is chosen by ``head:`` in the params file."""
+
+    title = "joint"
+    family = "late fusion"
+    year = 2023
+    baseline = True

@@ -26,6 +26,11 @@ from umt_lib.models import Output
 class JointAuxiliary(Method):
     """``weight`` is w; 0 is joint training."""
 
+    title = "joint + uni-modal CE"
+    family = "auxiliary losses"
+    year = 2024
+    baseline = True
+
     weight: NonNegativeFloat = 1.0
     auxiliary: ClassVar[bool] = True
 

@@ -38,6 +38,11 @@ class Members(nn.Module):
 class JointEnsemble(Method):
     """``size`` = 2 joint models: the ensemble to compare UME with."""
 
+    title = "two joint models"
+    family = "ensemble"
+    year = 2026
+    baseline = True
+
     size: PositiveInt = 2
 
     def build(self, make: Make, teachers: Teachers) -> Members:

@@ -18,6 +18,11 @@ from umt_lib.methods.joint import Joint
 class JointLonger(Joint):
     """``factor`` = 2: teachers and student together cost two joint trainings."""
 
+    title = "joint, double budget"
+    family = "late fusion"
+    year = 2026
+    baseline = True
+
     factor: PositiveInt = 2
 
     def epochs(self, epochs: int) -> int:

@@ -38,6 +38,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class LFM(Method):
     """``most`` and ``least`` 0 is joint training, bit for bit."""
 
+    title = "LFM"
+    family = "auxiliary losses"
+    year = 2024
+    baseline = False
+
     rate: NonNegativeFloat = 0.3
     most: Share = 0.95
     least: Share = 0.05

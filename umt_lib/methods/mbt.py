@@ -42,6 +42,11 @@ SIZE = 64  # width of a token
 class MBT(Method):
     """``fusion`` of the ``layers`` exchange; with fewer than 2 nothing gets across."""
 
+    title = "MBT"
+    family = "intermediate fusion"
+    year = 2021
+    baseline = False
+
     layers: PositiveInt = 3
     fusion: NonNegativeInt = 2
     bottlenecks: PositiveInt = 4

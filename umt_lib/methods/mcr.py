@@ -37,6 +37,11 @@ from umt_lib.models import LateFusion, Output
 class MCR(JointAuxiliary):
     """``compete`` is lambda, ``contrast`` mu; with both 0 it is joint training + uni-modal CE."""
 
+    title = "MCR"
+    family = "auxiliary losses"
+    year = 2025
+    baseline = False
+
     compete: NonNegativeFloat = 0.1
     contrast: NonNegativeFloat = 1.0
     k: Literal[-1, 0, 1] = -1

@@ -58,6 +58,11 @@ class SharedHead(nn.Module):
 class MLA(Method):
     """``alpha``: how little of a direction is taken away at once; infinite takes nothing."""
 
+    title = "MLA"
+    family = "alternating training"
+    year = 2024
+    baseline = False
+
     alpha: PositiveFloat = 1.0
     released: bool = False
     needs_shares: ClassVar[bool] = True

@@ -32,6 +32,11 @@ from umt_lib.models import LateFusion, Output
 class MLB(JointAuxiliary):
     """``alpha`` 0 is joint-auxiliary, bit for bit; ``weight`` is w."""
 
+    title = "MLB"
+    family = "gradient modulation"
+    year = 2024
+    baseline = False
+
     alpha: NonNegativeFloat = 1.0
 
     def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:

@@ -45,6 +45,11 @@ class LowRank(nn.Module):
 class MMLoRA(Frozen):
     """``rank`` is r; before the first step it is ``frozen``."""
 
+    title = "MMLoRA"
+    family = "uni-modal initialisation"
+    year = 2023
+    baseline = False
+
     rank: PositiveInt = 4
 
     def build(self, make: Make, teachers: Teachers) -> LateFusion:

@@ -37,6 +37,11 @@ LOST = 1e-6  # of the plain norm: below it a combined gradient is rounding error
 class MMPareto(Method):
     """``gamma`` scales the encoders' gradients; 1 where the losses agree is joint-auxiliary."""
 
+    title = "MMPareto"
+    family = "gradient modulation"
+    year = 2024
+    baseline = False
+
     gamma: PositiveFloat = 1.5
     released: bool = False
     auxiliary: ClassVar[bool] = True

@@ -25,6 +25,11 @@ from umt_lib.models.intermediate import Gated, IntermediateFusion
 class MMTM(Method):
     """Plain joint training of encoders with gates between them."""
 
+    title = "MMTM"
+    family = "intermediate fusion"
+    year = 2020
+    baseline = False
+
     def build(self, make: Make, teachers: Teachers) -> IntermediateFusion:
         model = make()
         return IntermediateFusion(model, Gated(model.encoders))

@@ -26,6 +26,11 @@ from umt_lib.models import LateFusion, Output
 class ModalityDropout(Method):
     """``p`` 0 is joint training, bit for bit."""
 
+    title = "modality dropout"
+    family = "dropout and sampling"
+    year = 2016
+    baseline = False
+
     p: Annotated[float, Field(ge=0, le=1)] = 0.3
 
     def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:

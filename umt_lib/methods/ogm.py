@@ -31,6 +31,11 @@ from umt_lib.models import LateFusion, Output
 class OGM(Method):
     """``alpha`` 0 is joint training, bit for bit."""
 
+    title = "OGM"
+    family = "gradient modulation"
+    year = 2022
+    baseline = False
+
     alpha: NonNegativeFloat = 0.8
     first: NonNegativeInt = 0  # epoch, from 0, that modulates first
     last: NonNegativeInt | None = None  # epoch that modulates last; none: that of the schedule

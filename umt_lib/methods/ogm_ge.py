@@ -23,6 +23,11 @@ from umt_lib.methods.ogm import OGM
 class OGMGE(OGM):
     """In epochs that do not modulate it is joint training; ``alpha`` 0 leaves the noise."""
 
+    title = "OGM-GE"
+    family = "gradient modulation"
+    year = 2022
+    baseline = False
+
     def modulate(self, gradient: Tensor, k: Tensor) -> None:
         spread = gradient.std(correction=0) + 1e-8  # before k
         gradient *= k

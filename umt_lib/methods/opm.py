@@ -35,6 +35,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class OPM(Method):
     """``base`` is q, ``more`` is lambda; ``base`` or ``execute`` 0 is joint training."""
 
+    title = "OPM"
+    family = "dropout and sampling"
+    year = 2024
+    baseline = False
+
     base: Share = 0.5
     more: NonNegativeFloat = 0.5
     execute: Share = 0.7

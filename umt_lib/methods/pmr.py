@@ -38,6 +38,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class PMR(Method):
     """``alpha`` weighs the pull, ``entropy`` is mu; both 0 is joint training, bit for bit."""
 
+    title = "PMR"
+    family = "auxiliary losses"
+    year = 2023
+    baseline = False
+
     alpha: NonNegativeFloat = 1.0
     entropy: NonNegativeFloat = 0.1
     early: Share = 0.2  # of the epochs

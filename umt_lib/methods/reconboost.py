@@ -36,6 +36,11 @@ from umt_lib.models import LateFusion, Output
 class ReconBoost(Method):
     """``stage`` and ``rectify`` are epochs; ``stage`` 0 is joint training, bit for bit."""
 
+    title = "ReconBoost"
+    family = "alternating training"
+    year = 2024
+    baseline = False
+
     stage: NonNegativeInt = 2
     rectify: NonNegativeInt = 2
     reconcile: Annotated[float, Field(ge=0, le=1)] = 0.2  # lambda

@@ -42,6 +42,11 @@ class Ensemble(nn.Module):
 class UME(Method):
     """Average, multiply or weigh the predictions of the uni-modal models of the same seed."""
 
+    title = "UME"
+    family = "ensemble"
+    year = 2023
+    baseline = True
+
     rule: Literal["mean", "product", "weighted"] = "mean"
     needs_teachers: ClassVar[bool] = True
 

@@ -23,3 +23,8 @@ from umt_lib.methods.unimodal_init import UnimodalInit
 @dataclass
 class UMEMMA(UnimodalInit, ModalityDropout):
     """``p`` 0 is joint training from uni-modal initialisation, bit for bit."""
+
+    title = "UME-MMA"
+    family = "uni-modal initialisation"
+    year = 2023
+    baseline = False

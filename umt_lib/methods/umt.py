@@ -32,6 +32,11 @@ from umt_lib.models.inference import outputs
 class UMT(Method):
     """``weight`` is lambda; 0 is joint training, bit for bit."""
 
+    title = "UMT"
+    family = "distillation"
+    year = 2023
+    baseline = True
+
     weight: NonNegativeFloat = 1.0
     needs_teachers: ClassVar[bool] = True
 

@@ -28,6 +28,11 @@ from umt_lib.models import LateFusion, Output
 class UMTSubspace(UMT):
     """``weight`` is lambda; 0 is joint training, bit for bit."""
 
+    title = "UMT, sub-space"
+    family = "distillation"
+    year = 2026
+    baseline = True
+
     def start(self, model: LateFusion, setting: Setting) -> None:
         super().start(model, setting)
         self.bases = {m: basis(t.head.weights[m]) for m, t in self.teachers.items()}

@@ -21,6 +21,11 @@ from umt_lib.models import LateFusion
 class Unimodal(Method):
     """Train on ``modality`` alone."""
 
+    title = "uni-modal"
+    family = "uni-modal"
+    year = 2023
+    baseline = True
+
     modality: str
 
     def build(self, make: Make, teachers: Teachers) -> LateFusion:

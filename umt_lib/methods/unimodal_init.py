@@ -20,6 +20,11 @@ from umt_lib.models import LateFusion
 class UnimodalInit(Method):
     """Encoders copied from the teachers, a fresh head, everything trained."""
 
+    title = "joint from uni-modal init"
+    family = "uni-modal initialisation"
+    year = 2023
+    baseline = True
+
     needs_teachers: ClassVar[bool] = True
 
     def build(self, make: Make, teachers: Teachers) -> LateFusion:

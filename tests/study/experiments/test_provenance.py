@@ -87,6 +87,23 @@ def test_operators_constants_and_names_count(meant, old, new):
     assert meant(SOURCE.replace(old, new)) != meant(SOURCE)
 
 
+@pytest.mark.parametrize("name", provenance.DESCRIPTION)
+def test_what_a_method_is_called_does_not_count_and_its_other_attributes_do(meant, name):
+    """Only in the body of a class, and no field of a dataclass: that is an option."""
+
+    def method(line: str) -> str:
+        return f'class M:\n    """Doc."""\n\n    {line}\n    rate: float = 0.5\n'
+
+    plain = meant(method("pass").replace("    pass\n", ""))
+    ignored = [f"{name} = 1", f"{name} = 2", f"{name}: ClassVar[int]", f"{name}: ClassVar = 3"]
+    assert {meant(method(line)) for line in ignored} == {plain}
+    counted = [f"{name}: int = 1", f"{name}: int = 2", f"{name}s = 1", f"{name}s = 2"]
+    assert len({plain, *(meant(method(line)) for line in counted)}) == 5
+    assert meant(f"{name} = 1") != meant(f"{name} = 2")
+    in_function = "def f(x):\n    {} = {}\n    return x\n"
+    assert meant(in_function.format(name, 1)) != meant(in_function.format(name, 2))
+
+
 def test_where_the_library_keeps_a_module_does_not_count_and_what_it_is_called_here_does(meant):
     """A moved module leaves results current; another function under the old name does not."""
     inside = "def f(x):\n    from umt_lib.{} import loss\n    return x\n"

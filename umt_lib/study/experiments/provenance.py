@@ -31,6 +31,7 @@ from umt_lib.paths import ROOT
 from umt_lib.study.experiments.params import options
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
+DESCRIPTION = ("title", "family", "year", "baseline")  # class attributes that decide no number
 
 
 def digest(*parts: Any) -> str:
@@ -130,9 +131,9 @@ def training_key(
 def meaning(file: Path) -> str:
     """Digest of a module's syntax tree without what decides nothing.
 
-    That is: docstrings, ``picture``, and where the other modules of umt_lib lie (names that they
-    are given here do count). Of a package's index only the functions count: what it lists counts
-    where it is used.
+    That is: docstrings, ``picture``, the class attributes that describe a method, and where the
+    other modules of umt_lib lie (names that they are given here do count). Of a package's index
+    only the functions count: what it lists counts where it is used.
     """
     tree = ast.parse(file.read_text(encoding="utf-8"))
     if file.name == "__init__.py":
@@ -140,7 +141,10 @@ def meaning(file: Path) -> str:
     for node in ast.walk(tree):
         for block in ("body", "orelse", "finalbody"):
             if isinstance(statements := getattr(node, block, None), list):
-                setattr(node, block, [s for part in statements for s in _counted(part)])
+                counted = [s for part in statements for s in _counted(part)]
+                if isinstance(node, ast.ClassDef):
+                    counted = [s for s in counted if not _describes(s)]
+                setattr(node, block, counted)
         body = getattr(node, "body", None)
         first = body[0] if isinstance(body, list) and body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
@@ -155,6 +159,18 @@ def _counted(statement: ast.AST) -> list[ast.AST]:
     if not _is_ours(statement):
         return [statement]
     return [alias for alias in statement.names if alias.asname]
+
+
+def _describes(statement: ast.AST) -> bool:
+    """Whether this statement of a class only says what a method is called, as ``title = ...`` does.
+
+    A field of a dataclass, ``year: int = 5``, counts: it is an option.
+    """
+    if isinstance(statement, ast.AnnAssign):
+        names = [statement.target] if "ClassVar" in ast.dump(statement.annotation) else []
+    else:
+        names = statement.targets if isinstance(statement, ast.Assign) else []
+    return bool(names) and all(getattr(name, "id", "") in DESCRIPTION for name in names)
 
 
 def _is_ours(node: ast.AST) -> bool:

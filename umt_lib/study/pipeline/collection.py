@@ -21,39 +21,6 @@ from umt_lib.study.experiments import results
 from umt_lib.study.experiments.results import Result
 from umt_lib.study.pipeline.units import units
 
-METHOD_NAMES = {  # as the field writes them; a method that is missing here goes by its own name
-    "unimodal": "uni-modal",
-    "ume": "UME",
-    "joint-auxiliary": "joint + uni-modal CE",
-    "umt": "UMT",
-    "umt-subspace": "UMT, sub-space",
-    "unimodal-init": "joint from uni-modal init",
-    "frozen": "frozen encoders",
-    "joint-longer": "joint, double budget",
-    "joint-ensemble": "two joint models",
-    "gblend": "G-Blend",
-    "ogm": "OGM",
-    "ogm-ge": "OGM-GE",
-    "opm": "OPM",
-    "modality-dropout": "modality dropout",
-    "mlb": "MLB",
-    "agm": "AGM",
-    "mmpareto": "MMPareto",
-    "pmr": "PMR",
-    "mla": "MLA",
-    "cggm": "CGGM",
-    "reconboost": "ReconBoost",
-    "mmtm": "MMTM",
-    "mbt": "MBT",
-    "di-mml": "DI-MML",
-    "balanced-mmtm": "balanced MMTM",
-    "lfm": "LFM",
-    "mcr": "MCR",
-    "g2d": "G2D",
-    "mmlora": "MMLoRA",
-    "ume-mma": "UME-MMA",
-    "dus": "DUS",
-}
 HEAD_NAMES = {"mlp": "MLP"}
 STALE = "published, stale"
 R = TypeVar("R", Result, Analysed)
@@ -117,7 +84,7 @@ class Entry(Shown[Result]):
         spec = self.params["method"]
         if "modality" in spec:
             return f"{spec['modality']} alone"
-        name = METHOD_NAMES.get(self.method, self.method)
+        name = METHODS[self.method].title
         if spec.get("released"):
             name += ", as released"
         return f"{name} ({spec.get('rule') or HEAD_NAMES.get(self.head, self.head)})"

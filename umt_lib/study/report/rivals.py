@@ -20,7 +20,7 @@ from umt_lib.methods import METHODS
 from umt_lib.paths import PARAMS, ROOT
 from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.experiments.params import read
-from umt_lib.study.pipeline.collection import METHOD_NAMES, Entry, Study
+from umt_lib.study.pipeline.collection import Entry, Study
 from umt_lib.study.report import figures
 from umt_lib.study.report.format import NONE, markdown, percent, points
 from umt_lib.study.report.tables import encoder_passes, validated
@@ -28,9 +28,7 @@ from umt_lib.study.report.tables import encoder_passes, validated
 if TYPE_CHECKING:
     from umt_lib.study.report.writer import Fragments
 
-OURS = ("unimodal", "ume", "joint", "joint-auxiliary", "umt", "umt-subspace", "unimodal-init")
-OURS += ("frozen", "joint-longer", "joint-ensemble")
-RIVALS = tuple(name for name in METHODS if name not in OURS)
+RIVALS = tuple(name for name, method in METHODS.items() if not method.baseline)
 SIMPLE = ("joint", "joint + uni-modal CE", "UME", "UMT", "joint, double budget")
 COSTS = ROOT / "benchmarks/method_cost.json"
 NOTHING = "No rival has been run yet: run `make study-full`."
@@ -83,7 +81,7 @@ def released_table(pairs: Sequence[tuple[Entry, Entry]]) -> str:
     for paper, code in pairs:
         both = [percent(t_interval(e.result.accuracy)) for e in (paper, code)]
         gap = points(difference(code.result, paper.result))
-        rows.append([METHOD_NAMES[paper.method], paper.dataset, *both, gap])
+        rows.append([METHODS[paper.method].title, paper.dataset, *both, gap])
     header = ["method", "data set", "paper, %", "released code, %", "released minus paper"]
     return markdown(header, sorted(rows))
 
@@ -111,7 +109,7 @@ def costs(file: Path) -> str:
     rows = []
     for method in (m for m in METHODS if m in found):
         medians = [median(r[key] for r in found[method]) for key in ("time", "least", "memory")]
-        rows.append([METHOD_NAMES[method], *(f"{value:.2f}" for value in medians)])
+        rows.append([METHODS[method].title, *(f"{value:.2f}" for value in medians)])
     return markdown(["method", "time of a step", "encoder passes it needs", "memory held"], rows)
 
 

@@ -15,7 +15,7 @@ from umt_lib.methods import HOOKS, METHODS, hooks
 from umt_lib.study.experiments.comparisons import FLAT, difference, late_gain, laziness
 from umt_lib.study.experiments.params import options
 from umt_lib.study.experiments.results import Result
-from umt_lib.study.pipeline.collection import METHOD_NAMES, Entry, Study
+from umt_lib.study.pipeline.collection import Entry, Study
 from umt_lib.study.report.format import NONE, NOT_RUN, NOTHING, TIMES, markdown, percent, points
 
 
@@ -139,9 +139,8 @@ def where_methods_act(names: Sequence[str] = tuple(METHODS)) -> str:
     """Which hook of the one loop each method overrides."""
     rows = []
     for name in names:
-        acts = hooks(METHODS[name])
+        acts, title = hooks(METHODS[name]), METHODS[name].title
         marks = ["●" if acts[hook] else "" for hook in HOOKS]
-        title = METHOD_NAMES.get(name, name)
         rows.append([f"[{title}](/methods/{name}.md)" if len(names) > 1 else title, *marks])
     return markdown(["method", *(f"`{hook}`" for hook in HOOKS)], rows)
 
