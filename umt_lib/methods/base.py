@@ -53,7 +53,7 @@ class Method:
     baseline: ClassVar[bool]  # a reference of this study or a simple choice, not a compared method
 
     needs_teachers: ClassVar[bool] = False  # the uni-modal runs of the same seed
-    needs_shares: ClassVar[bool] = False  # per-modality logits, hence an additive head
+    needs_unimodal_logits: ClassVar[bool] = False  # logits per modality, hence an additive head
     auxiliary: ClassVar[bool] = False  # an own linear head per modality
 
     def epochs(self, epochs: int) -> int:

@@ -51,7 +51,7 @@ class MBT(Method):
     fusion: NonNegativeInt = 2
     bottlenecks: PositiveInt = 4
     token_losses: bool = False
-    needs_shares: ClassVar[bool] = True
+    needs_unimodal_logits: ClassVar[bool] = True
 
     def build(self, make: Make, teachers: Teachers) -> IntermediateFusion:
         if self.fusion > self.layers:

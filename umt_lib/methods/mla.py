@@ -65,7 +65,7 @@ class MLA(Method):
 
     alpha: PositiveFloat = 1.0
     released: bool = False
-    needs_shares: ClassVar[bool] = True
+    needs_unimodal_logits: ClassVar[bool] = True
 
     def build(self, make: Make, teachers: Teachers) -> SharedHead:
         model = make()

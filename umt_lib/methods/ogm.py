@@ -39,7 +39,7 @@ class OGM(Method):
     alpha: NonNegativeFloat = 0.8
     first: NonNegativeInt = 0  # epoch, from 0, that modulates first
     last: NonNegativeInt | None = None  # epoch that modulates last; none: that of the schedule
-    needs_shares: ClassVar[bool] = True
+    needs_unimodal_logits: ClassVar[bool] = True
 
     def start(self, model: LateFusion, setting: Setting) -> None:
         self.acts = self.first == 0

@@ -43,7 +43,7 @@ class OPM(Method):
     base: Share = 0.5
     more: NonNegativeFloat = 0.5
     execute: Share = 0.7
-    needs_shares: ClassVar[bool] = True
+    needs_unimodal_logits: ClassVar[bool] = True
 
     def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
         if torch.rand(()) < self.execute:

@@ -46,7 +46,7 @@ class ReconBoost(Method):
     reconcile: Annotated[float, Field(ge=0, le=1)] = 0.2  # lambda
     consolidate: NonNegativeFloat = 0.1  # mu
     released: bool = False
-    needs_shares: ClassVar[bool] = True
+    needs_unimodal_logits: ClassVar[bool] = True
 
     def start(self, model: LateFusion, setting: Setting) -> None:
         self.current, self.first = None, True

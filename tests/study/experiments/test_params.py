@@ -176,16 +176,16 @@ def test_a_sweep_is_of_one_hyper_parameter_and_not_of_the_method(params, sweep):
 
 
 @dataclass
-class Shares(Joint):
-    """A method that looks at logits per modality."""
+class NeedsUnimodalLogits(Joint):
+    """A method that needs uni-modal logits."""
 
-    needs_shares: ClassVar[bool] = True
+    needs_unimodal_logits: ClassVar[bool] = True
 
 
 @pytest.mark.parametrize("head", ["mlp", "attention"])
-def test_a_method_that_needs_logits_per_modality_refuses_other_heads(params, monkeypatch, head):
-    monkeypatch.setitem(METHODS, "shares", Shares)
-    params |= {"method": {"name": "shares"}, "head": {"name": head}}
+def test_a_method_that_needs_unimodal_logits_refuses_other_heads(params, monkeypatch, head):
+    monkeypatch.setitem(METHODS, "needs-logits", NeedsUnimodalLogits)
+    params |= {"method": {"name": "needs-logits"}, "head": {"name": head}}
     text = sentence(params)
     assert f"a head {head!r} has none; set head: {{name: linear}}" in text
     params["head"] = {"name": "linear"}

@@ -114,7 +114,7 @@ def check(params: Mapping[str, Any], source: str) -> None:
         )
     if len(set(params["seeds"])) < len(params["seeds"]):
         raise StudyError(f"{source}: seeds {params['seeds']} repeat; give each seed once")
-    if method.needs_shares and params["head"]["name"] != "linear":
+    if method.needs_unimodal_logits and params["head"]["name"] != "linear":
         raise StudyError(
             f"{source}: method {params['method']['name']!r} needs logits per modality, a head "
             f"{params['head']['name']!r} has none; set head: {{name: linear}}"
