@@ -8,8 +8,6 @@ import pytest
 import torch
 from tiny import Bench, method
 
-from umt_lib.methods.mcr import divergence, supervised
-
 
 def test_no_game_and_no_contrast_is_joint_training_with_uni_modal_losses():
     bench = Bench(epochs=3, samples=60)
@@ -47,20 +45,6 @@ def test_what_the_prediction_does_not_use_has_no_influence():
     features = model(batch.x).features
     assert mcr.influence(model, features, "b").item() == pytest.approx(0, abs=1e-6)
     assert mcr.influence(model, features, "a").item() < -1e-4
-
-
-def test_divergence_is_symmetric_zero_for_equals_and_log_2_for_strangers():
-    one, other = torch.tensor([[40.0, 0.0, 0.0]]), torch.tensor([[0.0, 40.0, 0.0]])
-    assert divergence(one, one).item() == pytest.approx(0, abs=1e-6)
-    assert divergence(one, other).item() == pytest.approx(math.log(2), rel=1e-5)
-    p, q = torch.randn(5, 3), torch.randn(5, 3)
-    torch.testing.assert_close(divergence(p, q), divergence(q, p))
-
-
-def test_the_contrast_is_a_mean_over_all_samples_of_the_class():
-    alike, y = torch.randn(5, 5), torch.tensor([0, 1, 0, 1, 0])
-    rows = [-alike.log_softmax(1)[i][y == y[i]].mean() for i in range(5)]
-    torch.testing.assert_close(supervised(alike, y), torch.stack(rows).mean())
 
 
 def test_stronger_competition_makes_the_prediction_owe_more_to_each():

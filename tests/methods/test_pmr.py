@@ -8,7 +8,6 @@ from tiny import CLASSES, Bench, method, same
 from torch.nn.functional import cross_entropy
 
 from umt_lib.methods.common import ratios
-from umt_lib.methods.pmr import moved
 from umt_lib.models.inference import outputs
 
 
@@ -71,15 +70,6 @@ def test_doubt_is_kept_up_in_the_faster_modality_and_early_only():
     assert early == [True] * 2 + [False] * 8
     plain.prototypes = pmr.prototypes
     assert torch.equal(plain.loss(out, batch), pmr.loss(out, batch))
-
-
-def test_an_absent_class_keeps_its_prototype():
-    old = torch.arange(6.0).view(3, 2)
-    z, y = torch.tensor([[1.0, 1.0], [3.0, 5.0], [8.0, 8.0]]), torch.tensor([0, 0, 2])
-    new = moved(old, z, y, momentum=0.25)
-    expected = torch.stack([0.25 * old[0] + 0.75 * torch.tensor([2.0, 3.0]), old[1], new[2]])
-    torch.testing.assert_close(new, expected)
-    torch.testing.assert_close(new[2], 0.25 * old[2] + 0.75 * z[2])
 
 
 def test_prototypes_are_class_means_in_evaluation_mode_then_move():

@@ -2,24 +2,15 @@
 
 import pytest
 import torch
-from tiny import CLASSES, Bench, method
+from tiny import Bench, method
 from torch.nn.functional import mse_loss
 
-from umt_lib.methods.umt_subspace import basis
+from umt_lib.losses import subspace_basis
 
 
 def test_weight_0_is_joint_training():
     bench = Bench(epochs=4)
     assert bench.alike(method("umt-subspace", weight=0.0), method("joint"))
-
-
-def test_the_basis_is_orthonormal_and_holds_all_differences_of_logits():
-    rows = torch.randn(CLASSES, 6, generator=torch.Generator().manual_seed(0))
-    v = basis(rows)
-    assert v.shape == (6, CLASSES - 1)
-    torch.testing.assert_close(v.T @ v, torch.eye(CLASSES - 1))
-    differences = rows[1:] - rows[0]
-    torch.testing.assert_close(differences @ v @ v.T, differences)
 
 
 def test_features_are_pulled_along_the_teachers_classifier_and_nowhere_else():
@@ -32,7 +23,7 @@ def test_features_are_pulled_along_the_teachers_classifier_and_nowhere_else():
         added = one.loss(out, batch) - method("joint").loss(out, batch)
         return torch.autograd.grad(added, out.features["a"])[0]
 
-    v = basis(bench.teachers()["a"].head.weights["a"])
+    v = subspace_basis(bench.teachers()["a"].head.weights["a"])
     torch.testing.assert_close(pull(along), pull(plain) @ v @ v.T)
     assert not torch.allclose(pull(along), pull(plain))
 

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from umt_lib.data.splits import Batch
+from umt_lib.losses import info_nce
 from umt_lib.methods.base import Make, Method, Setting, Teachers
 from umt_lib.methods.common import one_width
 from umt_lib.models import LateFusion, Output
@@ -86,9 +87,8 @@ class DIMML(Method):
             for j, other in out.features.items():
                 if j != m:
                     chosen = self.effective[j] * (1 - self.effective[m])  # D; at first empty
-                    alike = (z * chosen) @ other.detach().T / self.temperature
-                    rows = torch.arange(len(y), device=y.device)
-                    loss = loss + self.contrast * cross_entropy(alike, rows)
+                    duc = info_nce(z * chosen, other.detach(), self.temperature)
+                    loss = loss + self.contrast * duc
         loss.backward()
         return loss
 

@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Annotated
 
-import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
 from umt_lib.data.splits import Batch
+from umt_lib.losses import info_nce
 from umt_lib.methods.base import Make, Method, Setting, Teachers
 from umt_lib.methods.common import one_width
 from umt_lib.models import LateFusion, Output
@@ -62,11 +62,7 @@ class LFM(Method):
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
         pairs = list(combinations([normalize(z) for z in out.features.values()], 2))
-        apart = sum(self.nce(u @ v.T) + self.nce(v @ u.T) for u, v in pairs) / (2 * len(pairs))
-        return self.share * apart + (1 - self.share) * super().loss(out, batch)
-
-    def nce(self, cosine: Tensor) -> Tensor:
-        """How badly a sample's feature finds its own counterpart among those of a batch (B, B)."""
-        return cross_entropy(
-            cosine / self.temperature, torch.arange(len(cosine), device=cosine.device)
-        )
+        tau = self.temperature
+        alignment = sum(info_nce(u, v, tau) + info_nce(v, u, tau) for u, v in pairs)
+        alignment = alignment / (2 * len(pairs))
+        return self.share * alignment + (1 - self.share) * super().loss(out, batch)

@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from umt_lib.data.splits import Batch
+from umt_lib.losses import jensen_shannon, supervised_contrastive
 from umt_lib.methods.base import Make, Teachers
 from umt_lib.methods.common import one_width
 from umt_lib.methods.joint_auxiliary import JointAuxiliary
@@ -58,7 +59,7 @@ class MCR(JointAuxiliary):
         for m in out.features:
             loss = loss + self.compete * self.influence(model, out.features, m)
         pairs = list(combinations([normalize(z) for z in out.features.values()], 2))
-        apart = sum(supervised(u @ v.T / self.temperature, batch.y) for u, v in pairs)
+        apart = sum(supervised_contrastive(u, v, batch.y, self.temperature) for u, v in pairs)
         loss = loss + self.contrast * apart / len(pairs)
         loss.backward()
         return loss
@@ -71,18 +72,5 @@ class MCR(JointAuxiliary):
         fused, total = model.fuse(seen).fused, 0
         for _ in range(self.draws):
             other = torch.randperm(len(fused), device=fused.device)
-            total = total - divergence(fused, model.fuse({**seen, m: seen[m][other]}).fused)
+            total = total - jensen_shannon(fused, model.fuse({**seen, m: seen[m][other]}).fused)
         return total / self.draws
-
-
-def divergence(one: Tensor, other: Tensor) -> Tensor:
-    """Jensen-Shannon divergence of the predictions of logits (B, K), the mean over samples."""
-    p, q = one.log_softmax(1), other.log_softmax(1)
-    middle = torch.logaddexp(p, q) - torch.log(torch.tensor(2.0))
-    return ((p.exp() * (p - middle)).sum(1) + (q.exp() * (q - middle)).sum(1)).mean() / 2
-
-
-def supervised(alike: Tensor, y: Tensor) -> Tensor:
-    """How badly (B, B) similarities of u_i and v_k tell the k of i's class; Khosla et al., 2020."""
-    same = (y[:, None] == y).float()
-    return -(same * alike.log_softmax(1)).sum(1).div(same.sum(1)).mean()

@@ -29,6 +29,7 @@ from torch.nn.functional import cross_entropy
 
 from umt_lib import distributed
 from umt_lib.data.splits import Batch
+from umt_lib.losses import entropy
 from umt_lib.methods.base import Make, Method, Setting, Teachers
 from umt_lib.methods.common import one_width
 from umt_lib.models import LateFusion, Output
@@ -108,7 +109,7 @@ class MLA(Method):
 
     def predict(self, out: Output) -> Tensor:
         logits = torch.stack(tuple(out.unimodal.values()))  # (M, B, K)
-        log = logits.log_softmax(1 if self.released else 2)
-        entropy = -(log.exp() * log).sum((1, 2) if self.released else 2)  # (M,) or (M, B)
-        weights = (-entropy).softmax(0)
+        log_p = logits.log_softmax(1 if self.released else 2)
+        unsure = entropy(log_p, (1, 2) if self.released else 2)  # (M,) or (M, B)
+        weights = (-unsure).softmax(0)
         return (weights.view(len(logits), -1, 1) * logits).sum(0)

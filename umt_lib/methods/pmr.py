@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from umt_lib.data.splits import Batch
+from umt_lib.losses import class_means, entropy, prototype_logits
 from umt_lib.methods.base import Method, Setting
 from umt_lib.methods.common import ratios
 from umt_lib.models import Output
@@ -54,7 +55,7 @@ class PMR(Method):
         y = setting.train.y
         features = outputs(model, setting.train).features
         empty = {m: z.new_zeros(int(y.max()) + 1, z.shape[1]) for m, z in features.items()}
-        self.prototypes = {m: moved(empty[m], z, y, 0.0) for m, z in features.items()}
+        self.prototypes = {m: class_means(z, y, empty[m]) for m, z in features.items()}
 
     def on_epoch(self, model: nn.Module, epoch: int, epochs: int) -> int:
         self.is_early = epoch < self.early * epochs
@@ -63,7 +64,7 @@ class PMR(Method):
         stream = torch.Generator().manual_seed(epoch)
         seen = self.train.take(torch.randperm(len(self.train), generator=stream)[: self.samples])
         for m, z in outputs(model, seen).features.items():
-            self.prototypes[m] = moved(self.prototypes[m], z, seen.y, self.momentum)
+            self.prototypes[m] = class_means(z, seen.y, self.prototypes[m], self.momentum)
         return len(seen)
 
     def state(self) -> dict[str, Tensor]:
@@ -75,25 +76,11 @@ class PMR(Method):
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
         loss = super().loss(out, batch)
-        exact = "donot_use_mm_for_euclid_dist"  # the fast way is wrong at small distances
-        sim = {
-            m: -torch.cdist(z, self.prototypes[m], compute_mode=exact)
-            for m, z in out.features.items()
-        }
+        sim = {m: prototype_logits(z, self.prototypes[m]) for m, z in out.features.items()}
         for m, rho in ratios(sim, batch.y).items():
             pull = (1 / rho - 1).clamp(0, 1)
             loss = loss + self.alpha * pull * cross_entropy(sim[m], batch.y)
             if self.is_early:
-                log = sim[m].log_softmax(1)
-                unsure = -(log.exp() * log).sum(1).mean()
+                unsure = entropy(sim[m].log_softmax(1)).mean()
                 loss = loss - self.entropy * (rho - 1).clamp(0, 1) * unsure
         return loss
-
-
-def moved(prototypes: Tensor, z: Tensor, y: Tensor, momentum: float) -> Tensor:
-    """Prototypes (K, d) after seeing features z (n, d) of classes y (n,); absent classes stay."""
-    members = torch.zeros(len(prototypes), len(y), dtype=z.dtype, device=z.device)
-    members[y, torch.arange(len(y), device=y.device)] = 1
-    count = members.sum(1, keepdim=True)
-    mean = members @ z / count.clamp_min(1)
-    return torch.where(count > 0, momentum * prototypes + (1 - momentum) * mean, prototypes)

@@ -20,9 +20,9 @@ from typing import ClassVar
 import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from umt_lib.data.splits import Batch
+from umt_lib.losses import feature_distillation
 from umt_lib.methods.base import Method, Setting
 from umt_lib.models import LateFusion, Output
 from umt_lib.models.inference import outputs
@@ -57,5 +57,5 @@ class UMT(Method):
     def loss(self, out: Output, batch: Batch) -> Tensor:
         loss, targets = super().loss(out, batch), self.targets(batch)
         for m, z in out.features.items():  # one operation each: a step of tiny networks shows it
-            loss = torch.add(loss, mse_loss(z, targets[m]), alpha=self.weight)
+            loss = torch.add(loss, feature_distillation(z, targets[m]), alpha=self.weight)
         return loss

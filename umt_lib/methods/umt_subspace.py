@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from umt_lib.data.splits import Batch
+from umt_lib.losses import subspace_basis, subspace_distillation
 from umt_lib.methods.base import Method, Setting
 from umt_lib.methods.umt import UMT
 from umt_lib.models import LateFusion, Output
@@ -35,16 +35,11 @@ class UMTSubspace(UMT):
 
     def start(self, model: LateFusion, setting: Setting) -> None:
         super().start(model, setting)
-        self.bases = {m: basis(t.head.weights[m]) for m, t in self.teachers.items()}
+        self.bases = {m: subspace_basis(t.head.weights[m]) for m, t in self.teachers.items()}
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
         targets = self.targets(batch)
-        gaps = {m: (z - targets[m]) @ self.bases[m] for m, z in out.features.items()}
-        distance = sum(g.square().sum() / out.features[m].numel() for m, g in gaps.items())
+        distance = sum(
+            subspace_distillation(z, targets[m], self.bases[m]) for m, z in out.features.items()
+        )
         return Method.loss(self, out, batch) + self.weight * distance
-
-
-def basis(rows: Tensor) -> Tensor:
-    """An orthonormal basis (d, K-1) of what differs between the rows (K, d) of a classifier."""
-    rows = rows.detach() - rows.detach().mean(0)  # what all classes share changes no prediction
-    return torch.linalg.svd(rows, full_matrices=False).Vh[: len(rows) - 1].T.contiguous()

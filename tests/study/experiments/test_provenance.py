@@ -205,6 +205,11 @@ def test_a_methods_file_makes_its_own_results_stale_and_no_others(key_after, edi
     assert changed == touched
 
 
+def test_a_change_of_the_shared_losses_counts_for_the_methods_that_use_them(key_after):
+    changed = {n for n in METHODS if key_after(n, "losses.py") != key_after(n)}
+    assert changed == {"umt", "umt-subspace", "g2d", "lfm", "mcr", "di-mml", "pmr", "mla"}
+
+
 @pytest.mark.parametrize(
     "edited",
     [

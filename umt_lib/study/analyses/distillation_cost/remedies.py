@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import cross_entropy
 
 from umt_lib.data.splits import Batch
+from umt_lib.losses import feature_distillation, subspace_basis, subspace_distillation
 from umt_lib.methods.umt import UMT
 from umt_lib.models import Output
 from umt_lib.study.analyses.batched.fit import Epochs
@@ -32,7 +33,7 @@ class Projected(UMT):
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
         known = self.targets(batch)
-        distance = sum(mse_loss(z, known[m]) for m, z in out.auxiliary.items())
+        distance = sum(feature_distillation(z, known[m]) for m, z in out.auxiliary.items())
         return cross_entropy(out.fused, batch.y) + self.weight * distance
 
 
@@ -42,7 +43,7 @@ class Fading(UMT):
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
         known = self.targets(batch)
-        distance = sum(mse_loss(z, known[m]) for m, z in out.features.items())
+        distance = sum(feature_distillation(z, known[m]) for m, z in out.features.items())
         return cross_entropy(out.fused, batch.y) + self.weight * known[SHARE] * distance
 
 
@@ -52,9 +53,10 @@ class Subspace(UMT):
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
         known = self.targets(batch)
-        gaps = {m: (z - known[m]) @ known[basis(m)] for m, z in out.features.items()}
-        parts = [g.square().sum() / out.features[m].numel() for m, g in gaps.items()]
-        return cross_entropy(out.fused, batch.y) + self.weight * sum(parts)
+        distance = sum(
+            subspace_distillation(z, known[m], known[basis(m)]) for m, z in out.features.items()
+        )
+        return cross_entropy(out.fused, batch.y) + self.weight * distance
 
 
 def basis(modality: str) -> str:
@@ -73,9 +75,5 @@ def fading(known: Epochs, until: float) -> Epochs:
 
 def with_bases(known: Epochs, teachers: dict[str, Params]) -> Epochs:
     """Targets with an orthonormal basis (G, d, K-1) of what each teacher's head reads."""
-    bases = {}
-    for m, teacher in teachers.items():
-        rows = teacher[f"head.weights.{m}"].detach()
-        rows = rows - rows.mean(1, keepdim=True)  # what all classes share changes no prediction
-        bases[basis(m)] = torch.linalg.svd(rows, full_matrices=False).Vh[:, :-1].mT.contiguous()
+    bases = {basis(m): subspace_basis(t[f"head.weights.{m}"]) for m, t in teachers.items()}
     return [[b._replace(x={**b.x, **bases}) for b in batches] for batches in known]
