@@ -28,12 +28,12 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from umt_lib.data.splits import Batch
-from umt_lib.methods.running import Running
+from umt_lib.methods.common import RunningMean
 from umt_lib.models import LateFusion, Output
 
 
 @dataclass
-class AGM(Running):
+class AGM(RunningMean):
     """``alpha`` 0 is joint training, bit for bit."""
 
     title = "AGM"
@@ -53,7 +53,7 @@ class AGM(Running):
         """kappa (M,) for contributions (M, B, K) of a batch, which is now part of S."""
         right = phi.softmax(2)[:, torch.arange(len(y), device=y.device), y]  # (M, B)
         s = -right.clamp_min(1e-8).log().mean(1)
-        self.take_in(s)
+        self.update_mean(s)
         return torch.exp(self.alpha * (ahead(self.mean) - ahead(s)).clamp_max(10))
 
 

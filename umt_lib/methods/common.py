@@ -1,32 +1,39 @@
-"""How far each modality is ahead of the others: what methods that balance modalities look at.
-
-    s_m = mean_i softmax(l_m)[y],   rho_m = s_m / mean of the others' s
-
-For two modalities it is the ratio of Peng et al., CVPR 2022; the mean for more than two is ours.
-"""
+"""What several methods share: a ratio of modalities, a running mean, a check of encoder widths."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from umt_lib.errors import StudyError
+from umt_lib.methods.base import Method, Setting
 from umt_lib.models import LateFusion
 
 
-def ratios(sim: dict[str, Tensor], y: Tensor) -> dict[str, Tensor]:
-    """rho_m, {m: scalar without gradient}: above 1 for a modality that is ahead of the others."""
-    least = torch.finfo(torch.float32).tiny  # far from every prototype: no division by 0
+def ratios(logits: dict[str, Tensor], y: Tensor) -> dict[str, Tensor]:
+    """How far each modality is ahead of the others on a batch, {m: scalar without gradient}.
+
+        s_m = mean_i softmax(l_m)[y],   rho_m = s_m / mean of the others' s
+
+    Above 1 for a modality that is ahead. For two modalities it is the ratio of Peng et al., CVPR
+    2022; the mean for more than two is ours.
+
+    Args:
+        logits: l_m, {m: (B, K)}.
+    """
+    least = torch.finfo(torch.float32).tiny  # probabilities may underflow: no division by 0
     right = {
         m: x.detach().softmax(1).gather(1, y[:, None]).mean().clamp_min(least)
-        for m, x in sim.items()
+        for m, x in logits.items()
     }
     others = {m: torch.stack([s for j, s in right.items() if j != m]).mean() for m in right}
     return {m: s / others[m] for m, s in right.items()}
 
 
 def one_width(model: LateFusion, method: str, why: str) -> int:
-    """The width d of every encoder's features.
+    """The feature dimension d that all encoders have, for a method that needs them to be equal.
 
     Args:
         method: its name in a params file.
@@ -42,3 +49,28 @@ def one_width(model: LateFusion, method: str, why: str) -> int:
             f"params file the same width"
         )
     return next(iter(dims.values()))
+
+
+@dataclass
+class RunningMean(Method):
+    """A method with a mean over all batches so far, one number per modality, kept in checkpoints.
+
+    A subclass decides what is averaged, and calls :meth:`update_mean` once a batch.
+    """
+
+    def start(self, model: LateFusion, setting: Setting) -> None:
+        device = setting.train.y.device
+        self.mean = torch.zeros(len(model.encoders), device=device)
+        self.batches = torch.zeros((), device=device)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"mean": self.mean, "batches": self.batches}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self.mean.copy_(state["mean"])
+        self.batches.copy_(state["batches"])
+
+    def update_mean(self, values: Tensor) -> None:
+        """Include the values (M,) of a batch in the mean."""
+        self.batches = self.batches + 1
+        self.mean = self.mean + (values - self.mean) / self.batches

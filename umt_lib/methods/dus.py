@@ -26,12 +26,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from umt_lib.data.splits import Batch
-from umt_lib.methods.running import Running
+from umt_lib.methods.common import RunningMean
 from umt_lib.models import Output
 
 
 @dataclass
-class DUS(Running):
+class DUS(RunningMean):
     """``strength`` is lambda; 0 is joint training with uni-modal cross-entropies, bit for bit."""
 
     title = "DUS"
@@ -45,7 +45,7 @@ class DUS(Running):
     def loss(self, out: Output, batch: Batch) -> Tensor:
         logits, y = out.auxiliary.values(), batch.y
         right = [x.detach().softmax(1).gather(1, y[:, None]).mean() for x in logits]
-        self.take_in(torch.stack(right))
+        self.update_mean(torch.stack(right))
         given = self.given(len(y))
         alone = sum(cross_entropy(x[:n], y[:n]) for x, n in zip(logits, given, strict=True))
         shared = min(given)

@@ -197,6 +197,10 @@ def key_after(monkeypatch, params):
         ("joint.py", {"joint", "joint-longer"}),
         ("unimodal_init.py", {"unimodal-init", "frozen", "mmlora", "ume-mma"}),
         ("frozen.py", {"frozen", "mmlora"}),
+        (
+            "common.py",
+            {"ogm", "ogm-ge", "opm", "mlb", "pmr", "lfm", "mcr", "mla", "di-mml", "agm", "dus"},
+        ),
         ("base.py", set(METHODS)),
     ],
 )
