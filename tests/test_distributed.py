@@ -1,4 +1,4 @@
-"""Two processes give what one gives, up to the order of sums."""
+"""Two processes give what one process gives, up to the order of sums."""
 
 from __future__ import annotations
 

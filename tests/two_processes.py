@@ -10,6 +10,6 @@ from umt_lib.study.experiments import params
 from umt_lib.study.experiments.experiment import Experiment
 
 if __name__ == "__main__":
-    with distributed.group():
+    with distributed.process_group():
         for file in sys.argv[1:]:
             Experiment.from_params(params.read(Path(file))).run("cpu", progress=False)

@@ -1,13 +1,14 @@
-"""Several processes, one training: every method sees whole batches, each process encodes a share.
+"""Train on several processes: every method sees whole batches, each process encodes a shard.
 
     torchrun --nproc-per-node 4 -m umt_lib run params/vggsound-umt.yaml
 
-Every process loads and encodes its share of a batch's rows; the features are gathered, so head,
-losses and whatever a method looks at are those of the whole batch in every process. Backward, a
-process gets the gradient of its own rows, and encoder gradients are summed over processes as they
-appear. So the result is that of one process up to the order of sums, also for methods that change
-gradients by statistics of the batch: each process of DDP would see statistics of its own share.
-Random numbers of methods agree, because all processes share the seed.
+Each process loads and encodes its shard of a batch's rows. The features are all-gathered, so the
+head, the losses and the statistics that a method computes are those of the whole batch in every
+process. In the backward pass a process gets the gradient of its own rows, and encoder gradients are
+summed over the processes. So the result is that of one process up to the order of sums, also for
+methods that change gradients by statistics of the batch: in DistributedDataParallel each process
+would compute those statistics from its own shard. Random numbers that methods draw are the same in
+all processes, because all processes share the seed.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 
-def world() -> tuple[int, int]:
-    """(rank, number of processes); (0, 1) for an ordinary run."""
+def rank_and_size() -> tuple[int, int]:
+    """(rank, number of processes); (0, 1) without torchrun."""
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
-def first() -> bool:
-    """Whether this process writes files and shows progress."""
-    return world()[0] == 0
+def is_main() -> bool:
+    """Whether this is the process of rank 0, which writes files and shows progress."""
+    return rank_and_size()[0] == 0
 
 
 @contextmanager
-def group() -> Iterator[None]:
-    """The processes torchrun started, for as long as the block runs; else nothing."""
+def process_group() -> Iterator[None]:
+    """Initialise torch's default process group for the block; does nothing without torchrun."""
     if "LOCAL_RANK" not in os.environ:
         yield
         return
@@ -46,15 +47,15 @@ def group() -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def wait() -> None:
-    """Until every process is here."""
+def barrier() -> None:
+    """Wait until every process has reached this call."""
     if dist.is_initialized():
         dist.barrier()
 
 
-def share(rows: Tensor | slice) -> Tensor | slice:
-    """This process's part of ``rows``: consecutive, as even as they go."""
-    rank, size = world()
+def shard(rows: Tensor | slice) -> Tensor | slice:
+    """Return this process's shard of ``rows``: consecutive rows, shards as equal as possible."""
+    rank, size = rank_and_size()
     if size == 1:
         return rows
     if isinstance(rows, slice):
@@ -62,15 +63,17 @@ def share(rows: Tensor | slice) -> Tensor | slice:
     return rows.tensor_split(size)[rank]
 
 
-def gather(z: Tensor) -> Tensor:
-    """Features (B_r, d) of this process's share -> those of the whole batch (B, d)."""
-    return z if world()[1] == 1 else _Gather.apply(z)
+def all_gather(z: Tensor) -> Tensor:
+    """Concatenate the features (B_r, d) of all shards to (B, d), differentiably."""
+    return z if rank_and_size()[1] == 1 else _AllGather.apply(z)
 
 
-class _Gather(torch.autograd.Function):
+class _AllGather(torch.autograd.Function):
+    """All-gather of shards of different lengths; backward returns the gradient of the own rows."""
+
     @staticmethod
     def forward(context, z: Tensor) -> Tensor:
-        rank, size = world()
+        rank, size = rank_and_size()
         counts = [torch.zeros(1, dtype=torch.long, device=z.device) for _ in range(size)]
         dist.all_gather(counts, torch.tensor([len(z)], device=z.device))
         rows = [int(count) for count in counts]
@@ -78,35 +81,39 @@ class _Gather(torch.autograd.Function):
         padded[: len(z)] = z
         parts = [torch.empty_like(padded) for _ in range(size)]
         dist.all_gather(parts, padded)
-        context.own = slice(sum(rows[:rank]), sum(rows[: rank + 1]))
+        context.own_rows = slice(sum(rows[:rank]), sum(rows[: rank + 1]))
         return torch.cat([part[:n] for part, n in zip(parts, rows, strict=True)])
 
     @staticmethod
     def backward(context, gradient: Tensor) -> Tensor:
-        return gradient[context.own]
+        return gradient[context.own_rows]
 
 
-def connect(model: nn.Module) -> nn.Module:
-    """Make gradients of ``model``'s encoders sums over processes; returns the model to train."""
-    if world()[1] == 1:
+def prepare_model(model: nn.Module) -> nn.Module:
+    """Synchronise ``model`` over the processes and return the model to train.
+
+    Gradients of the encoders become sums over processes, batch normalisation on GPUs uses the
+    statistics of the whole batch, and every process gets the parameters of rank 0.
+    """
+    if rank_and_size()[1] == 1:
         return model
     if next(model.parameters()).is_cuda:
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for name, parameter in model.named_parameters():
         if "encoders." in name and parameter.requires_grad:
-            parameter.register_hook(_summed)
-    agree(model)
+            parameter.register_hook(_all_reduce)
+    broadcast_state(model)
     return model
 
 
-def agree(model: nn.Module) -> None:
-    """Give every process the first one's parameters and buffers."""
-    if world()[1] > 1:
+def broadcast_state(model: nn.Module) -> None:
+    """Copy the parameters and buffers of rank 0 to every process, in place."""
+    if rank_and_size()[1] > 1:
         for tensor in model.state_dict().values():
-            dist.broadcast(tensor, 0)
+            dist.broadcast(tensor, src=0)
 
 
-def _summed(gradient: Tensor) -> Tensor:
+def _all_reduce(gradient: Tensor) -> Tensor:
     gradient = gradient.contiguous()
     dist.all_reduce(gradient)
     return gradient

@@ -134,7 +134,7 @@ def fit(
             method.step(model, optimizer, batch) * len(batch.y)
             for batch in batches(splits, train, training.batch_size, seed, epoch, training.workers)
         ]
-        distributed.agree(model)
+        distributed.broadcast_state(model)
         loss = torch.stack(losses).sum().item() / len(train)
         if not np.isfinite(loss):
             raise StudyError(

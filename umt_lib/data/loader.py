@@ -32,7 +32,7 @@ class _Rows(Dataset):
     def __getitem__(self, batch: tuple[int, list[int]]) -> Batch:
         number, index = batch
         rows = torch.tensor(index, device=self.split.y.device)
-        own = distributed.share(rows)
+        own = distributed.shard(rows)
         if self.augment is None:
             x = self.split.rows(own)
         else:  # a stream for each batch: whoever loads it, it is the same
@@ -58,7 +58,7 @@ def batches(
     stream, device = seed * 100_003 + epoch, train.y.device
     order = RandomSampler(train, generator=torch.Generator().manual_seed(stream))
     drawn = enumerate(BatchSampler(order, size, drop_last=False))
-    sampler = [(i, rows) for i, rows in drawn if len(rows) >= distributed.world()[1]]
+    sampler = [(i, rows) for i, rows in drawn if len(rows) >= distributed.rank_and_size()[1]]
     stored = any(isinstance(x, Stored) for x in train.x.values())
     rows = _Rows(replace(train, y=train.y.cpu()) if stored else train, splits.augment, stream)
     # A DataLoader draws from torch's stream when it starts: without it all results would change.

@@ -81,7 +81,7 @@ class GBlend(Method):
         length = min(self.super_epoch or epochs, epochs - epoch)
         before, after, seen = self.losses(model), {}, len(self.rest)
         for k in before:
-            alone = distributed.connect(copy.deepcopy(model))  # a copy has lost its hooks
+            alone = distributed.prepare_model(copy.deepcopy(model))  # a copy has lost its hooks
             seen += self.learn(alone, Branch(k), self.rest, self.held, length) + len(self.rest)
             after[k] = self.losses(alone)[k]
         both = (torch.stack(tuple(x.values())) for x in (before, after))

@@ -47,7 +47,7 @@ class SharedHead(nn.Module):
         """z_m (B, d) of the whole batch."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             z = self.encoders[m](x)
-        return distributed.gather(z.float())
+        return distributed.all_gather(z.float())
 
     def forward(self, x: dict[str, Tensor]) -> Output:
         features = {m: self.encode(m, x[m]) for m in self.encoders}

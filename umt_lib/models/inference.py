@@ -19,7 +19,7 @@ def outputs(model: nn.Module, split: Split) -> Output:
     model.eval()
     parts = []
     for start in range(0, len(split), BATCH):
-        rows = distributed.share(slice(start, min(start + BATCH, len(split))))
+        rows = distributed.shard(slice(start, min(start + BATCH, len(split))))
         parts.append(model({m: x.to(device) for m, x in split.rows(rows).items()}))
     model.train(was_training)
 

@@ -34,7 +34,7 @@ class IntermediateFusion(LateFusion):
         device = next(iter(x.values())).device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
             features = self.encoders(x)
-        return self.fuse({m: distributed.gather(z.float()) for m, z in features.items()})
+        return self.fuse({m: distributed.all_gather(z.float()) for m, z in features.items()})
 
 
 class Gate(nn.Module):

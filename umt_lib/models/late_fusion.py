@@ -67,7 +67,7 @@ class LateFusion(nn.Module):
         device = next(iter(x.values())).device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
             features = {m: encoder(x[m]) for m, encoder in self.encoders.items()}
-        return self.fuse({m: distributed.gather(z.float()) for m, z in features.items()})
+        return self.fuse({m: distributed.all_gather(z.float()) for m, z in features.items()})
 
     def fuse(self, features: dict[str, Tensor]) -> Output:
         """{m: (B, d_m)} -> Output: everything after the encoders."""

@@ -114,7 +114,7 @@ class Experiment:
             total=total,
             desc=self.name,
             unit="epoch",
-            disable=not progress or not distributed.first(),
+            disable=not progress or not distributed.is_main(),
         ) as bar:
             trials = [[self.train(s, v, place, bar) for s in deciding] for v in values]
             means = [sum(run.validation.accuracy for run in row) / len(row) for row in trials]
@@ -136,7 +136,7 @@ class Experiment:
             ),
             provenance=self._provenance(runs, place, time.perf_counter() - began),
         )
-        if distributed.first():
+        if distributed.is_main():
             result.save(paths.results_dir() / f"{self.name}.json")
         return result
 
@@ -167,12 +167,12 @@ class Experiment:
         self, seed: int, overrides: dict[str, Any], device: torch.device, bar: tqdm
     ) -> Trained:
         """Train one seed, or go on with it, or load it if it is finished."""
-        distributed.wait()  # for files of the training before
+        distributed.barrier()  # for files of the training before
         method = self.method(overrides)
         torch.manual_seed(seed)
         teachers = self._teachers(seed, device) if method.needs_teachers else {}
         torch.manual_seed(seed)
-        model = distributed.connect(method.build(self.make, teachers).to(device))
+        model = distributed.prepare_model(method.build(self.make, teachers).to(device))
         train, validation = self.splits.train.to(device), self.splits.validation.to(device)
         augmented, learn = self.splits.augment is not None, partial(self._learn, seed)
         method.start(model, Setting(train, validation, teachers, augmented, learn))
@@ -188,7 +188,7 @@ class Experiment:
             unfinished = done.with_suffix(".unfinished.safetensors")
             progress = self._fit(model, method, seed, key, unfinished, bar)
             about = {"key": key, "params": self.params, "progress": asdict(progress)}
-            if distributed.first():
+            if distributed.is_main():
                 save_tensors(done, model.state_dict(), about)
                 unfinished.unlink(missing_ok=True)
         logits = method.predict(outputs(model, validation))
@@ -202,7 +202,7 @@ class Experiment:
 
         def save(state: State) -> None:
             nonlocal saved
-            if distributed.first() and time.monotonic() - saved >= SAVE_EVERY:
+            if distributed.is_main() and time.monotonic() - saved >= SAVE_EVERY:
                 save_state(file, state, key)
                 saved = time.monotonic()
 
@@ -356,9 +356,9 @@ def _run(given: argparse.Namespace) -> int:
     params = params_files.read(given.params)
     for setting in given.set:
         _replace(params, setting)
-    with distributed.group():
+    with distributed.process_group():
         result = Experiment.from_params(params, str(given.params)).run(given.device)
-        writes = distributed.first()
+        writes = distributed.is_main()
     if writes:
         mean, low, high, n = intervals.t_interval(result.accuracy)
         print(f"{result.name}: test accuracy {mean:.1%} [{low:.1%}, {high:.1%}], {n} seed(s)")
