@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from umt_lib.data.availability import at_hand
+from umt_lib.data.availability import available
 from umt_lib.data.loader import batches
 from umt_lib.methods import METHODS, Setting
 from umt_lib.paths import PARAMS
@@ -115,7 +115,7 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
         spec = params["method"]
         steps = METHODS[spec["name"]](**options(spec)).epochs(1)
         other = spec["name"] == "unimodal" or spec.get("released")
-        if steps and at_hand(params["dataset"]) and not other:
+        if steps and available(params["dataset"]) and not other:
             key = params["dataset"]["name"], params["head"]["name"]
             groups.setdefault(key, {})[params["name"]] = params
     ratios = {}

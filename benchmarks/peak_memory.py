@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from umt_lib.data.availability import at_hand
+from umt_lib.data.availability import available
 from umt_lib.paths import PARAMS
 from umt_lib.study.experiments.params import read
 from umt_lib.study.experiments.provenance import environment
@@ -43,7 +43,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    files = [path for path in PARAMS.glob("*.yaml") if at_hand(read(path)["dataset"])]
+    files = [path for path in PARAMS.glob("*.yaml") if available(read(path)["dataset"])]
     measured = {}
     with tempfile.TemporaryDirectory() as runs, ThreadPoolExecutor(os.cpu_count()) as pool:
         for taught in (False, True):

@@ -1,4 +1,4 @@
-"""Where things lie: published results in the repository, this machine's under ``runs/``."""
+"""Paths: published results lie in the repository, this machine's results under ``runs/``."""
 
 import os
 from pathlib import Path
@@ -9,24 +9,24 @@ PUBLISHED = ROOT / "results"
 
 
 def runs() -> Path:
-    """This machine's folder, never committed; ``UMT_RUNS`` moves it, say to a scratch disk."""
+    """Folder of this machine's outputs, never committed: ``$UMT_RUNS``, or ``runs/``."""
     return Path(os.environ.get("UMT_RUNS", ROOT / "runs"))
 
 
-def prepared(folder: str | Path) -> Path:
-    """A folder of prepared data: under ``$UMT_DATA`` if it is there, else where the command runs.
+def prepared_dir(folder: str | Path) -> Path:
+    """Folder of prepared data: ``$UMT_DATA/folder`` if it exists, else relative to where we run.
 
-    An absolute one is itself.
+    An absolute path is returned as it is.
     """
     given = Path(os.environ.get("UMT_DATA", ".")) / folder
     return given if given.exists() else Path(folder)
 
 
 def results_dir() -> Path:
-    """One ``<experiment>.json`` per finished experiment of this machine."""
+    """Folder of this machine's results: one ``<experiment>.json`` per finished experiment."""
     return runs() / "results"
 
 
 def checkpoints_dir() -> Path:
-    """One folder per experiment: finished models and the states of unfinished ones."""
+    """Folder of checkpoints: one folder per experiment, of finished and unfinished trainings."""
     return runs() / "checkpoints"

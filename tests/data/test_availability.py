@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from umt_lib.data import av_digits
-from umt_lib.data.availability import at_hand, prepared
+from umt_lib.data.availability import available, is_prepared
 from umt_lib.study.pipeline import run_graph
 
 
@@ -13,27 +13,27 @@ def test_a_prepared_folder_counts_when_its_manifest_is_there(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("UMT_DATA", raising=False)
     dataset = {"name": "ucf101", "folder": "flow"}
-    assert not prepared(dataset)
+    assert not is_prepared(dataset)
     (tmp_path / "flow").mkdir()
-    assert not prepared(dataset)  # begun, not finished
+    assert not is_prepared(dataset)  # begun, not finished
     (tmp_path / "flow/manifest.json").touch()
-    assert prepared(dataset)
-    assert at_hand(dataset)
+    assert is_prepared(dataset)
+    assert available(dataset)
     given = tmp_path / "given"
     monkeypatch.setenv("UMT_DATA", str(given))
     (given / "flow").mkdir(parents=True)
-    assert not prepared(dataset)  # the folder under $UMT_DATA goes first, as it does in loading
+    assert not is_prepared(dataset)  # the folder under $UMT_DATA goes first, as it does in loading
     (given / "flow/manifest.json").touch()
-    assert prepared(dataset)
+    assert is_prepared(dataset)
 
 
 def test_recordings_count_when_they_are_downloaded(tmp_path, monkeypatch):
     monkeypatch.setenv("UMT_DATA", str(tmp_path))
     monkeypatch.setattr("pooch.os_cache", lambda name: tmp_path / "cache")
-    assert not at_hand({"name": "av-digits"})
+    assert not available({"name": "av-digits"})
     (tmp_path / av_digits.ARCHIVE).touch()
-    assert at_hand({"name": "av-digits"})
-    assert at_hand({"name": "synthetic", "n_train": 60})
+    assert available({"name": "av-digits"})
+    assert available({"name": "synthetic", "n_train": 60})
 
 
 def test_the_full_study_leaves_out_what_is_not_prepared_and_keeps_broken_files(tmp_path):

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pooch
 import pytest
 
-from umt_lib.data.downloads import find, package
+from umt_lib.data.downloads import fetch, optional_package
 from umt_lib.errors import StudyError
 
 NOWHERE = "http://127.0.0.1:9/a.tar.gz"  # the discard port: nothing listens there
@@ -45,10 +45,10 @@ def url():
 
 
 def test_a_download_stays_in_the_cache(cache, url):
-    path = find("a.tar.gz", f"{url}/a.tar.gz", "some")
+    path = fetch("a.tar.gz", f"{url}/a.tar.gz", "some")
     assert path == cache / "a.tar.gz"
     assert path.read_bytes() == b"whole"
-    assert find("a.tar.gz", NOWHERE, "some") == path
+    assert fetch("a.tar.gz", NOWHERE, "some") == path
 
 
 def test_the_folder_given_goes_before_the_cache(cache, tmp_path, monkeypatch):
@@ -57,9 +57,9 @@ def test_the_folder_given_goes_before_the_cache(cache, tmp_path, monkeypatch):
     for folder in (given, cache):
         folder.mkdir(parents=True)
     (cache / "a.tar.gz").touch()
-    assert find("a.tar.gz", NOWHERE, "some") == cache / "a.tar.gz"
+    assert fetch("a.tar.gz", NOWHERE, "some") == cache / "a.tar.gz"
     (given / "a.tar.gz").touch()
-    assert find("a.tar.gz", NOWHERE, "some") == given / "a.tar.gz"
+    assert fetch("a.tar.gz", NOWHERE, "some") == given / "a.tar.gz"
 
 
 # pooch leaves the socket of a transfer that broke off to the garbage collector
@@ -68,7 +68,7 @@ def test_the_folder_given_goes_before_the_cache(cache, tmp_path, monkeypatch):
 def test_a_failed_download_says_where_to_put_the_file_and_leaves_nothing(fault, cache, url):
     wrong = NOWHERE if fault == "offline" else f"{url}/{fault}"
     with pytest.raises(StudyError) as told:
-        find("a.tar.gz", wrong, "some")
+        fetch("a.tar.gz", wrong, "some")
     assert str(told.value).startswith("data set 'some': a.tar.gz is not in $UMT_DATA (not set), ")
     assert f"{cache}, and cannot be downloaded from {wrong}" in str(told.value)
     assert "\n" not in str(told.value)
@@ -77,4 +77,4 @@ def test_a_failed_download_says_where_to_put_the_file_and_leaves_nothing(fault, 
 
 def test_a_package_that_is_not_installed_is_named():
     with pytest.raises(StudyError, match=r"nosuchpackage is not installed; .*pip install"):
-        package("nosuchpackage", "some")
+        optional_package("nosuchpackage", "some")

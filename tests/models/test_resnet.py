@@ -90,7 +90,9 @@ def test_normalisation_moves_with_the_encoder_and_stays_out_of_checkpoints():
 def test_a_truncated_weights_file_is_one_sentence(cached):
     _, file = cached
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(StudyError, match=r"resnet18-f37072fd\.pth cannot be had .*weights: none"):
+    with pytest.raises(
+        StudyError, match=r"resnet18-f37072fd\.pth cannot be loaded .*weights: none"
+    ):
         ResNet18((3, 32, 32), weights="imagenet")
 
 
@@ -98,5 +100,5 @@ def test_weights_that_cannot_be_downloaded_are_one_sentence(tmp_path, monkeypatc
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # the port that discards: refused
-    with pytest.raises(StudyError, match=r"cannot be had .*put it into .*checkpoints"):
+    with pytest.raises(StudyError, match=r"cannot be loaded .*put it into .*checkpoints"):
         ResNet18((3, 32, 32), weights="imagenet")

@@ -28,7 +28,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from umt_lib.data import downloads
-from umt_lib.data.downloads import find, package
+from umt_lib.data.downloads import fetch, optional_package
 from umt_lib.data.splits import SPLIT_SEED, Split, Splits, holdout
 from umt_lib.errors import StudyError, nearest
 
@@ -77,7 +77,7 @@ def load(split: Cut = "speaker") -> Splits:
         raise StudyError(
             f"data set 'av-digits': unknown split {split!r}{nearest(split, get_args(Cut))}"
         )
-    recordings = _recordings(find(ARCHIVE, URL, "av-digits"))
+    recordings = _recordings(fetch(ARCHIVE, URL, "av-digits"))
     said = np.array([name.removesuffix(".wav").split("_") for name in recordings])
     y, speaker, take = said[:, 0].astype(np.int64), said[:, 1], said[:, 2].astype(int)
     rows = Split({"audio": _spectrograms(recordings)}, torch.from_numpy(y))
@@ -98,9 +98,9 @@ def load(split: Cut = "speaker") -> Splits:
     return Splits(*_standardised(parts), classes=DIGITS, source=source())
 
 
-def here() -> bool:
-    """Whether the recordings need not be downloaded first."""
-    return downloads.here(ARCHIVE) is not None
+def is_downloaded() -> bool:
+    """Whether the archive of recordings is on this machine."""
+    return downloads.local_path(ARCHIVE) is not None
 
 
 def source() -> str:
@@ -143,7 +143,7 @@ def _recordings(path: Path) -> dict[str, bytes]:
 def _spectrograms(recordings: dict[str, bytes]) -> Tensor:
     """Log-mel power less its mean over time, (n, 1, MELS, FRAMES), recordings in the middle."""
     soundfile, torchaudio = (
-        package(p, "data set 'av-digits'") for p in ("soundfile", "torchaudio")
+        optional_package(p, "data set 'av-digits'") for p in ("soundfile", "torchaudio")
     )
     length = (FRAMES - 1) * HOP
     waves = np.zeros((len(recordings), length), np.float32)

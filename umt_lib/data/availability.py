@@ -1,4 +1,4 @@
-"""Is a data set on this machine? Asked without loading it, by whatever runs many experiments."""
+"""Check whether a data set is on this machine, without loading it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,25 @@ from typing import Any
 from umt_lib import paths
 
 
-def prepared(dataset: Mapping[str, Any]) -> bool:
-    """Whether the folder that a data set is prepared into, if it is, is finished.
+def is_prepared(dataset: Mapping[str, Any]) -> bool:
+    """Whether the data set's prepared folder is complete; True for data that needs no preparation.
 
     Args:
         dataset: as in a params file, {"name": ..., **options}.
     """
     folder = dataset.get("folder")
-    return folder is None or (paths.prepared(folder) / "manifest.json").exists()
+    return folder is None or (paths.prepared_dir(folder) / "manifest.json").exists()
 
 
-def at_hand(dataset: Mapping[str, Any]) -> bool:
-    """Whether a data set can be loaded with nothing prepared or downloaded first.
+def available(dataset: Mapping[str, Any]) -> bool:
+    """Whether the data set can be loaded without preparing or downloading anything.
 
-    The module of one that may be downloaded has a function ``here``.
+    The module of a data set that is downloaded has a function ``is_downloaded``.
+
+    Args:
+        dataset: as in a params file, {"name": ..., **options}.
     """
-    from umt_lib.data import DATASETS  # takes longer to import than all that the run graph asks
+    from umt_lib.data import DATASETS  # takes longer to import than all else in the run graph
 
     module = inspect.getmodule(DATASETS[dataset["name"]])
-    return prepared(dataset) and (not hasattr(module, "here") or module.here())
+    return is_prepared(dataset) and (not hasattr(module, "is_downloaded") or module.is_downloaded())

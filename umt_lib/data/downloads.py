@@ -1,9 +1,9 @@
-"""Archives of others that this study reads: found on this machine, or downloaded once.
+"""Find archives of raw data on this machine, or download them once.
 
-Looked for in the folder ``$UMT_DATA`` first, then in the user cache, then downloaded into the cache
-with pooch. A download becomes visible under its name only when it is whole. What is inside is for
-the caller to verify, every time it reads: the bytes of an archive that a server packs on demand may
-change while its content does not.
+An archive is looked for in the folder ``$UMT_DATA``, then in the user cache; if it is in neither,
+pooch downloads it into the cache. A download gets its final name only when it is complete. Callers
+verify the content every time they read it, not the bytes of the archive: a server that packs an
+archive on demand may change its bytes while its content stays the same.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 VARIABLE = "UMT_DATA"
 
 
-def here(name: str) -> Path | None:
-    """Path of the archive ``name`` if it is on this machine."""
+def local_path(name: str) -> Path | None:
+    """Path of the archive ``name`` on this machine; None if it has to be downloaded."""
     given = os.environ.get(VARIABLE)
     folders = [Path(given)] if given else []
     with suppress(ImportError):
@@ -37,33 +37,37 @@ def here(name: str) -> Path | None:
     return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
-def find(name: str, url: str, dataset: str) -> Path:
-    """Path of the archive ``name``; ``url`` is where it is downloaded from if it is nowhere.
+def fetch(name: str, url: str, dataset: str) -> Path:
+    """Return the path of the archive ``name``; download it from ``url`` if it is not here.
 
     Raises:
-        StudyError: it is nowhere and cannot be downloaded, or pooch is not installed.
+        StudyError: the archive cannot be downloaded, or pooch is not installed.
     """
-    if found := here(name):
+    if found := local_path(name):
         return found
-    who = f"data set {dataset!r}"
-    cache = Path(package("pooch", who).os_cache("umt_lib"))
-    if fault := retrieve(url, cache / name, who):
+    user = f"data set {dataset!r}"
+    cache = Path(optional_package("pooch", user).os_cache("umt_lib"))
+    if fault := download(url, cache / name, user):
         given = os.environ.get(VARIABLE) or "not set"
         raise StudyError(
-            f"{who}: {name} is not in ${VARIABLE} ({given}), nor in the user cache {cache}, and "
+            f"{user}: {name} is not in ${VARIABLE} ({given}), nor in the user cache {cache}, and "
             f"cannot be downloaded from {url} ({fault}); put the file into one of the two folders"
         )
     return cache / name
 
 
-def retrieve(url: str, path: Path, who: str, progress: bool = False) -> str:
-    """Download ``url`` to ``path``, there only when it is whole; returns the fault's kind or "".
+def download(url: str, path: Path, user: str, progress: bool = False) -> str:
+    """Download ``url`` to ``path``, complete or not at all; return the kind of the error, or "".
+
+    Args:
+        user: what needs the file; the beginning of the error message if pooch is missing.
+        progress: show a progress bar on the terminal.
 
     Raises:
-        StudyError: pooch is not installed; the sentence begins with ``who`` needs it.
+        StudyError: pooch is not installed.
     """
-    pooch = package("pooch", who)
-    pooch.get_logger().setLevel("WARNING")  # it tells every download's hash, which is not asked
+    pooch = optional_package("pooch", user)
+    pooch.get_logger().setLevel("WARNING")  # it reports the hash of every download otherwise
     try:
         pooch.retrieve(url, None, fname=path.name, path=path.parent, progressbar=progress)
     except (OSError, ValueError) as fault:  # requests' exceptions are of OSError
@@ -73,33 +77,41 @@ def retrieve(url: str, path: Path, who: str, progress: bool = False) -> str:
     return ""
 
 
-def package(name: str, who: str) -> ModuleType:
-    """Import a package of the extra ``media``, which only some of the library needs.
+def optional_package(name: str, user: str) -> ModuleType:
+    """Import a package of the extra ``media``, which only some data sets need.
+
+    Args:
+        user: what needs the package; the beginning of the error message.
 
     Raises:
-        StudyError: it is not installed; the sentence begins with ``who`` needs it.
+        StudyError: the package is not installed.
     """
     try:
         return importlib.import_module(name)
     except ImportError:
         raise StudyError(
-            f"{who}: the package {name} is not installed; install the packages for sound and video "
-            f"with: pip install -e '.[media]'"
+            f"{user}: the package {name} is not installed; install the packages for sound and "
+            f"video with: pip install -e '.[media]'"
         ) from None
 
 
-def published(weights: torchvision.models.WeightsEnum, otherwise: str) -> dict[str, Tensor]:
-    """Weights of torchvision's, from torch's cache or, the first time, from the web.
+def pretrained_weights(
+    weights: torchvision.models.WeightsEnum, otherwise: str
+) -> dict[str, Tensor]:
+    """Return torchvision's pretrained weights, from torch's cache or downloaded.
+
+    Args:
+        otherwise: what to do without them; the end of the error message.
 
     Raises:
-        StudyError: they cannot be downloaded or are damaged; ends with "or" and ``otherwise``.
+        StudyError: the weights cannot be downloaded, or the cached file is damaged.
     """
     try:
         return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
         name, cache = weights.url.rsplit("/", 1)[1], f"{torch.hub.get_dir()}/checkpoints"
         raise StudyError(
-            f"weights {name} cannot be had ({' '.join(str(error).split())}); download "
-            f"{weights.url} on a machine with internet and put it into {cache}, in place of what "
-            f"may be there, or {otherwise}"
+            f"weights {name} cannot be loaded ({' '.join(str(error).split())}); download "
+            f"{weights.url} on a machine with internet access and put it into {cache}, replacing "
+            f"any file of that name, or {otherwise}"
         ) from None

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
-from umt_lib.data.downloads import published
+from umt_lib.data.downloads import pretrained_weights
 from umt_lib.errors import StudyError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ResNet18(nn.Sequential):
             torch's cache (``TORCH_HOME``).
 
     Raises:
-        StudyError: torchvision is missing, or the weights cannot be had.
+        StudyError: torchvision is missing, or the weights cannot be loaded.
     """
 
     def __init__(self, shape: tuple[int, ...], weights: Literal["none", "imagenet"] = "none"):
@@ -51,7 +51,7 @@ class ResNet18(nn.Sequential):
         net = models.resnet18()
         if weights == "imagenet":
             weights_file = models.ResNet18_Weights.IMAGENET1K_V1
-            net.load_state_dict(published(weights_file, "set weights: none"))
+            net.load_state_dict(pretrained_weights(weights_file, "set weights: none"))
         if channels != 3:
             net.conv1 = _first(net.conv1, channels, averaged=weights == "imagenet")
         super().__init__(_without_classifier(net))

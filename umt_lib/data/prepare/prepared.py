@@ -41,7 +41,7 @@ class Prepared:
         Raises:
             StudyError: no manifest, a damaged one, an array that does not fit, other settings.
         """
-        folder = paths.prepared(folder)
+        folder = paths.prepared_dir(folder)
         path = folder / "manifest.json"
         try:
             manifest = json.loads(path.read_bytes())

@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from umt_lib.data.downloads import published
+from umt_lib.data.downloads import pretrained_weights
 from umt_lib.data.prepare import media
 from umt_lib.data.prepare.archives import fetch, sha256, unpack
 from umt_lib.data.prepare.recipe import Recipe, with_validation
@@ -159,7 +159,7 @@ def _network() -> torch.nn.Module:
 
     network = optical_flow.raft_large()
     weights = optical_flow.Raft_Large_Weights.C_T_SKHT_V2
-    network.load_state_dict(published(weights, "give --flow dis"))
+    network.load_state_dict(pretrained_weights(weights, "give --flow dis"))
     return network.eval().cuda()
 
 

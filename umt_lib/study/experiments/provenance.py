@@ -23,7 +23,7 @@ import torch
 
 from umt_lib import models, training
 from umt_lib.data import DATASETS, Splits, load
-from umt_lib.data.availability import at_hand
+from umt_lib.data.availability import available
 from umt_lib.evaluation import metrics, probes
 from umt_lib.methods import METHODS
 from umt_lib.models import ENCODERS, HEADS, inference
@@ -99,7 +99,7 @@ def source(params: dict[str, Any], elsewhere: str | None = None) -> str:
     module = inspect.getmodule(DATASETS[params["dataset"]["name"]])
     if hasattr(module, "source"):
         return module.source()
-    if elsewhere is not None and not at_hand(params["dataset"]):
+    if elsewhere is not None and not available(params["dataset"]):
         return elsewhere
     return splits(params).source
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from umt_lib.data.availability import prepared
+from umt_lib.data.availability import is_prepared
 from umt_lib.errors import StudyError
 from umt_lib.paths import ROOT, results_dir, runs
 from umt_lib.study.pipeline.units import Unit, units
@@ -58,7 +58,7 @@ def wanted(params_dir: Path, which: str) -> list[str]:
 def _ready(unit: Unit) -> bool:
     """Whether a params file's data is prepared. For a broken file, yes: its run reports why."""
     try:
-        return prepared(_unchecked(unit)["dataset"])
+        return is_prepared(_unchecked(unit)["dataset"])
     except BROKEN:
         return True
 

@@ -12,7 +12,7 @@ import shutil
 import yaml
 
 from umt_lib import paths
-from umt_lib.data.availability import at_hand
+from umt_lib.data.availability import available
 from umt_lib.study.pipeline import run_graph
 
 
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     left_out = []
     for path in sorted(paths.PARAMS.glob("*.yaml")):
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not at_hand(params["dataset"]):
+        if not available(params["dataset"]):
             left_out.append(path.stem)
             continue
         short = yaml.safe_dump(shorten(params), sort_keys=False)

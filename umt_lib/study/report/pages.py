@@ -9,7 +9,7 @@ import inspect
 from pathlib import Path
 
 from umt_lib.data import DATASETS
-from umt_lib.data.availability import at_hand
+from umt_lib.data.availability import available
 from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.methods import METHODS
 from umt_lib.study.experiments import provenance
@@ -159,7 +159,7 @@ def _dataset(to: Fragments, dataset: str) -> None:
 
 def _samples(to: Fragments, dataset: str, entry: Entry) -> None:
     """What is made from the data itself, which may not be on this machine."""
-    if not at_hand(entry.params["dataset"]):
+    if not available(entry.params["dataset"]):
         here = "The machine that built this book does not have the data: no sizes and no pictures."
         for part, text in {"facts": here, "picture": "", "chance": ""}.items():
             to.text(f"{dataset}-{part}", text)
