@@ -185,7 +185,9 @@ def test_whoever_packed_the_archive(splits, recordings, small, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("fault", ["truncated", "text", "no recording", "changed", "one more"])
-def test_a_wrong_archive_is_told_in_one_sentence(fault, small, recordings, tmp_path, monkeypatch):
+def test_a_wrong_archive_is_reported_in_one_sentence(
+    fault, small, recordings, tmp_path, monkeypatch
+):
     given = dict(recordings)
     if fault == "no recording":
         del given["3_theo_7.wav"]
@@ -209,7 +211,7 @@ def test_a_wrong_archive_is_told_in_one_sentence(fault, small, recordings, tmp_p
     }.get(fault, "cannot be read")
     assert sentence in str(told.value)
     assert str(path) in str(told.value)
-    assert str(told.value).endswith("; delete it, and it is downloaded again")
+    assert str(told.value).endswith("; delete it and run the same command again to download it")
     assert "\n" not in str(told.value)
 
 

@@ -1,4 +1,4 @@
-"""Is the data here? Nothing is loaded to find out, and what is not here is left out."""
+"""Whether data is available is found out without loading it; the study leaves out what is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives are found in their order of places, or downloaded whole."""
+"""Archives are found in $UMT_DATA, then in the cache, or downloaded completely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches read ahead by threads: in order, no further than needed, an error where it belongs."""
+"""Prefetched batches come in order, few at a time, with an error raised at its batch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from itertools import count
 import pytest
 import torch
 
-from umt_lib.data.loader import ahead
+from umt_lib.data.loader import prefetch
 from umt_lib.data.splits import Batch
 from umt_lib.errors import StudyError
 
 
 class Reading:
-    """load() for :func:`ahead`: a batch of its number; the earlier ones take longer."""
+    """load() for :func:`prefetch`: a batch with its number; earlier batches take longer."""
 
     def __init__(self, broken: int = -1):
         self.begun, self.broken = [], broken
@@ -27,37 +27,37 @@ class Reading:
         return Batch({}, torch.tensor([item]), torch.tensor([torch.get_num_threads()]))
 
 
-@pytest.mark.parametrize("threads", [0, 1, 3])
-def test_batches_come_in_order_whoever_is_done_first(threads):
-    assert [int(batch.y) for batch in ahead(Reading(), range(20), threads)] == [*range(20)]
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_batches_come_in_order_whichever_is_done_first(workers):
+    assert [int(batch.y) for batch in prefetch(Reading(), range(20), workers)] == [*range(20)]
 
 
-def test_threads_read_ahead_and_no_further_than_three_batches_each():
+def test_no_more_than_three_batches_per_worker_are_prefetched():
     load = Reading()
-    feed = ahead(load, count(), threads=2)
+    feed = prefetch(load, count(), workers=2)
     next(feed)
     time.sleep(0.2)
     assert 2 < len(load.begun) <= 6
     feed.close()
 
 
-def test_no_thread_takes_cores_from_the_training():
+def test_workers_use_one_core_each():
     before = torch.get_num_threads()
-    assert {int(batch.index) for batch in ahead(Reading(), range(4), 2)} == {1}
+    assert {int(batch.index) for batch in prefetch(Reading(), range(4), 2)} == {1}
     assert torch.get_num_threads() == before
 
 
-@pytest.mark.parametrize("threads", [0, 2])
-def test_what_cannot_be_read_is_said_after_the_batches_before_it(threads):
-    feed = ahead(Reading(broken=3), range(20), threads)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_is_raised_after_the_batches_before_it(workers):
+    feed = prefetch(Reading(broken=3), range(20), workers)
     assert [int(next(feed).y) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(StudyError, match="item 3 is broken"):
         next(feed)
 
 
-def test_who_stops_asking_stops_the_reading():
+def test_closing_the_generator_stops_the_prefetching():
     load = Reading()
-    feed = ahead(load, range(1000), threads=2)
+    feed = prefetch(load, range(1000), workers=2)
     next(feed)
     feed.close()
     begun = len(load.begun)

@@ -1,4 +1,4 @@
-"""Rows of a file: the same numbers as in memory, whoever loads them."""
+"""Memory-mapped rows: the same numbers as in memory, with any number of workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from tiny import Bench, jitter, method, same
 
 from umt_lib.data.loader import batches
-from umt_lib.data.memory_mapped import Stored
+from umt_lib.data.memory_mapped import MemoryMapped
 from umt_lib.data.splits import Split
 from umt_lib.errors import StudyError
 
@@ -27,7 +27,9 @@ def on_disk(tmp_path):
         def stored(name: str, split: Split) -> Split:
             for m, x in split.x.items():
                 np.save(tmp_path / f"{name}-{m}.npy", x.numpy())
-            return replace(split, x={m: Stored(tmp_path / f"{name}-{m}.npy") for m in split.x})
+            return replace(
+                split, x={m: MemoryMapped(tmp_path / f"{name}-{m}.npy") for m in split.x}
+            )
 
         parts = ("train", "validation", "test")
         splits = {name: stored(name, getattr(bench.splits, name)) for name in parts}
@@ -46,7 +48,7 @@ def test_training_from_files_is_training_from_memory(on_disk, augment):
     assert progress.curves == same_progress.curves
 
 
-def test_no_number_depends_on_how_many_threads_read(on_disk):
+def test_batches_do_not_depend_on_the_number_of_workers(on_disk):
     bench = on_disk(Bench(samples=40, augment=jitter))
     train = bench.splits.train
     alone, many = (list(batches(bench.splits, train, 16, 0, 1, w)) for w in (0, 2))
@@ -59,18 +61,18 @@ def test_no_number_depends_on_how_many_threads_read(on_disk):
 def test_rows_are_those_of_the_array_in_the_order_asked_for(tmp_path):
     array = np.arange(24, dtype=np.uint8).reshape(6, 2, 2)
     np.save(tmp_path / "m.npy", array)
-    stored = Stored(tmp_path / "m.npy")
+    stored = MemoryMapped(tmp_path / "m.npy")
     assert stored.shape == (6, 2, 2)
     assert torch.equal(stored[torch.tensor([4, 0])], torch.from_numpy(array[[4, 0]]))
     some = stored.take(torch.tensor([5, 3, 1]))
     assert len(some) == 3
     assert torch.equal(some[1:], torch.from_numpy(array[[3, 1]]))
-    split = Split({"m": stored}, torch.zeros(6, dtype=torch.long), view=doubled)
-    assert torch.equal(split.rows(slice(0, 1))["m"], 2 * torch.from_numpy(array[:1]))
+    split = Split({"m": stored}, torch.zeros(6, dtype=torch.long), transform=doubled)
+    assert torch.equal(split.inputs(slice(0, 1))["m"], 2 * torch.from_numpy(array[:1]))
 
 
-def test_a_file_that_is_none_is_named(tmp_path):
+def test_a_file_that_is_not_an_array_is_named(tmp_path):
     (tmp_path / "m.npy").write_bytes(b"no array")
     for name in ("m.npy", "nothing.npy"):
         with pytest.raises(StudyError, match=rf"{name}: not a readable array .*prepare"):
-            Stored(tmp_path / name)
+            MemoryMapped(tmp_path / name)

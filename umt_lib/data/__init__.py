@@ -1,4 +1,4 @@
-"""The data sets, from the one with known truth to the ones with real noise."""
+"""The data sets by name, and a function that loads and checks one of them."""
 
 from collections.abc import Callable
 
@@ -34,10 +34,14 @@ DATASETS: dict[str, Callable[..., Splits]] = {
 
 
 def load(name: str, **options) -> Splits:
-    """Load a data set by name, checked (see :func:`umt_lib.data.splits.check`).
+    """Load a data set by name and check it (see :func:`umt_lib.data.splits.check`).
+
+    Args:
+        name: a key of ``DATASETS``.
+        options: arguments of the data set's ``load``.
 
     Raises:
-        StudyError: an unknown name, a missing or broken file, or data that fails the checks.
+        StudyError: the name is unknown, a file is missing or damaged, or a check fails.
     """
     if name not in DATASETS:
         raise StudyError(f"unknown data set {name!r}{nearest(name, DATASETS)}")

@@ -1,15 +1,15 @@
-"""Spoken digits and handwritten digits, paired by class.
+"""AV-digits: spoken digits and handwritten digits, paired by class.
 
 The sound is the Free Spoken Digit Dataset (FSDD, github.com/Jakobovski/free-spoken-digit-dataset,
-commit 26eb9aa, CC BY-SA 4.0): 6 speakers said each of ten digits 50 times, at 8 kHz. The images are
-scikit-learn's copy of the UCI optical digits test set. Each recording is paired, once and for all,
-with an image of the same digit:
+commit 26eb9aa, CC BY-SA 4.0): 6 speakers, 50 recordings of each of ten digits, at 8 kHz. The images
+are scikit-learn's copy of the UCI optical digits test set. Each recording is paired with one fixed
+image of the same digit, drawn at random, so that
 
     p(sound, image | y) = p(sound | y) p(image | y)
 
-by construction, so there are no paired features: whatever a late-fusion model can know of the
-class, it can know from each modality alone. The images of train, validation and test are disjoint;
-there are fewer images than recordings, so several recordings share one.
+and there are no paired features: the modalities are independent given the class. The images of
+train, validation and test are disjoint; there are fewer images than recordings, so several
+recordings share an image.
 """
 
 from __future__ import annotations
@@ -35,51 +35,51 @@ from umt_lib.errors import StudyError, nearest
 Cut = Literal["speaker", "index"]
 ARCHIVE = "free-spoken-digit-dataset-26eb9aa.tar.gz"
 URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/26eb9aa.tar.gz"
-# sha256 of the lines "<name> <sha256>" of all recordings, sorted: whoever packed the archive.
+# sha256 of the sorted lines "<name> <sha256>" of all recordings; independent of the packing.
 DIGEST = "3ee995d6778c7ff34ae05297eb4f0002f5097dec693dcf8735ec30e8d8146944"
-SPEAKERS = {  # in alphabetical order, chosen before any accuracy was seen
+SPEAKERS = {  # in alphabetical order, chosen before any accuracy was measured
     "train": ("george", "jackson", "lucas"),
     "validation": ("nicolas",),
     "test": ("theo", "yweweler"),
 }
 DIGITS = tuple("0123456789")
-TAKES = 50  # of each digit by each speaker
-OFFICIAL_TEST = 5  # by the authors of FSDD: takes 0 to 4 are test
+TAKES = 50  # recordings of each digit by each speaker
+OFFICIAL_TEST = 5  # takes 0 to 4 are the test set of FSDD's authors
 RATE = 8000  # Hz
-WINDOW, HOP = 256, 100  # samples of a spectrum, and from one to the next: 32 and 12.5 ms
+WINDOW, HOP = 256, 100  # window length and hop of the STFT in samples: 32 and 12.5 ms
 MELS, FRAMES = 32, 64  # 0.8 s; 98% of the recordings are shorter
-FLOOR = 1.0  # power added before the logarithm, of spectra of recordings with mean power 1
-MEND = "delete it, and it is downloaded again"
-SHARES = (0.5, 0.2, 0.3)  # of the images of a digit: train, validation, test
-INK = 16  # the brightest grey level of the 8x8 images
+FLOOR = 1.0  # power added before the logarithm, where recordings have mean power 1
+FIX = "delete it and run the same command again to download it"
+FRACTIONS = (0.5, 0.2, 0.3)  # of the images of a digit: train, validation, test
+MAX_GREY = 16  # the brightest grey level of the 8x8 images
 
 
 def load(split: Cut = "speaker") -> Splits:
-    """Modalities "audio", float32 (n, 1, 32, 64), and "image", (n, 1, 8, 8).
+    """Load "audio", float32 (n, 1, 32, 64), and "image", float32 (n, 1, 8, 8).
 
-    Audio is a log-mel spectrogram (mel bands by frames of 12.5 ms) of 0.8 s, the recording in the
-    middle, silence around it or its ends cut off. Recordings are brought to equal power, and each
-    band's mean over the frames is taken off: loudness, microphone and part of the voice say nothing
-    of the digit. Then both modalities are standardised by the mean and deviation of their training
-    values. Nothing is augmented: shifts in time, in pitch and of the image did not help.
+    Audio is a log-mel spectrogram (mel bands, frames of 12.5 ms) of 0.8 s around the middle of the
+    recording, zero-padded if the recording is shorter. Recordings are scaled to equal power, and
+    each band's mean over the frames is subtracted, which removes loudness, microphone and part of
+    the voice. Then each modality is standardised by the mean and standard deviation of its training
+    values. There is no augmentation: shifts in time, in pitch and of the image did not help.
 
     Args:
-        split: "speaker": three speakers to train on, one to validate, two to test, none of them
-            twice; ``groups`` are speakers. "index": the official split, takes 0 to 4 of every
-            speaker and digit to test, a stratified tenth of the rest to validate; the same
-            speakers throughout, no groups.
+        split: "speaker": three speakers for training, one for validation, two for test, all
+            different; ``groups`` are speakers. "index": the official split, takes 0 to 4 of every
+            speaker and digit for test, a stratified tenth of the rest for validation; all speakers
+            are in all splits, no groups.
 
     Raises:
-        StudyError: the archive cannot be found or downloaded, is damaged, or is not the known one;
-            a package is not installed, or ``split`` is neither.
+        StudyError: the archive cannot be found or downloaded, is damaged, or has other content than
+            the known one; a package is not installed; or ``split`` is unknown.
     """
     if split not in get_args(Cut):
         raise StudyError(
             f"data set 'av-digits': unknown split {split!r}{nearest(split, get_args(Cut))}"
         )
     recordings = _recordings(fetch(ARCHIVE, URL, "av-digits"))
-    said = np.array([name.removesuffix(".wav").split("_") for name in recordings])
-    y, speaker, take = said[:, 0].astype(np.int64), said[:, 1], said[:, 2].astype(int)
+    parts = np.array([name.removesuffix(".wav").split("_") for name in recordings])
+    y, speaker, take = parts[:, 0].astype(np.int64), parts[:, 1], parts[:, 2].astype(int)
     rows = Split({"audio": _spectrograms(recordings)}, torch.from_numpy(y))
     if split == "speaker":
         groups = Split(rows.x, rows.y, speaker)
@@ -89,13 +89,13 @@ def load(split: Cut = "speaker") -> Splits:
         cut = [*holdout(rows.take(np.flatnonzero(~official)), 0.1)]
         cut.append(rows.take(np.flatnonzero(official)))
     digits = load_digits()
-    images = torch.from_numpy(digits.images.astype(np.float32) / INK).unsqueeze(1)
-    paired = _paired(cut, digits.target)
-    parts = [
+    images = torch.from_numpy(digits.images.astype(np.float32) / MAX_GREY).unsqueeze(1)
+    paired = _paired_images(cut, digits.target)
+    splits = [
         Split({**part.x, "image": images[index]}, part.y, part.groups)
         for part, index in zip(cut, paired, strict=True)
     ]
-    return Splits(*_standardised(parts), classes=DIGITS, source=source())
+    return Splits(*_standardised(splits), classes=DIGITS, source=source())
 
 
 def is_downloaded() -> bool:
@@ -104,14 +104,14 @@ def is_downloaded() -> bool:
 
 
 def source() -> str:
-    """Digest of the recordings that loading insists on, and of the images."""
+    """Digest of the recordings (those that :func:`load` accepts) and of the images."""
     digits = load_digits()
     raw = DIGEST.encode() + digits.images.tobytes() + digits.target.tobytes()
     return hashlib.sha256(raw).hexdigest()
 
 
 def _recordings(path: Path) -> dict[str, bytes]:
-    """{"0_george_0.wav": its bytes}, all 3,000 of them in the order of their names, verified."""
+    """Read and verify all 3,000 recordings: {"0_george_0.wav": its bytes}, sorted by name."""
     found = {}
     try:
         with tarfile.open(path, "r:gz") as archive:
@@ -120,14 +120,14 @@ def _recordings(path: Path) -> dict[str, bytes]:
                     found[Path(member.name).name] = archive.extractfile(member).read()
     except (OSError, EOFError, tarfile.TarError, zlib.error) as fault:
         raise StudyError(
-            f"data set 'av-digits': {path} cannot be read ({type(fault).__name__}: {fault}); {MEND}"
+            f"data set 'av-digits': {path} cannot be read ({type(fault).__name__}: {fault}); {FIX}"
         ) from None
     speakers = [s for who in SPEAKERS.values() for s in who]
     wanted = [f"{d}_{s}_{t}.wav" for d in DIGITS for s in speakers for t in range(TAKES)]
     if missing := [name for name in wanted if name not in found]:
         raise StudyError(
             f"data set 'av-digits': {path} lacks {len(missing)} of {len(wanted)} recordings, first "
-            f"{missing[0]}; {MEND}"
+            f"{missing[0]}; {FIX}"
         )
     found = dict(sorted(found.items()))
     lines = [f"{name} {hashlib.sha256(wav).hexdigest()}" for name, wav in found.items()]
@@ -135,13 +135,13 @@ def _recordings(path: Path) -> dict[str, bytes]:
     if digest != DIGEST:
         raise StudyError(
             f"data set 'av-digits': the recordings in {path} have the digest {digest[:12]}..., not "
-            f"{DIGEST[:12]}...; {MEND}"
+            f"{DIGEST[:12]}...; {FIX}"
         )
     return found
 
 
 def _spectrograms(recordings: dict[str, bytes]) -> Tensor:
-    """Log-mel power less its mean over time, (n, 1, MELS, FRAMES), recordings in the middle."""
+    """Log-mel power minus its mean over time, (n, 1, MELS, FRAMES), of centred recordings."""
     soundfile, torchaudio = (
         optional_package(p, "data set 'av-digits'") for p in ("soundfile", "torchaudio")
     )
@@ -150,7 +150,7 @@ def _spectrograms(recordings: dict[str, bytes]) -> Tensor:
     for row, wav in zip(waves, recordings.values(), strict=True):
         wave, _ = soundfile.read(io.BytesIO(wav), dtype="float32")
         wave /= np.sqrt(np.mean(wave**2))
-        margin = (length - len(wave)) // 2  # negative where the ends are cut off
+        margin = (length - len(wave)) // 2  # negative if the recording is longer
         kept = wave[max(0, -margin) :][:length]
         row[max(0, margin) :][: len(kept)] = kept
     mel = torchaudio.transforms.MelSpectrogram(RATE, n_fft=WINDOW, hop_length=HOP, n_mels=MELS)
@@ -159,34 +159,36 @@ def _spectrograms(recordings: dict[str, bytes]) -> Tensor:
     return (x - x.mean(dim=2, keepdim=True)).unsqueeze(1)
 
 
-def _paired(cut: list[Split], written: np.ndarray) -> list[np.ndarray]:
-    """For each split an image index per row, of the row's digit, each image about as often.
+def _paired_images(splits: list[Split], target: np.ndarray) -> list[np.ndarray]:
+    """Draw an image of its digit for each row of each split: one array of image indices per split.
+
+    The images of the splits are disjoint, and the images of a split are used about equally often.
 
     Args:
-        written: (images,) the digit each shows.
+        target: (images,) the digit of each image.
     """
     rng = np.random.default_rng(SPLIT_SEED)
-    chosen = [np.empty(len(part), np.int64) for part in cut]
+    chosen = [np.empty(len(part), np.int64) for part in splits]
     for k in range(len(DIGITS)):
-        order = rng.permutation(np.flatnonzero(written == k))
-        ends = np.round(np.cumsum(SHARES)[:-1] * len(order)).astype(int)
-        for part, index, pool in zip(cut, chosen, np.split(order, ends), strict=True):
+        order = rng.permutation(np.flatnonzero(target == k))
+        ends = np.round(np.cumsum(FRACTIONS)[:-1] * len(order)).astype(int)
+        for part, index, pool in zip(splits, chosen, np.split(order, ends), strict=True):
             of = np.flatnonzero(part.y.numpy() == k)
             index[of] = rng.permutation(np.resize(pool, len(of)))
     return chosen
 
 
-def _standardised(parts: list[Split]) -> list[Split]:
-    """The same splits, each modality less its training mean, by its training deviation."""
-    scale = {m: (x.mean(), x.std()) for m, x in parts[0].x.items()}
+def _standardised(splits: list[Split]) -> list[Split]:
+    """Standardise each modality by its mean and standard deviation over the first split."""
+    scale = {m: (x.mean(), x.std()) for m, x in splits[0].x.items()}
     return [
         Split({m: (x - scale[m][0]) / scale[m][1] for m, x in part.x.items()}, part.y, part.groups)
-        for part in parts
+        for part in splits
     ]
 
 
 def picture(splits: Splits) -> Figure:
-    """One training sample per digit: the spectrogram above the image it is paired with."""
+    """Plot one training sample per digit: the spectrogram above the image."""
     train, columns = splits.train, len(splits.classes)
     figure = Figure(figsize=(1.05 * columns, 2.6), layout="constrained")
     axes = figure.subplots(len(train.x), columns, squeeze=False)

@@ -1,8 +1,8 @@
-"""Prepared clips as a data set: frames and log-spectrograms, cut and mirrored when they are read.
+"""Load prepared video clips: frames and log-spectrograms, cropped and flipped when they are read.
 
-Seven eighths of each stored side, and of the stored time of the sound, are looked at: the middle
-when it is looked at, anywhere when it is trained on. Pictures stay uint8, three bytes a pixel
-beside each other, until the encoder has them on its device.
+A crop has seven eighths of the stored height and width, and of the stored time of the spectrogram:
+a random crop in training, the centre crop otherwise. Frames stay uint8, channels last, until the
+encoder has them on its device.
 """
 
 from __future__ import annotations
@@ -13,25 +13,29 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.memory_mapped import room
+from umt_lib.data.memory_mapped import empty_pinned
 from umt_lib.data.prepare import prepared
 from umt_lib.data.splits import Rows, Splits
 
-SHARE = 7 / 8  # of 256 pixels: 224
+CROP = 7 / 8  # of a stored side: 224 of 256 pixels
 
 
 def load(dataset: str, folder: str) -> Splits:
-    """The splits of a prepared folder: ``video`` (n, 3, S, S) uint8, ``audio`` (1, F, T) float16.
+    """Load a prepared folder: ``video`` uint8 (n, frames, 3, S, S), ``audio`` float16 (n, 1, F, T).
+
+    Args:
+        dataset: the name in the folder's manifest, e.g. "vggsound".
+        folder: the prepared folder; a relative path is looked for in ``$UMT_DATA`` first.
 
     Raises:
-        StudyError: the folder is not prepared, not whole, or of another data set.
+        StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
-    return prepared.splits(dataset, folder, view, augment)
+    return prepared.splits(dataset, folder, transform, augment)
 
 
-def view(x: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The middle of stored rows: (B, n, s, s, 3) and (B, F, t) to (B, n, 3, S, S), (B, 1, F, T)."""
-    side, time = _kept(x["video"].shape[2]), _kept(x["audio"].shape[2])
+def transform(x: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Crop the centre: (B, n, s, s, 3) and (B, F, t) to (B, n, 3, S, S) and (B, 1, F, T)."""
+    side, time = _cropped(x["video"].shape[2]), _cropped(x["audio"].shape[2])
     at, start = (x["video"].shape[2] - side) // 2, (x["audio"].shape[2] - time) // 2
     video = x["video"][:, :, at : at + side, at : at + side]
     audio = x["audio"][:, None, :, start : start + time]
@@ -39,38 +43,38 @@ def view(x: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def augment(x: Rows, generator: torch.Generator) -> dict[str, Tensor]:
-    """As :func:`view`, of a place drawn for each sample (one for its frames), every other mirrored.
+    """Crop at random, and flip half of the samples horizontally; shapes as in :func:`transform`.
 
-    Of a file only that place is read, once, to where the batch is.
+    All frames of a sample have the same crop. Only the crop is read from a memory-mapped file.
     """
     b, n, size, _, channels = x["video"].shape
     bands, length = x["audio"].shape[1:]
-    side, time = _kept(size), _kept(length)
+    side, time = _cropped(size), _cropped(length)
 
-    def drawn(high: int) -> list[int]:
+    def draw(high: int) -> list[int]:
         return torch.randint(high, (b,), generator=generator).tolist()
 
     places = zip(
-        drawn(size - side + 1),
-        drawn(size - side + 1),
-        drawn(2),
-        drawn(length - time + 1),
+        draw(size - side + 1),
+        draw(size - side + 1),
+        draw(2),
+        draw(length - time + 1),
         strict=True,
     )
-    video = room(b, n, side, side, channels, dtype=x["video"].dtype)
-    audio = room(b, 1, bands, time, dtype=x["audio"].dtype)
-    for i, (top, left, mirrored, start) in enumerate(places):
+    video = empty_pinned(b, n, side, side, channels, dtype=x["video"].dtype)
+    audio = empty_pinned(b, 1, bands, time, dtype=x["audio"].dtype)
+    for i, (top, left, flipped, start) in enumerate(places):
         part = x["video"][i][:, top : top + side, left : left + side]
-        video[i] = part.flip(2) if mirrored else part
+        video[i] = part.flip(2) if flipped else part
         audio[i, 0] = x["audio"][i][:, start : start + time]
     return {"video": video.permute(0, 1, 4, 2, 3), "audio": audio}
 
 
 def picture(splits: Splits, samples: int = 4) -> Figure:
-    """Training samples of different classes: their frames in a row, their sound beneath."""
+    """Plot training samples of different classes: frames in a row, the spectrogram below."""
     y = splits.train.y.numpy()
     shown = np.unique(y, return_index=True)[1][:samples]
-    x = splits.train.rows(torch.from_numpy(shown))
+    x = splits.train.inputs(torch.from_numpy(shown))
     figure, axes = plt.subplots(
         2, len(shown), figsize=(3.2 * len(shown), 2.6), squeeze=False, layout="constrained"
     )
@@ -84,5 +88,5 @@ def picture(splits: Splits, samples: int = 4) -> Figure:
     return figure
 
 
-def _kept(length: int) -> int:
-    return int(length * SHARE)
+def _cropped(length: int) -> int:
+    return int(length * CROP)

@@ -1,4 +1,4 @@
-"""CREMA-D: emotions of 91 actors, seen and heard, 6 classes (Cao et al. 2014)."""
+"""CREMA-D: video and sound of 91 actors, 6 emotions (Cao et al. 2014)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from umt_lib.data.splits import Splits
 
 
 def load(folder: str = "cremad") -> Splits:
-    """What ``umt prepare cremad`` made; see :func:`clips.load`.
+    """Load the folder that ``umt prepare cremad`` made; see :func:`clips.load`.
 
     Args:
-        folder: the prepared folder; a relative one is looked for under ``$UMT_DATA`` first.
+        folder: the prepared folder; a relative path is looked for in ``$UMT_DATA`` first.
 
     Raises:
-        StudyError: the folder is not prepared, not whole, or of another data set.
+        StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
     return clips.load("cremad", folder)
 

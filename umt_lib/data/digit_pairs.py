@@ -1,13 +1,14 @@
-"""Real handwritten digits under the feature model: real pixels, and both dials free.
+"""Digit-pairs: images of handwritten digits with adjustable uni-modal and paired features.
 
 Each modality shows two digits side by side, a cue and a code. The cue shows the label with
-reliability q. The two codes, one per modality, add up to the label mod K with reliability r, and
-each alone says nothing. So q sets the uni-modal features, r the paired ones
-(:mod:`umt_lib.data.synthetic` draws both and knows the best possible accuracy).
+reliability q. The two codes, one per modality, add up to the label mod K with reliability r; each
+code alone is independent of the label. So q sets the strength of the uni-modal features and r that
+of the paired feature (:mod:`umt_lib.data.synthetic` draws both and computes the best possible
+accuracy).
 
-The images (scikit-learn's copy of the UCI optical digits test set) are cut into six pools, one per
-modality and split: no image is in two splits or in two modalities. A pool is small, so samples of
-one split share images and a good digit reader is all there is to learn from the pixels.
+The images (scikit-learn's copy of the UCI optical digits test set) are split into six pools, one
+per modality and split: no image is in two splits or in two modalities. A pool is small, so samples
+of one split share images.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from umt_lib.data.synthetic import draw, generators
 from umt_lib.errors import StudyError
 
 MODALITIES = ("left", "right")
-SHARES = (0.5, 0.2, 0.3)  # of a modality's images: train, validation, test
-INK = 16  # the brightest grey level of the 8x8 images
+FRACTIONS = (0.5, 0.2, 0.3)  # of a modality's images: train, validation, test
+MAX_GREY = 16  # the brightest grey level of the 8x8 images
 
 
 def load(
@@ -38,30 +39,30 @@ def load(
     r: float = 0.5,
     data_seed: int = 0,
 ) -> Splits:
-    """Modalities "left" and "right", float32 (n, 1, 8, 16) in 0..1: cue digit | code digit.
+    """Generate "left" and "right", float32 (n, 1, 8, 16) in 0..1: cue digit | code digit.
 
     Args:
-        n_train, n_validation, n_test: samples; changing one leaves the other splits as they are.
+        n_train, n_validation, n_test: samples per split; changing one does not change the others.
         classes: K of 2..10; only the digits 0..K-1 appear.
         q_left, q_right: probability that a cue shows the label; otherwise a uniform digit.
-        r: probability that the codes add up to the label mod K; otherwise they are unrelated.
-        data_seed: fixes pools and samples; a training seed never changes them.
+        r: probability that the codes add up to the label mod K; otherwise they are independent.
+        data_seed: of pools and samples; independent of the training seed.
 
     Raises:
-        StudyError: an option out of range.
+        StudyError: an option is out of range.
     """
     if classes > 10:
         raise StudyError(f"data set 'digit-pairs': classes is {classes}; there are only 10 digits")
     *draws, cut = generators(data_seed)
     digits = load_digits()
     pools = _pools(cut, digits.target, classes)
-    images = torch.from_numpy((digits.images / INK).astype(np.float32))
+    images = torch.from_numpy((digits.images / MAX_GREY).astype(np.float32))
     uni = {"left": (q_left,), "right": (q_right,)}
     splits = []
     for part, (rng, n) in enumerate(zip(draws, (n_train, n_validation, n_test), strict=True)):
         y, features = draw(rng, n, classes, uni, (r,))
         x = {}
-        for m, shown in features.items():  # (n, 2): which digit is the cue, which the code
+        for m, shown in features.items():  # (n, 2): digit of the cue, digit of the code
             index = np.empty_like(shown)
             for k in range(classes):
                 index[shown == k] = rng.choice(pools[m][part][k], size=(shown == k).sum())
@@ -75,19 +76,19 @@ def load(
 def _pools(
     rng: np.random.Generator, target: np.ndarray, classes: int
 ) -> dict[str, list[list[np.ndarray]]]:
-    """Image indices by modality, split (train, validation, test) and digit, all disjoint."""
-    ends = np.cumsum([share / len(MODALITIES) for _ in MODALITIES for share in SHARES])[:-1]
+    """Disjoint image indices by modality, split (train, validation, test) and digit."""
+    ends = np.cumsum([part / len(MODALITIES) for _ in MODALITIES for part in FRACTIONS])[:-1]
     cells = []  # by digit, then by pool
     for k in range(classes):
         order = rng.permutation(np.flatnonzero(target == k))
         cells.append(np.split(order, np.round(ends * len(order)).astype(int)))
     by_pool = [list(pool) for pool in zip(*cells, strict=True)]
-    parts = len(SHARES)
+    parts = len(FRACTIONS)
     return {m: by_pool[i * parts : (i + 1) * parts] for i, m in enumerate(MODALITIES)}
 
 
 def picture(splits: Splits, per_class: int = 3) -> Figure:
-    """``per_class`` train samples of each class: left and right picture, each cue | code."""
+    """Plot ``per_class`` training samples of each class: left and right image, cue | code."""
     train, rows, columns = splits.train, len(splits.classes), len(splits.modalities)
     figure = Figure(figsize=(3.6 * per_class, 0.85 * rows + 0.7), layout="constrained")
     for s, block in enumerate(figure.subfigures(1, per_class, wspace=0.04, squeeze=False).flat):

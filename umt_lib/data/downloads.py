@@ -38,7 +38,7 @@ def local_path(name: str) -> Path | None:
 
 
 def fetch(name: str, url: str, dataset: str) -> Path:
-    """Return the path of the archive ``name``; download it from ``url`` if it is not here.
+    """Return the archive's path; download it from ``url`` if it is not on this machine.
 
     Raises:
         StudyError: the archive cannot be downloaded, or pooch is not installed.

@@ -1,8 +1,8 @@
-"""Furniture: what is it, seen from the front and from the rear? 3-D models of Sweet Home 3D.
+"""Furniture: front and rear views of 3-D models of Sweet Home 3D, 32 pixels wide.
 
-The images are ours (``umt_lib/data/render.py``), the class labels are ours too
-(``scripts/furniture_labels.yaml``); ``furniture_models.csv`` names every model with its author and
-licence. ``scripts/make_furniture.py`` builds the archive and cuts the splits by model.
+The images are rendered by ``umt_lib/data/render.py``, the class labels are those of
+``scripts/furniture_labels.yaml``, and ``furniture_models.csv`` lists every model with its author
+and licence. ``scripts/make_furniture.py`` builds the archive and splits it by model.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ SHIFT = 2  # pixels
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], str]:
-    """The arrays of the archive and the sha256 of its bytes.
+    """Read the archive: its arrays, and the sha256 of its bytes.
 
-    ``front``, ``rear`` (models, azimuths, s, s) uint8; ``azimuth`` (azimuths,) degrees off the
-    front or the rear; ``label``, ``group``, ``model``, ``split`` (models,); ``classes`` (K,).
+    ``front``, ``rear`` (models, azimuths, s, s) uint8; ``azimuth`` (azimuths,) in degrees from
+    the front or the rear; ``label``, ``group``, ``model``, ``split`` (models,); ``classes`` (K,).
 
     Raises:
-        StudyError: the file is missing, truncated, corrupted, or lacks an array.
+        StudyError: the file is missing, truncated or corrupted, or an array is missing.
     """
     names = (*MODALITIES, "azimuth", "label", "group", "model", "split", "classes")
     try:
@@ -50,21 +50,21 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], str]:
 
 
 def load(views: int = 6) -> Splits:
-    """Front and rear views of furniture models, split by model (60 / 15 / 25 %).
+    """Load front and rear views of furniture models, split by model (60 / 15 / 25 %).
 
-    One sample is one model at one azimuth; the rear camera stands opposite to the front camera. The
-    samples of one model are NOT independent, in no split: the number of models, not of samples,
-    says how certain a test accuracy is. Models of one design share a group and a split.
+    One sample is one model at one azimuth; the rear camera is opposite to the front camera. Samples
+    of one model are NOT independent, in any split: the uncertainty of a test accuracy depends on
+    the number of models, not of samples. Models of one design are one group, in one split.
 
     Args:
-        views: azimuths per model, the most frontal ones first, up to the archive's 6.
+        views: azimuths per model, the most frontal ones; from 1 to 6.
 
     Returns:
         Modalities ``front`` and ``rear``, float32 (n, 1, 32, 32), standardised by the mean and
         standard deviation of the training pixels of that modality; groups are design names.
 
     Raises:
-        StudyError: ``views`` out of range, or a missing or broken archive.
+        StudyError: ``views`` is out of range, or the archive is missing or damaged.
     """
     arrays, source = read(ARCHIVE)
     available = len(arrays["azimuth"])
@@ -91,16 +91,17 @@ def load(views: int = 6) -> Splits:
 
 
 def augment(x: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-    """Shift every image by up to 2 pixels each way, its border repeated; each view on its own.
+    """Shift each image by its own random offset of up to 2 pixels, with its border repeated.
 
     Args:
-        x: {modality: (B, 1, s, s)} on any device. generator: decides the shifts.
+        x: {modality: (B, 1, s, s)} on any device.
+        generator: draws the offsets.
     """
     return {m: shift(images, generator) for m, images in x.items()}
 
 
 def shift(images: Tensor, generator: torch.Generator) -> Tensor:
-    """``images`` (B, 1, s, s), each moved by its own random offset in [-SHIFT, SHIFT] squared."""
+    """Shift ``images`` (B, 1, s, s), each by a random offset in [-SHIFT, SHIFT] squared."""
     b, _, h, w = images.shape
     low, high = -SHIFT, SHIFT + 1
     offset = torch.randint(low, high, (2, b, 1), generator=generator, device=generator.device)
@@ -112,7 +113,7 @@ def shift(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def picture(splits: Splits, samples: int = 3) -> Figure:
-    """Training images: a column per class, ``samples`` models each, the front above the rear."""
+    """Plot training images: ``samples`` models of each class, the front above the rear view."""
     train, classes = splits.train, splits.classes
     shape = (2 * samples, len(classes))
     size = (0.78 * shape[1], 0.78 * shape[0] + 0.3)

@@ -1,4 +1,4 @@
-"""Kinetics-400: human actions, seen and heard, 400 classes (Kay et al. 2017)."""
+"""Kinetics-400: video and sound of 400 human actions (Kay et al. 2017)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from umt_lib.data.splits import Splits
 
 
 def load(folder: str = "kinetics400") -> Splits:
-    """What ``umt prepare kinetics400`` made; see :func:`clips.load`.
+    """Load the folder that ``umt prepare kinetics400`` made; see :func:`clips.load`.
 
     Args:
-        folder: the prepared folder; a relative one is looked for under ``$UMT_DATA`` first.
+        folder: the prepared folder; a relative path is looked for in ``$UMT_DATA`` first.
 
     Raises:
-        StudyError: the folder is not prepared, not whole, or of another data set.
+        StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
     return clips.load("kinetics400", folder)
 

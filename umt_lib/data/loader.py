@@ -1,8 +1,8 @@
-"""The batches of an epoch: what is in them, and who reads them when.
+"""Load the training batches of an epoch, memory-mapped data with prefetching worker threads.
 
-What is in a batch is decided by seed, epoch and its number alone. Rows in files are read by threads
-while the batches before are trained on: copying rows leaves Python free, one copy takes a row from
-its file to memory a GPU fetches from, and there is nothing to hand over between processes.
+The content of a batch depends on the seed, the epoch and the batch's number alone, not on the
+number of workers. Workers are threads, not processes: copying rows releases Python's lock, one copy
+takes a row from its file to pinned memory, and no batch is sent from process to process.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 
 from umt_lib import distributed
-from umt_lib.data.memory_mapped import Stored
+from umt_lib.data.memory_mapped import MemoryMapped
 from umt_lib.data.splits import Augment, Batch, Split, Splits
 
 Item = TypeVar("Item")
 
 
-class _Rows(Dataset):
-    """A split as a map-style data set that is asked for whole batches by number and rows."""
+class _Batches(Dataset):
+    """A map-style data set of whole batches; its keys are (batch number, rows of the split)."""
 
-    def __init__(self, split: Split, augment: Augment | None, stream: int):
-        self.split, self.augment, self.stream = split, augment, stream
+    def __init__(self, split: Split, augment: Augment | None, seed: int):
+        self.split, self.augment, self.seed = split, augment, seed
 
     def __getitem__(self, batch: tuple[int, list[int]]) -> Batch:
         number, index = batch
         rows = torch.tensor(index, device=self.split.y.device)
         own = distributed.shard(rows)
         if self.augment is None:
-            x = self.split.rows(own)
-        else:  # a stream for each batch: whoever loads it, it is the same
-            stream = torch.Generator().manual_seed(self.stream * 1_000_003 + number)
-            x = self.augment(self.split.at(own), stream)
+            x = self.split.inputs(own)
+        else:  # a generator per batch: the augmentation is the same whichever thread loads it
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
+            x = self.augment(self.split.raw(own), generator)
         return Batch(x, self.split.y[rows], rows)
 
     def __len__(self) -> int:
@@ -47,43 +47,52 @@ class _Rows(Dataset):
 def batches(
     splits: Splits, train: Split, size: int, seed: int, epoch: int, workers: int = 0
 ) -> Iterator[Batch]:
-    """The batches of one epoch: every sample once, in an order that seed and epoch decide.
+    """Yield the batches of one epoch: every sample once, in an order given by seed and epoch.
 
-    With several processes a last batch that has not a row for each is left out.
+    With several processes, a last batch with fewer rows than processes is dropped.
 
     Args:
-        train: ``splits.train``, on the device the batches shall be on.
-        workers: threads that read, where the data is not in memory.
+        splits: gives the augmentation.
+        train: ``splits.train``, on the device of the batches.
+        size: rows in a batch; the last batch may have fewer.
+        workers: threads that read memory-mapped data; 0 reads in the main thread. Data in memory is
+            always read in the main thread.
+
+    Raises:
+        StudyError: a file cannot be read.
     """
-    stream, device = seed * 100_003 + epoch, train.y.device
-    order = RandomSampler(train, generator=torch.Generator().manual_seed(stream))
+    epoch_seed, device = seed * 100_003 + epoch, train.y.device
+    order = RandomSampler(train, generator=torch.Generator().manual_seed(epoch_seed))
     drawn = enumerate(BatchSampler(order, size, drop_last=False))
     sampler = [(i, rows) for i, rows in drawn if len(rows) >= distributed.rank_and_size()[1]]
-    stored = any(isinstance(x, Stored) for x in train.x.values())
-    rows = _Rows(replace(train, y=train.y.cpu()) if stored else train, splits.augment, stream)
-    # A DataLoader draws from torch's stream when it starts: without it all results would change.
-    loader = DataLoader(rows, sampler=sampler, batch_size=None)
-    for x, y, index in ahead(rows.__getitem__, sampler, workers) if stored else loader:
+    mapped = any(isinstance(x, MemoryMapped) for x in train.x.values())
+    dataset = _Batches(
+        replace(train, y=train.y.cpu()) if mapped else train, splits.augment, epoch_seed
+    )
+    # A DataLoader draws a seed from torch's global generator: without it all results would change.
+    loader = DataLoader(dataset, sampler=sampler, batch_size=None)
+    for x, y, index in prefetch(dataset.__getitem__, sampler, workers) if mapped else loader:
         moved = {m: v.to(device, non_blocking=True) for m, v in x.items()}
         yield Batch(moved, y.to(device, non_blocking=True), index.to(device, non_blocking=True))
 
 
-def ahead(load: Callable[[Item], Batch], items: Iterable[Item], threads: int) -> Iterator[Batch]:
-    """``load(item)`` of each item, in order; ``threads`` of them are under way, as many wait.
+def prefetch(load: Callable[[Item], Batch], items: Iterable[Item], workers: int) -> Iterator[Batch]:
+    """Yield ``load(item)`` of each item in order, loaded in advance by ``workers`` threads.
 
-    Without threads each is loaded when it is asked for.
+    At most three batches per worker are loaded or being loaded. With 0 workers each batch is loaded
+    when it is requested. An exception in ``load`` is raised at the position of its batch.
     """
-    if not threads:
+    if not workers:
         yield from map(load, items)
         return
-    waiting: deque[Future[Batch]] = deque()
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    pending: deque[Future[Batch]] = deque()
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
     try:
         for item in items:
-            waiting.append(pool.submit(load, item))
-            if len(waiting) > 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:  # also after an error, or when nobody asks for more
+            pending.append(pool.submit(load, item))
+            if len(pending) > 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:  # also after an error, or when the caller closes the generator
         pool.shutdown(cancel_futures=True)

@@ -1,7 +1,7 @@
-"""Rows of a file too large for memory, read when they are asked for.
+"""Memory-mapped arrays: data sets too large for memory, read from their files row by row.
 
-One file holds one modality of all samples, ``.npy``, memory-mapped: the system keeps in memory what
-it has room for, threads share it, and nothing is decoded twice.
+One ``.npy`` file holds one modality of all samples. The operating system keeps in memory what fits,
+all threads share it, and nothing is decoded twice.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from torch import Tensor
 from umt_lib.errors import StudyError
 
 
-class Stored:
-    """Rows of a memory-mapped array; behaves as a tensor (n, ...) that can only be indexed.
+class MemoryMapped:
+    """A memory-mapped array (n, ...) with the parts of a tensor's interface that loading needs.
 
     Args:
         path: a ``.npy`` file of a numeric type.
-        index: (n,) its rows, in order; all of them by default.
+        index: (n,) rows of the file, in order; all rows by default.
 
     Raises:
-        StudyError: the file is missing, truncated, or no array.
+        StudyError: the file is missing, truncated, or not an array.
     """
 
     def __init__(self, path: Path, index: np.ndarray | None = None):
-        try:  # copied on write: torch warns of memory that it must not write to
+        try:  # copy-on-write: torch warns of memory that it must not write to
             self.array = np.load(path, mmap_mode="c", allow_pickle=False)
         except (OSError, ValueError, EOFError) as fault:
             raise StudyError(
@@ -38,36 +38,39 @@ class Stored:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """(n, ...), as of a tensor."""
         return (len(self.index), *self.array.shape[1:])
 
     @property
     def dtype(self) -> torch.dtype:
+        """The torch type of the values."""
         return torch.from_numpy(self.array[:0]).dtype
 
     def __len__(self) -> int:
         return len(self.index)
 
     def __getitem__(self, rows: Tensor | slice | int) -> Tensor:
-        """The rows as a tensor in memory, in the type they are stored in.
+        """Return rows as a tensor of the file's type.
 
-        One row, asked for by its number, stays where it is: only what is looked at is read.
+        A slice or a tensor of rows gives a copy in memory. A single row number gives a view of the
+        file, so that only the elements that are used are read.
         """
         if isinstance(rows, int):
             return torch.from_numpy(self.array[self.index[rows]])
         wanted = self.index[rows if isinstance(rows, slice) else rows.numpy()]
         return torch.from_numpy(np.stack([self.array[i] for i in wanted]))
 
-    def take(self, index: Tensor) -> Stored:
-        """The samples at ``index``, still in the file."""
+    def take(self, index: Tensor) -> MemoryMapped:
+        """Return the rows ``index`` (k,) as a memory-mapped array; nothing is read."""
         taken = copy.copy(self)
         taken.index = self.index[index.numpy()]
         return taken
 
-    def to(self, device: torch.device) -> Stored:
-        """Itself: a file is on no device; batches of it are moved."""
+    def to(self, device: torch.device) -> MemoryMapped:
+        """Return itself: batches are moved to the device, not the file."""
         return self
 
 
-def room(*shape: int, dtype: torch.dtype) -> Tensor:
-    """An empty tensor, in memory that a GPU, where there is one, can fetch from by itself."""
+def empty_pinned(*shape: int, dtype: torch.dtype) -> Tensor:
+    """Return an uninitialised tensor, in pinned memory if there is a GPU."""
     return torch.empty(shape, dtype=dtype, pin_memory=torch.cuda.is_available())

@@ -1,4 +1,4 @@
-"""ModelNet40: what is it, seen from the front and from the rear? 40 classes (Wu et al. 2015)."""
+"""ModelNet40: front and rear views of 3-D models of 40 classes (Wu et al. 2015)."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.memory_mapped import Stored, room
+from umt_lib.data.memory_mapped import MemoryMapped, empty_pinned
 from umt_lib.data.prepare import prepared
 from umt_lib.data.splits import Rows, Splits
 
-SHIFT = 1 / 16  # of a side: 14 of 224 pixels
+SHIFT = 1 / 16  # largest shift as a fraction of the side: 14 of 224 pixels
 
 
 def load(folder: str = "modelnet40") -> Splits:
-    """Modalities ``front`` and ``rear``, uint8 (n, 1, S, S): whole pictures, no groups.
+    """Load ``front`` and ``rear``, uint8 (n, 1, S, S), without groups.
 
-    Made by ``umt prepare modelnet40``. A training picture is shifted by up to a
-    sixteenth of its side each way, its border repeated, each view on its own.
+    ``umt prepare modelnet40`` makes the folder. In training each image is shifted at random by up
+    to a sixteenth of its side in both directions, with its border repeated.
 
     Args:
-        folder: the prepared folder; a relative one is looked for under ``$UMT_DATA`` first.
+        folder: the prepared folder; a relative path is looked for in ``$UMT_DATA`` first.
 
     Raises:
-        StudyError: the folder is not prepared, not whole, or of another data set.
+        StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
-    return prepared.splits("modelnet40", folder, view, augment)
+    return prepared.splits("modelnet40", folder, transform, augment)
 
 
-def view(x: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Stored rows (B, S, S) to (B, 1, S, S)."""
+def transform(x: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Add the channel dimension: (B, S, S) to (B, 1, S, S)."""
     return {m: pictures.unsqueeze(1) for m, pictures in x.items()}
 
 
 def augment(x: Rows, generator: torch.Generator) -> dict[str, Tensor]:
-    """As :func:`view`, each picture moved by an offset of its own."""
+    """Shift each image by its own random offset; shapes as in :func:`transform`."""
     return {m: _shifted(pictures, generator).unsqueeze(1) for m, pictures in x.items()}
 
 
-def _shifted(pictures: Tensor | Stored, generator: torch.Generator) -> Tensor:
-    """(B, S, S), picture by picture: copying whole rows is faster than gathering pixels."""
+def _shifted(pictures: Tensor | MemoryMapped, generator: torch.Generator) -> Tensor:
+    """Shift images (B, S, S) one by one: copying whole rows is faster than gathering pixels."""
     b, size, _ = pictures.shape
     reach, at = int(SHIFT * size), torch.arange(size)
     offsets = torch.randint(-reach, reach + 1, (b, 2), generator=generator).tolist()
-    moved = room(b, size, size, dtype=pictures.dtype)
+    moved = empty_pinned(b, size, size, dtype=pictures.dtype)
     for i, (down, right) in enumerate(offsets):
         rows, columns = ((at - offset).clamp(0, size - 1) for offset in (down, right))
         moved[i] = pictures[i].index_select(0, rows).index_select(1, columns)
@@ -53,10 +53,10 @@ def _shifted(pictures: Tensor | Stored, generator: torch.Generator) -> Tensor:
 
 
 def picture(splits: Splits, samples: int = 8) -> Figure:
-    """Training samples of different classes, the front above the rear."""
+    """Plot training samples of different classes, the front view above the rear view."""
     y = splits.train.y.numpy()
     shown = np.unique(y, return_index=True)[1][:samples]
-    x = splits.train.rows(torch.from_numpy(shown))
+    x = splits.train.inputs(torch.from_numpy(shown))
     size = (1.2 * len(shown), 1.2 * len(x) + 0.3)
     figure, axes = plt.subplots(
         len(x), len(shown), figsize=size, squeeze=False, layout="constrained"

@@ -1,9 +1,10 @@
-"""Mesh -> grey image: orthographic z-buffer with Lambert shading, numpy only (no OpenGL).
+"""Render a mesh as a grey image: orthographic z-buffer with Lambert shading in numpy.
 
 Angles are degrees. With ``up="y"`` (Sweet Home 3D, glTF) azimuth 0 puts the camera on +z looking
 along -z with +x to the right; with ``up="z"`` (ModelNet40, Blender) it puts the camera on -y
-looking along +y, again with +x to the right. A positive azimuth walks the camera counter-clockwise
-seen from above (azimuth 90 is on +x), azimuth 180 sees the rear, a positive elevation looks down.
+looking along +y, again with +x to the right. A positive azimuth moves the camera counter-clockwise
+as seen from above (azimuth 90 is on +x), azimuth 180 shows the rear, a positive elevation looks
+down.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ CHUNK = 1 << 21  # candidate pixels held in memory at once
 
 
 def unit_sphere(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Move the bounding box's centre to the origin and the farthest used vertex to radius 1.
+    """Centre the bounding box at the origin and scale the farthest used vertex to radius 1.
 
     Args:
-        vertices: (n, 3). faces: (m, 3) int; vertices in no face do not count.
+        vertices: (n, 3).
+        faces: (m, 3) int; vertices that are in no face are ignored for centre and radius.
     """
     used = vertices[np.unique(faces)]
     centred = vertices - (used.min(0) + used.max(0)) / 2
@@ -32,7 +34,7 @@ def unit_sphere(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def camera(azimuth: float, elevation: float) -> np.ndarray:
-    """Rotation (3, 3) whose rows are the camera's right, up and towards-the-camera axes."""
+    """Camera rotation (3, 3), rows are the right, up and backward axes; angles in degrees."""
     a, e = np.radians([azimuth, elevation])
     ca, sa, ce, se = np.cos(a), np.sin(a), np.cos(e), np.sin(e)
     return np.array([[ca, 0, -sa], [-se * sa, ce, -se * ca], [ce * sa, se, ce * ca]])
@@ -47,25 +49,30 @@ def render(
     up: str = "y",
     supersample: int = 4,
 ) -> np.ndarray:
-    """One view of a triangle mesh, scaled to the unit sphere: (size, size) uint8, background 0.
+    """Render one view of a triangle mesh, scaled to the unit sphere: (size, size) uint8.
 
-    Both sides of a face are lit (furniture meshes mix their windings). ``supersample`` renders that
-    many times larger and averages blocks, so thin legs fade instead of breaking up.
+    The background is 0. Both sides of a face are lit, because the order of a face's vertices is not
+    consistent in furniture meshes.
 
     Args:
-        vertices: (n, 3) float. faces: (m, 3) int rows of ``vertices``.
-        azimuth, elevation: degrees, see the module. up: "y" or "z".
+        vertices: (n, 3) float.
+        faces: (m, 3) int, rows of ``vertices``.
+        azimuth, elevation: degrees, see the module.
+        size: side of the image in pixels.
+        up: the vertical axis of the mesh, "y" or "z".
+        supersample: the image is rendered this many times larger and averaged, so that thin parts
+            become fainter instead of being interrupted.
 
     Raises:
-        StudyError: no faces, a vertex that is not finite, or an unknown ``up``.
+        StudyError: there are no faces, a vertex is not finite, or ``up`` is unknown.
     """
     if up not in UP:
         raise StudyError(f"render: up axis {up!r} is unknown{nearest(up, UP)}")
     vertices, faces = np.asarray(vertices, float), np.asarray(faces)
     if len(faces) == 0 or not np.isfinite(vertices).all():
         raise StudyError(
-            f"render: a mesh of {len(faces)} faces and {len(vertices)} vertices, some perhaps not "
-            f"finite, cannot be drawn; repair the mesh or leave it out"
+            f"render: a mesh of {len(faces)} faces and {len(vertices)} vertices has no faces or a "
+            f"vertex that is not finite; repair the mesh or leave it out"
         )
     seen = unit_sphere(vertices, faces) @ (camera(azimuth, elevation) @ UP[up]).T
     triangles = seen[faces]  # (m, corner, axis)
@@ -81,7 +88,7 @@ def render(
 
 
 def z_buffer(triangles: np.ndarray, shade: np.ndarray, n: int) -> np.ndarray:
-    """(n, n) float: each pixel takes the shade of the triangle nearest to the camera, else 0.
+    """Draw (n, n) float: each pixel has the shade of the nearest triangle, or 0 without one.
 
     Args:
         triangles: (m, 3, 3): column, row (pixel centres are integers) and depth, larger = nearer.

@@ -1,4 +1,4 @@
-"""What every data set gives: three splits of named modalities, checked before anything trains."""
+"""Train, validation and test splits of named modalities, with the checks all data sets pass."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ import torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from torch import Tensor
 
-from umt_lib.data.memory_mapped import Stored
+from umt_lib.data.memory_mapped import MemoryMapped
 from umt_lib.errors import StudyError
 
-SPLIT_SEED = (
-    20230  # one fixed cut for every seed of every experiment: a seed never moves the test set
-)
-Rows = dict[str, Tensor | Stored]
+SPLIT_SEED = 20230  # of all splits that are drawn here: the same for all training seeds
+Rows = dict[str, Tensor | MemoryMapped]
 Augment = Callable[[Rows, torch.Generator], dict[str, Tensor]]
-View = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+Transform = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
 class Batch(NamedTuple):
-    """What one training step sees: ``index`` (B,) are rows of the split it was drawn from.
+    """One training batch: inputs {modality: (B, ...)}, labels (B,), row numbers in the split (B,).
 
-    With several processes ``x`` holds this process's share of the rows, the rest all of them.
+    With several processes ``x`` holds this process's shard of the rows, ``y`` and ``index`` all.
     """
 
     x: dict[str, Tensor]
@@ -37,48 +35,52 @@ class Batch(NamedTuple):
 class Split:
     """One split: ``x`` {modality: (n, ...)}, labels ``y`` (n,) int64, optional ``groups`` (n,).
 
-    Modalities are tensors, or :class:`.memory_mapped.Stored` where they do not fit in memory.
-    ``view`` makes the network's input of stored rows, the same whenever it is asked (a fixed crop);
-    None where they are the input.
+    A modality is a tensor, or a :class:`.memory_mapped.MemoryMapped` if it does not fit in memory.
+    ``transform`` turns raw rows into the network's input without randomness (e.g. a centre crop);
+    None if the raw rows are the input.
     """
 
     x: Rows
     y: Tensor
     groups: np.ndarray | None = None
-    view: View | None = None
+    transform: Transform | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def to(self, device: torch.device) -> Split:
-        """The same split with its tensors on ``device``."""
+        """Return the split with its tensors on ``device``."""
         moved = {m: x.to(device) for m, x in self.x.items()}
         return replace(self, x=moved, y=self.y.to(device))
 
-    def rows(self, index: Tensor | slice) -> dict[str, Tensor]:
-        """The network's input at ``index`` as it is looked at, not as it is trained on."""
+    def inputs(self, index: Tensor | slice) -> dict[str, Tensor]:
+        """Return the network's input {modality: (B, ...)} at ``index``, without augmentation."""
         x = {m: x[index] for m, x in self.x.items()}
-        return x if self.view is None else self.view(x)
+        return x if self.transform is None else self.transform(x)
 
-    def at(self, index: Tensor) -> Rows:
-        """The samples at ``index`` as they are kept: copied if in memory, not read if in files."""
-        return {m: x.take(index) if isinstance(x, Stored) else x[index] for m, x in self.x.items()}
+    def raw(self, index: Tensor) -> Rows:
+        """Return the raw rows at ``index`` (B,); memory-mapped ones are not read yet."""
+        return {
+            m: x.take(index) if isinstance(x, MemoryMapped) else x[index] for m, x in self.x.items()
+        }
 
     def take(self, index: np.ndarray | Tensor) -> Split:
-        """The samples at ``index``, in that order."""
+        """Return a split of the samples at ``index`` (k,), in that order."""
         index = torch.as_tensor(np.asarray(index), dtype=torch.long)
         groups = None if self.groups is None else self.groups[index.numpy()]
-        return Split(self.at(index), self.y[index], groups, self.view)
+        return Split(self.raw(index), self.y[index], groups, self.transform)
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Train, validation and test of one data set.
+    """Train, validation and test split of one data set.
 
-    ``source`` is a digest of the raw bytes the splits were made from ("" where they are generated
-    from options alone): with the options and the code it says whether a result is still current.
-    ``augment`` makes a training batch of rows, which may still be in their file (shapes as those of
-    ``view``); None where a batch is looked at as in the other splits.
+    Attributes:
+        classes: class names by label.
+        source: digest of the raw data that the splits were made from; "" for generated data, which
+            depends on the options alone. A result is out of date if it changes.
+        augment: turns raw rows of a training batch into the network's input, with random
+            augmentation; shapes are those of ``transform``. None for no augmentation.
     """
 
     train: Split
@@ -90,20 +92,24 @@ class Splits:
 
     @property
     def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities."""
         return tuple(self.train.x)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of one sample per modality, without the batch dimension."""
-        return {m: tuple(x.shape[1:]) for m, x in self.train.rows(slice(0, 1)).items()}
+        """Shape of the network's input per modality, without the batch dimension."""
+        return {m: tuple(x.shape[1:]) for m, x in self.train.inputs(slice(0, 1)).items()}
 
 
 def check(splits: Splits, name: str) -> Splits:
-    """Refuse splits that would train to a wrong number.
+    """Return ``splits`` if they are valid.
+
+    Args:
+        name: the data set's name, for error messages.
 
     Raises:
-        StudyError: rows that do not match, NaN or infinity, a class absent from a split, a label
-            out of range, or a group in two splits.
+        StudyError: numbers of rows differ, a value is NaN or infinite, a class has no sample in a
+            split, a label is out of range, or a group is in two splits.
     """
     parts = {f.name: getattr(splits, f.name) for f in fields(Splits)[:3]}
     for part, split in parts.items():
@@ -113,7 +119,7 @@ def check(splits: Splits, name: str) -> Splits:
                     f"data set {name!r}, {part}: modality {modality!r} has {len(x)} rows for "
                     f"{len(split)} labels; give every modality one row per label"
                 )
-            if isinstance(x, Tensor) and not torch.isfinite(x).all():  # stored: when prepared
+            if isinstance(x, Tensor) and not torch.isfinite(x).all():  # files: when prepared
                 bad = int((~torch.isfinite(x.flatten(1)).all(1)).nonzero()[0])
                 raise StudyError(
                     f"data set {name!r}, {part}: modality {modality!r} holds NaN or infinity, "
@@ -143,12 +149,16 @@ def check(splits: Splits, name: str) -> Splits:
 
 
 def holdout(split: Split, fraction: float, seed: int = SPLIT_SEED) -> tuple[Split, Split]:
-    """Cut a stratified ``fraction`` off ``split``: (rest, held out). Groups are never divided.
+    """Split off a stratified ``fraction`` of the samples: (rest, held out). Groups stay whole.
 
-    With groups the fraction is about ``fraction``, and at least one whole group.
+    With groups the held-out part is about ``fraction`` of the samples, at least one group.
+
+    Args:
+        fraction: more than 0, at most 0.5.
+        seed: of the random split.
 
     Raises:
-        StudyError: a fraction outside 0..0.5, or a single group.
+        StudyError: the fraction is out of range, or all samples are of one group.
     """
     if not 0 < fraction <= 0.5:
         raise StudyError(f"cannot hold out a fraction of {fraction}; give more than 0, at most 0.5")

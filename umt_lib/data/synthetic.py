@@ -1,16 +1,16 @@
-r"""The feature model: every feature known, its kind and its strength, so diagnostics have a truth.
+r"""Synthetic: data with known uni-modal and paired features, to validate the diagnostics.
 
 A label :math:`y` is uniform over K classes. All features are drawn independently given :math:`y`:
 
 * a **uni-modal feature** of reliability p equals :math:`y` with probability p, otherwise it is
   uniform over the K classes (so it equals :math:`y` with probability p + (1 - p)/K);
-* a **paired feature** of reliability p is a code cut in two: :math:`c_1` is uniform and goes to the
-  first modality, :math:`c_2` goes to the second, with :math:`(c_1 + c_2) \bmod K = y` with
-  probability p and uniform otherwise. Each half alone is exactly independent of :math:`y`.
+* a **paired feature** of reliability p is a code in two parts: :math:`c_1` is uniform and is in the
+  first modality, :math:`c_2` is in the second, with :math:`(c_1 + c_2) \bmod K = y` with
+  probability p and uniform otherwise. Each part alone is independent of :math:`y`.
 
 Discrete features become vectors: each value has a random code, any two codes of one feature are
-4 apart, and Gaussian noise is added. With ``noise`` up to about 0.5 the values can be read back
-almost without error, and :func:`bayes` is the accuracy the best classifier reaches.
+at distance 4, and Gaussian noise is added. With ``noise`` up to about 0.5 the values can be decoded
+almost without error, and :func:`bayes` is the accuracy of the best classifier.
 
 Two classes by default: a small network learns addition mod 2 (XOR) from a few thousand samples, and
 addition mod K gets harder quickly as K grows.
@@ -28,7 +28,7 @@ from umt_lib.data.splits import Split, Splits
 from umt_lib.errors import StudyError
 
 WIDTH = 8  # dimensions of one embedded feature, so at most 8 classes
-PER_CLASS = 6  # samples in the picture
+PER_CLASS = 6  # samples in the plot
 MAX_STATES = 2**22  # of the enumeration in `best_accuracy`
 
 
@@ -45,19 +45,19 @@ def load(
     scale_b: float = 1.0,
     data_seed: int = 0,
 ) -> Splits:
-    """Modalities "a" and "b", float32 (n, features * 8), features ordered uni-modal then paired.
+    """Generate "a" and "b", float32 (n, features * 8): uni-modal features, then paired ones.
 
     Args:
-        n_train, n_validation, n_test: samples; changing one leaves the other splits as they are.
+        n_train, n_validation, n_test: samples per split; changing one does not change the others.
         classes: K, from 2 to 8.
-        uni_a, uni_b, paired: one reliability in 0..1 per feature; the length is their number.
-        noise: standard deviation per dimension, against codes 4 apart.
-        scale_a, scale_b: factor on a whole modality, noise included: the information stays, the
-            gradients change, and the modality with the larger factor tends to be learned first.
-        data_seed: fixes codes and samples; a training seed never changes them.
+        uni_a, uni_b, paired: one reliability in 0..1 per feature.
+        noise: standard deviation per dimension; the distance of two codes is 4.
+        scale_a, scale_b: factor on a modality, noise included. It does not change the information,
+            but the gradients: the modality with the larger factor tends to be learned first.
+        data_seed: of codes and samples; independent of the training seed.
 
     Raises:
-        StudyError: an option out of range.
+        StudyError: an option is out of range.
     """
     uni, scale = {"a": uni_a, "b": uni_b}, {"a": scale_a, "b": scale_b}
     if classes > WIDTH:
@@ -84,13 +84,13 @@ def load(
 
 
 def generators(data_seed: int) -> list[np.random.Generator]:
-    """Four independent generators: train, validation, test, and one for what the splits share.
+    """Four independent random generators: for train, validation, test, and all splits together.
 
     Raises:
-        StudyError: a negative seed.
+        StudyError: the seed is negative.
     """
     if data_seed < 0:
-        raise StudyError(f"data_seed is {data_seed}; give a whole number from 0")
+        raise StudyError(f"data_seed is {data_seed}; give an integer of 0 or more")
     return np.random.default_rng(data_seed).spawn(4)
 
 
@@ -101,23 +101,30 @@ def draw(
     uni: dict[str, Sequence[float]],
     paired: Sequence[float],
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Labels (n,) and, per modality, discrete features (n, uni-modal + paired) in 0..K-1.
+    """Draw labels (n,) and, per modality, discrete features (n, uni-modal + paired) in 0..K-1.
 
     Args:
+        n: number of samples.
+        classes: K.
         uni: reliabilities of the uni-modal features of the two modalities, by name.
         paired: reliabilities of the paired features.
 
     Raises:
-        StudyError: fewer samples than classes, fewer than 2 classes, or a reliability outside 0..1.
+        StudyError: there are fewer samples than classes or fewer than 2 classes, or a reliability
+            is outside 0..1.
     """
     if classes < 2:
-        raise StudyError(f"the feature model was asked for {classes} classes; give 2 or more")
+        raise StudyError(f"the feature model has {classes} classes; give 2 or more")
     if n < classes:
-        raise StudyError(f"a split of {n} samples cannot show {classes} classes; ask for more")
+        raise StudyError(
+            f"a split of {n} samples is too small for {classes} classes; give more samples"
+        )
     for name, reliabilities in {**uni, "paired": paired}.items():
         for p in reliabilities:
             if not 0 <= p <= 1:
-                raise StudyError(f"feature model, {name!r}: reliability {p} is outside 0..1")
+                raise StudyError(
+                    f"feature model, {name!r}: reliability {p} is outside 0..1; give a probability"
+                )
 
     y = rng.integers(classes, size=n)
 
@@ -133,16 +140,21 @@ def draw(
 
 
 def best_accuracy(reliabilities: Sequence[float], classes: int) -> float:
-    """Accuracy of the Bayes classifier that sees features of these reliabilities, exactly.
+    """Exact accuracy in 0..1 of the Bayes classifier of features with these reliabilities.
 
-    Enumerates all K^n patterns f: the sum over f of max_y P(y, f), or a StudyError for more than
-    2^22 of them. A paired feature seen whole counts as one: c1 + c2 mod K is all it says of y.
+    It is the sum over all K^n patterns f of max_y P(y, f). A paired feature of which both parts are
+    known counts as one feature: y depends on it only through c1 + c2 mod K.
+
+    Args:
+        reliabilities: of the n features.
+        classes: K.
+
+    Raises:
+        StudyError: there are more than 2^22 patterns.
     """
     if classes ** len(reliabilities) > MAX_STATES:
         n = len(reliabilities)
-        raise StudyError(
-            f"{n} features of {classes} values are too many to enumerate; ask for fewer"
-        )
+        raise StudyError(f"{n} features of {classes} values are too many to enumerate; give fewer")
     joint = np.full((classes, 1), 1 / classes)  # P(y, f): (K, patterns)
     for p in reliabilities:
         given_y = p * np.eye(classes) + (1 - p) / classes  # P(f_j | y): (K, K)
@@ -153,10 +165,18 @@ def best_accuracy(reliabilities: Sequence[float], classes: int) -> float:
 def bayes(
     uni: dict[str, Sequence[float]], paired: Sequence[float], classes: int
 ) -> dict[str, float]:
-    """The best possible accuracy of each modality, of "additive" and of "all", as noise goes to 0.
+    """Best possible accuracies without noise: of each modality, "additive" and "all".
 
-    "additive" is the product of the modalities' posteriors, all that uni-modal predictions can
-    give. What "all" has over it is the worth of the paired features.
+    "additive" is that of the product of the modalities' posteriors, the best that uni-modal
+    predictions can give; "all" uses the paired features too.
+
+    Args:
+        uni: reliabilities of the uni-modal features, by modality.
+        paired: reliabilities of the paired features.
+        classes: K.
+
+    Raises:
+        StudyError: there are too many features; see :func:`best_accuracy`.
     """
     both = [p for reliabilities in uni.values() for p in reliabilities]
     facts = {m: best_accuracy(reliabilities, classes) for m, reliabilities in uni.items()}
@@ -167,16 +187,17 @@ def bayes(
 
 
 def _codes(rng: np.random.Generator, classes: int) -> np.ndarray:
-    """Codes (K, WIDTH), one row per value: sqrt(2 * WIDTH) from each other, summing to zero."""
+    """Draw codes (K, WIDTH), one row per value, with distances sqrt(2 * WIDTH) and mean zero."""
     q, _ = np.linalg.qr(rng.standard_normal((WIDTH, classes)))
     codes = np.sqrt(WIDTH) * q.T
     return codes - codes.mean(axis=0)
 
 
 def picture(splits: Splits) -> Figure:
-    """Per modality, single train samples above the mean of each class.
+    """Plot, per modality, single training samples above the mean of each class.
 
-    Uni-modal features show in the class means; a paired half (the last ones) averages to nothing.
+    Uni-modal features are visible in the class means; the parts of paired features (the last ones)
+    average to zero.
     """
     train, classes = splits.train, splits.classes
     y = train.y.numpy()

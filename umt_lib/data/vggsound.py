@@ -1,4 +1,4 @@
-"""VGG-Sound: a video and the sound that names it, 309 classes (Chen et al. 2020)."""
+"""VGG-Sound: video and sound of 309 classes of sounds (Chen et al. 2020)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from umt_lib.data.splits import Splits
 
 
 def load(folder: str = "vggsound") -> Splits:
-    """What ``umt prepare vggsound`` made; see :func:`clips.load`.
+    """Load the folder that ``umt prepare vggsound`` made; see :func:`clips.load`.
 
     Args:
-        folder: the prepared folder; a relative one is looked for under ``$UMT_DATA`` first.
+        folder: the prepared folder; a relative path is looked for in ``$UMT_DATA`` first.
 
     Raises:
-        StudyError: the folder is not prepared, not whole, or of another data set.
+        StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
     return clips.load("vggsound", folder)
 

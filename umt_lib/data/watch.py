@@ -1,14 +1,14 @@
-"""Accelerometer and gyroscope of one wrist watch: 7 shoulder exercises, 10 people.
+"""Watch: accelerometer and gyroscope of a wrist watch, 7 shoulder exercises, 10 people.
 
 Burns et al. 2018, "Shoulder physiotherapy exercise recognition: machine learning the inertial
 signals from a smartwatch" (arXiv:1802.01489); the recordings come with the PyPI package seglearn
 (BSD). Each person did 20 repetitions of each exercise with each arm: 140 series at 50 Hz of
 acceleration (in g, gravity included) and angular rate (rad/s).
 
-People, not windows, are the independent samples. Windows of one person overlap and repeat one
+People, not windows, are the independent samples: windows of one person overlap and repeat one
 movement, so a confidence interval over windows is too narrow. People 1 and 2, 3 and 4, 5 and 6,
-8 and 9, 7 and 10 have series of almost equal length for every exercise, as if each two had
-trained together: such two stay in one split.
+8 and 9, 7 and 10 have series of almost equal length for every exercise, as if each pair had
+exercised together; both people of a pair are in the same split.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from umt_lib.data.splits import Split, Splits
 from umt_lib.errors import StudyError
 
 SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
-MEND = "reinstall it with: pip install --force-reinstall --no-deps seglearn==1.2.5"
+FIX = "reinstall it with: pip install --force-reinstall --no-deps seglearn==1.2.5"
 RATE = 50  # Hz
 COLUMNS = {"accelerometer": slice(0, 3), "gyroscope": slice(3, 6)}  # x, y, z each
 PEOPLE = {"train": (1, 2, 3, 4, 5, 6), "validation": (8, 9), "test": (7, 10)}
@@ -41,18 +41,18 @@ CLASSES = {  # the file's abbreviations, in its order of labels
 
 
 def load(seconds: float = 2.0, overlap: float = 0.5) -> Splits:
-    """Modalities "accelerometer" and "gyroscope", float32 (n, 3, time): x, y, z over a window.
+    """Load "accelerometer" and "gyroscope", float32 (n, 3, time): x, y, z over a window.
 
-    Channels are standardised with the mean and deviation of the train windows. ``groups`` are
-    people; train, validation and test have 6, 2 and 2 of them, always the same.
+    Channels are standardised by their mean and standard deviation over the training windows.
+    ``groups`` are people; train, validation and test have a fixed set of 6, 2 and 2 people.
 
     Args:
         seconds: length of a window; one repetition takes about two seconds.
-        overlap: share of a window that the next one repeats, from 0 to below 1.
+        overlap: fraction of a window that the next window repeats, from 0 to below 1.
 
     Raises:
-        StudyError: seglearn or its file missing, a file that is not the known one, or an option
-            out of range.
+        StudyError: seglearn or its file is missing, the file has other content than the known one,
+            or an option is out of range.
     """
     if not 0 <= overlap < 1:
         raise StudyError(f"data set 'watch': overlap is {overlap}; give 0 or more and less than 1")
@@ -80,38 +80,38 @@ def load(seconds: float = 2.0, overlap: float = 0.5) -> Splits:
 
 
 def _find() -> Path:
-    """The file inside the installed package, found without importing the package."""
+    """Path of the file in the installed package, found without importing the package."""
     spec = importlib.util.find_spec("seglearn")
     if spec is None or spec.origin is None:
-        raise StudyError("data set 'watch': the package seglearn is not installed; " + MEND)
+        raise StudyError("data set 'watch': the package seglearn is not installed; " + FIX)
     return Path(spec.origin).parent / "data" / "watch_dataset.npy"
 
 
 def _recordings(path: Path) -> dict:
-    """The dict in ``path``: X, a list of (time, 6) series, with y and subject per series.
+    """Read the dict in ``path``: X, a list of (time, 6) series, with y and subject per series.
 
-    It is a pickled object array, and unpickling runs whatever code the file asks for. So the bytes
-    must be the ones we know before numpy may unpickle them.
+    The file is pickled, and unpickling can run any code that the file contains. So its digest is
+    compared with the known one first.
     """
     if not path.is_file():
-        raise StudyError(f"data set 'watch': {path} is missing; {MEND}")
+        raise StudyError(f"data set 'watch': {path} is missing; {FIX}")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != SHA256:
         raise StudyError(
-            f"data set 'watch': {path} has sha256 {found[:12]}..., not {SHA256[:12]}...; {MEND}"
+            f"data set 'watch': {path} has sha256 {found[:12]}..., not {SHA256[:12]}...; {FIX}"
         )
     return np.load(path, allow_pickle=True).item()
 
 
 def picture(splits: Splits) -> Figure:
-    """One train window per exercise: x, y, z of each modality, standardised, over seconds."""
+    """Plot one training window per exercise: standardised x, y, z of each modality over time."""
     train, colors = splits.train, ("#0072B2", "#D55E00", "#000000")
     rows = len(splits.classes)
     figure = Figure(figsize=(9, 1.1 * rows + 0.8), layout="constrained")
     axes = figure.subplots(rows, len(train.x), sharex=True, sharey=True, squeeze=False)
     for k, line in enumerate(axes):
         samples = (train.y == k).nonzero()[:, 0]
-        i = samples[len(samples) // 2]  # a first window often shows the arm before it moves
+        i = samples[len(samples) // 2]  # in a first window the arm often does not move yet
         for ax, (m, x) in zip(line, train.x.items(), strict=True):
             seconds = np.arange(x.shape[-1]) / RATE
             for axis, color, signal in zip("xyz", colors, x[i].numpy(), strict=True):

@@ -20,7 +20,7 @@ def outputs(model: nn.Module, split: Split) -> Output:
     parts = []
     for start in range(0, len(split), BATCH):
         rows = distributed.shard(slice(start, min(start + BATCH, len(split))))
-        parts.append(model({m: x.to(device) for m, x in split.rows(rows).items()}))
+        parts.append(model({m: x.to(device) for m, x in split.inputs(rows).items()}))
     model.train(was_training)
 
     def joined(dicts: list[dict[str, Tensor]]) -> dict[str, Tensor]:

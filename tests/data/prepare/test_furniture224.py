@@ -60,7 +60,7 @@ def test_samples_are_those_of_the_small_pictures_less_what_is_missing(splits, mo
         kept = np.array(models)[arrays["split"] == part].repeat(VIEWS) != models[LOST]
         assert ours.y.tolist() == theirs.y[kept].tolist()
         assert ours.groups.tolist() == theirs.groups[kept].tolist()
-        assert {m: x.shape[1:] for m, x in ours.rows(slice(0, 2)).items()} == dict.fromkeys(
+        assert {m: x.shape[1:] for m, x in ours.inputs(slice(0, 2)).items()} == dict.fromkeys(
             furniture.MODALITIES, (1, SIZE, SIZE)
         )
 
@@ -75,7 +75,7 @@ def test_a_sample_is_a_model_from_opposite_sides(raw, splits, models):
     arrays, _ = furniture.read(furniture.ARCHIVE)
     first = next(m for m, s in zip(models, arrays["split"], strict=True) if s == "test")
     shape = mesh(raw / f"{first}.off")
-    x = splits.test.rows(slice(0, VIEWS))
+    x = splits.test.inputs(slice(0, VIEWS))
     for m, turn in (("front", 0), ("rear", 180)):
         for row, angle in enumerate((-10, 10)):
             view = render(*shape, turn + angle, ELEVATION, SIZE, "y", SUPERSAMPLE)
@@ -101,7 +101,7 @@ def test_training_pictures_move_by_up_to_a_sixteenth_each_on_its_own():
 
 def test_batches_are_moved_pictures(splits):
     batch = next(batches(splits, splits.train, 16, seed=0, epoch=0))
-    looked_at = splits.train.rows(batch.index)
+    looked_at = splits.train.inputs(batch.index)
     for m, x in batch.x.items():
         assert (x.shape, x.dtype) == (looked_at[m].shape, torch.uint8)
         assert not torch.equal(x, looked_at[m])

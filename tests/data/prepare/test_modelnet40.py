@@ -82,7 +82,7 @@ def test_miniature_is_loaded_and_trains(miniature):
     assert len(splits.test) == 4
     assert splits.shapes == {"front": (1, SIZE, SIZE), "rear": (1, SIZE, SIZE)}
     assert splits.train.groups is None
-    chair, cone = (splits.test.rows((splits.test.y == k).nonzero()[:, 0]) for k in (0, 1))
+    chair, cone = (splits.test.inputs((splits.test.y == k).nonzero()[:, 0]) for k in (0, 1))
     assert (chair["front"] != chair["rear"]).float().mean() > 0.05  # the wall hides the seat
     assert (cone["front"] != cone["rear"]).float().mean() < 0.02  # round
     torch.manual_seed(0)
@@ -158,7 +158,7 @@ def test_augment_shifts_each_view_by_up_to_a_sixteenth_and_repeats_with_its_gene
     offsets = torch.stack([moved // 64, moved % 64]) - 32
     assert offsets.min() == -4
     assert offsets.max() == 4
-    assert x["front"].shape == modelnet40.view(batch)["front"].shape == (64, 1, 64, 64)
+    assert x["front"].shape == modelnet40.transform(batch)["front"].shape == (64, 1, 64, 64)
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def test_a_mirrored_sample_moves_the_other_way():
         for s in range(3)
     }  # vertical motion stays
     assert len(x["rgb"][:, 0, 0].flatten(1).unique(dim=0)) > 4
-    middle = ucf101.view({"rgb": rgb, "flow": flow})
+    middle = ucf101.transform({"rgb": rgb, "flow": flow})
     assert torch.equal(middle["flow"][3, 0, 5], flow[3, 0, 1:15, 1:15, 5])
 
 

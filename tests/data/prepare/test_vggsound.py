@@ -76,7 +76,7 @@ def test_splits_pass_the_common_check_and_show_the_class(prepared):
     assert splits.classes == LABELS
     assert splits.shapes == {"video": (2, 3, 28, 28), "audio": (1, 129, 108)}
     assert len(splits.train) + len(splits.validation) == 15
-    rows = splits.test.rows(slice(0, 6))
+    rows = splits.test.inputs(slice(0, 6))
     assert rows["video"].dtype == torch.uint8
     peaks = rows["audio"].float().mean((1, 3)).argmax(1) * 16_000 / 256
     wanted = torch.tensor(TONES)[splits.test.y]
@@ -109,7 +109,7 @@ def test_augment_cuts_inside_the_rows_and_mirrors_half_of_them(prepared):
     stored["video"] = torch.arange(32, dtype=torch.uint8).expand(64, 2, 3, 32, 32).movedim(2, -1)
     stored["audio"] = torch.arange(124.0).expand(64, 129, 124)
     first, again = (clips.augment(stored, torch.Generator().manual_seed(3)) for _ in range(2))
-    looked = splits.train.rows(slice(0, 1))
+    looked = splits.train.inputs(slice(0, 1))
     assert all(first[m].shape[1:] == looked[m].shape[1:] for m in first)
     assert all(torch.equal(first[m], again[m]) for m in first)
     step = first["video"][:, 0, 0, 0].int().diff(dim=1)
@@ -118,7 +118,7 @@ def test_augment_cuts_inside_the_rows_and_mirrors_half_of_them(prepared):
     assert first["video"][:, 0, 0, 0].amin(1).unique().tolist() == [0, 1, 2, 3, 4]
     assert set(first["audio"][:, 0, 0, 0].tolist()) <= set(range(17))
     assert (first["audio"].diff(dim=3) == 1).all()
-    assert (clips.view(stored)["video"][0, 0, 0, 0] == torch.arange(2, 30)).all()
+    assert (clips.transform(stored)["video"][0, 0, 0, 0] == torch.arange(2, 30)).all()
 
 
 def test_another_folder_is_refused_by_name(prepared):

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from umt_lib import paths
-from umt_lib.data.memory_mapped import Stored
-from umt_lib.data.splits import Augment, Split, Splits, View
+from umt_lib.data.memory_mapped import MemoryMapped
+from umt_lib.data.splits import Augment, Split, Splits, Transform
 from umt_lib.errors import StudyError
 
 FORMAT = 1
@@ -63,7 +63,7 @@ class Prepared:
         theirs = {k: header["settings"].get(k) for k in settings or {}}
         same(path, theirs, settings or {}, "what is asked for")
         for m, (shape, kind) in header["modalities"].items():
-            array = Stored(folder / f"{m}.npy").array
+            array = MemoryMapped(folder / f"{m}.npy").array
             wanted = ((manifest["listed"], *shape), np.dtype(kind))
             if (array.shape, array.dtype) != wanted:
                 raise StudyError(
@@ -72,7 +72,7 @@ class Prepared:
                 )
         return cls(folder, {**manifest, "digest": stated})
 
-    def split(self, name: str) -> tuple[dict[str, Stored], torch.Tensor, np.ndarray | None]:
+    def split(self, name: str) -> tuple[dict[str, MemoryMapped], torch.Tensor, np.ndarray | None]:
         """Modalities {m: (n, ...)}, labels (n,) int64; groups (n,), None where each is one sample.
 
         That no group is in two splits was checked when they were listed.
@@ -82,13 +82,13 @@ class Prepared:
         rows = [s for s in samples if s["split"] == name]
         index = np.array([s["row"] for s in rows], dtype=np.int64)
         return (
-            {m: Stored(self.folder / f"{m}.npy", index) for m in self.manifest["modalities"]},
+            {m: MemoryMapped(self.folder / f"{m}.npy", index) for m in self.manifest["modalities"]},
             torch.tensor([s["label"] for s in rows], dtype=torch.long),
             np.array([s["group"] or s["id"] for s in rows]) if grouped else None,
         )
 
 
-def splits(dataset: str, folder: str, view: View, augment: Augment) -> Splits:
+def splits(dataset: str, folder: str, transform: Transform, augment: Augment) -> Splits:
     """The three splits of a prepared folder, their rows still in its files.
 
     Raises:
@@ -97,7 +97,10 @@ def splits(dataset: str, folder: str, view: View, augment: Augment) -> Splits:
     prepared = Prepared.open(folder)
     if (found := prepared.manifest["dataset"]) != dataset:
         raise StudyError(f"{prepared.folder}: holds {found!r}, not {dataset!r}; name its folder")
-    parts = [Split(*prepared.split(name), view=view) for name in ("train", "validation", "test")]
+    parts = [
+        Split(*prepared.split(name), transform=transform)
+        for name in ("train", "validation", "test")
+    ]
     return Splits(*parts, prepared.classes, prepared.source, augment)
 
 

@@ -87,7 +87,7 @@ class Experiment:
             )
         experiment = cls(params, splits)
         try:
-            experiment.make()(splits.train.rows(slice(0, 2)))
+            experiment.make()(splits.train.inputs(slice(0, 2)))
         except (RuntimeError, ValueError, IndexError, AssertionError) as error:
             raise StudyError(
                 f"{source}: encoders and head do not take samples of {splits.shapes} ({error}); "
