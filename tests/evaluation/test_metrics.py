@@ -27,18 +27,18 @@ def test_t_interval_is_scipys():
     found = intervals.t_interval(values)
     low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert found == pytest.approx((sum(values) / 5, low, high, 5))
-    assert not found.is_tie
+    assert not found.contains_zero
 
 
 def test_one_seed_says_nothing_about_the_spread():
     found = intervals.t_interval([0.7])
     assert found == (0.7, -math.inf, math.inf, 1)
-    assert intervals.welch_interval([0.7], [0.6, 0.8]).is_tie
+    assert intervals.welch_interval([0.7], [0.6, 0.8]).contains_zero
 
 
-def test_a_difference_whose_interval_holds_zero_is_a_tie():
-    assert intervals.t_interval([-0.1, 0.2, 0.1, -0.1]).is_tie
-    assert not intervals.t_interval([0.1, 0.11, 0.12]).is_tie
+def test_the_interval_of_a_difference_contains_zero_or_not():
+    assert intervals.t_interval([-0.1, 0.2, 0.1, -0.1]).contains_zero
+    assert not intervals.t_interval([0.1, 0.11, 0.12]).contains_zero
 
 
 def test_welch_interval():
@@ -53,3 +53,15 @@ def test_numbers_without_spread():
     assert intervals.welch_interval([0.8, 0.8], [0.8, 0.8]) == (0, 0, 0, 2)
     assert intervals.welch_interval([0.8, 0.8], [0.7, 0.7, 0.7])[:3] == pytest.approx((0.1,) * 3)
     assert intervals.welch_interval([0.8, 0.8], [0.7, 0.75, 0.7]).low > 0
+
+
+@pytest.mark.parametrize("n", [1, 5, 40])
+def test_all_or_none_of_n_has_the_exact_bounds(n):
+    bound = 0.025 ** (1 / n)
+    assert intervals.proportion_interval(n, n) == pytest.approx((1, bound, 1, n))
+    assert intervals.proportion_interval(0, n) == pytest.approx((0, 0, 1 - bound, n))
+
+
+def test_the_exact_interval_of_a_proportion_by_the_beta_distribution():
+    low, high = stats.beta.ppf(0.025, 7, 4), stats.beta.ppf(0.975, 8, 3)
+    assert intervals.proportion_interval(7, 10) == pytest.approx((0.7, low, high, 10))

@@ -43,7 +43,7 @@ def measures(
 def paper_rule(gains: dict[str, Measure]) -> str:
     """A head trained on frozen features against UME by the mean of probabilities, in accuracy."""
     gain = gains["paper"].accuracy
-    if gain.is_tie:
+    if gain.contains_zero:
         return UNCLEAR
     return UMT if gain.mean > 0 else UME
 

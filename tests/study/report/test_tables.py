@@ -53,7 +53,7 @@ def test_numbers_are_written_in_percent_with_their_interval():
 def test_an_interval_that_holds_zero_is_called_a_tie(low, high, words):
     gain = Interval((low + high) / 2, low, high, 5)
     assert in_words("x", "y", gain) == words
-    assert ("a tie" in compared("x", "y", gain)) == gain.is_tie
+    assert ("a tie" in compared("x", "y", gain)) == gain.contains_zero
 
 
 def test_rows_stand_in_the_order_of_methods_and_say_where_they_ran(study):

@@ -19,7 +19,7 @@ Sentence = tuple[bool, str]  # whether it speaks against the paper's claim, and 
 
 def compared(a: str, b: str, gain: Interval) -> str:
     """``**UMT ties with joint**: +0.3 points [-0.2, +0.8], a tie.``"""
-    tail = "; the interval holds 0, a tie." if gain.is_tie else "."
+    tail = "; the interval holds 0, a tie." if gain.contains_zero else "."
     return f"**{in_words(a, b, gain)}**: {points(gain)} points{tail}"
 
 
@@ -49,12 +49,12 @@ def guide(study: Study, dataset: str) -> Iterator[Sentence]:
         advice, outcome = _winner(gap), _winner(truth)
         if advice == outcome:
             verdict = "holds"
-        elif gap.is_tie:
+        elif gap.contains_zero:
             verdict = "does not decide"
         else:
-            verdict = "is not borne out" if truth.is_tie else "is wrong"
-        says = "no clear winner" if gap.is_tie else advice
-        is_so = "a tie" if truth.is_tie else f"{outcome} is better"
+            verdict = "is not borne out" if truth.contains_zero else "is wrong"
+        says = "no clear winner" if gap.contains_zero else advice
+        is_so = "a tie" if truth.contains_zero else f"{outcome} is better"
         yield (
             advice != outcome,
             f"**The guiding rule with {words} {verdict}.** On validation, frozen encoders with "
@@ -152,7 +152,8 @@ def lazy(study: Study, dataset: str) -> Iterator[Sentence]:
         gap = joint and laziness(joint, result, modality)
         if not gap:
             continue
-        kind = "not measurably lazy" if gap.is_tie else "lazy" if gap.mean < 0 else "not lazy"
+        kind = "lazy" if gap.mean < 0 else "not lazy"
+        kind = "not measurably lazy" if gap.contains_zero else kind
         text = (
             f"**The encoder of {modality} is {kind} after joint training**: its probe minus that "
             f"of one trained alone is {points(gap)} points{_tie(gap)}"
@@ -163,11 +164,11 @@ def lazy(study: Study, dataset: str) -> Iterator[Sentence]:
 
 
 def _tie(gap: Interval) -> str:
-    return " (a tie)" if gap.is_tie else ""
+    return " (a tie)" if gap.contains_zero else ""
 
 
 def _winner(gain: Interval) -> str:
-    if gain.is_tie:
+    if gain.contains_zero:
         return "a tie"
     return "UMT" if gain.mean > 0 else "UME"
 

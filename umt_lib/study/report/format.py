@@ -46,5 +46,5 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def in_words(a: str, b: str, gain: Interval) -> str:
     """``UMT beats joint training``, ``loses to`` it, or ``ties with`` it: the interval holds 0."""
-    verb = "ties with" if gain.is_tie else "beats" if gain.mean > 0 else "loses to"
+    verb = "ties with" if gain.contains_zero else "beats" if gain.mean > 0 else "loses to"
     return f"{a} {verb} {b}"

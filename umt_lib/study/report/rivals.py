@@ -164,7 +164,7 @@ def verdicts(study: Study, dataset: str) -> dict[str, dict[str, str]]:
     for name, other in simple(study, dataset).items():
         gains = {named(e): difference(e.result, other.result) for e in run(study, dataset)}
         found[name] = {
-            rival: "tie" if gain.is_tie else "better" if gain.mean > 0 else "worse"
+            rival: "tie" if gain.contains_zero else "better" if gain.mean > 0 else "worse"
             for rival, gain in gains.items()
             if gain
         }

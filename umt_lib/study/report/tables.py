@@ -154,7 +154,7 @@ def reproduced(study: Study) -> str:
         if here and there:
             gap = intervals.welch_interval(here.accuracy, there.accuracy)
             same = here.measured_bytes() == there.measured_bytes()
-            verdict = points(gap), "yes" if gap.is_tie else "**no**", "yes" if same else "no"
+            verdict = points(gap), "yes" if gap.contains_zero else "**no**", "yes" if same else "no"
         else:
             verdict = NONE, "not run here" if there else "not published", NONE
         rows.append([entry.dataset, entry.label, *shown, *verdict])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from umt_lib.evaluation.bootstrap import bootstrap
-from umt_lib.evaluation.intervals import Interval
+from umt_lib.evaluation.intervals import Interval, proportion_interval
 from umt_lib.study.analyses.regime_map.grid import Cell
 
 Cases = Sequence[Mapping[str, Any]]
@@ -36,9 +36,7 @@ def scored(cases: Cases, rule: str) -> dict[str, Interval | None]:
             return None
         groups = np.array([units[cell] for cell in where])
         if name != "regret" and len(set(values.tolist())) == 1:  # a bootstrap would see no doubt
-            doubt = 1 - 0.025 ** (1 / len(units))  # Clopper and Pearson's bound
-            ends = (1 - doubt, 1.0) if values[0] else (0.0, doubt)
-            return Interval(float(values[0]), *ends, len(units))
+            return proportion_interval(len(units) * int(values[0]), len(units))
         return bootstrap(values[:, None], lambda means: means[..., 0], groups)
 
     return {
