@@ -15,7 +15,7 @@ from umt_lib.paths import PARAMS
 from umt_lib.study.experiments import params as params_files
 
 FILES = sorted(PARAMS.glob("*.yaml"))
-MAY_DIFFER = {"name", "method", "head", "sweep", "teachers"}
+MAY_DIFFER = {"name", "method", "head", "sweep", "teachers", "resources"}
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 
 
@@ -48,6 +48,15 @@ def test_it_opens_with_what_to_expect(path):
     words = comment.group().lower()
     assert re.search(r"(\d|half a|an?|in) (seconds?|minutes?|hours?)\b", words)
     assert re.search(r"\b(cpu|gpu|cores?)\b", words)
+
+
+@every_file
+def test_its_opening_comment_and_its_resources_agree(path):
+    """The comment is for people, the key for the run graph."""
+    said = re.search(r"an estimated (\d+) hours? and (\d+) GB on one GPU", path.read_text())
+    estimate = read(path).get("resources")
+    expected = said and {"gpu_hours": int(said[1]), "memory_gb": int(said[2])}
+    assert estimate == expected
 
 
 @every_file
