@@ -12,7 +12,8 @@ import yaml
 from tiny import ENCODERS, Bench, same
 
 from umt_lib import data, paths
-from umt_lib.files import load_tensors
+from umt_lib.errors import StudyError
+from umt_lib.files import load_tensors, save_tensors
 from umt_lib.methods import METHODS, Joint
 from umt_lib.methods.umt import UMT
 from umt_lib.study.experiments import experiment, provenance, results
@@ -343,6 +344,21 @@ def test_teachers_of_something_else(params, params_file, refused, trained_teache
     sentence = refused(params_file())
     assert "teacher 'tiny-" in sentence
     assert "on the same data" in sentence
+
+
+def test_a_teacher_of_an_older_version_is_refused_with_the_command_that_renews_it(
+    params, params_file, refused, trained_teachers, runs
+):
+    """Its tensors have other names; the same for models that the diagnostics load."""
+    params |= {"method": {"name": "umt"}, "teachers": trained_teachers}
+    file = runs / "checkpoints/tiny-b/seed0.safetensors"
+    tensors, about = load_tensors(file)
+    save_tensors(file, {name.replace("encoders", "nets"): t for name, t in tensors.items()}, about)
+    sentence = refused(params_file())
+    assert "tiny-b: its checkpoint does not fit the model of this version" in sentence
+    assert "run umt run params/tiny-b.yaml again" in sentence
+    with pytest.raises(StudyError, match=r"umt run params/tiny-b\.yaml again"):
+        experiment.finished("tiny-b", 0)
 
 
 def test_encoders_that_do_not_match_the_modalities(params, params_file, refused):

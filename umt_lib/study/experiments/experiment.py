@@ -254,7 +254,7 @@ class Experiment:
         for m, (tensors, about) in self._teacher_files(seed).items():
             theirs = Experiment(about["params"], self.splits)
             teachers[m] = theirs.make(modalities=(m,)).to(device)
-            teachers[m].load_state_dict(tensors)
+            _restore(teachers[m], tensors, self.params["teachers"][m])
             teachers[m].eval().requires_grad_(False)
         return teachers
 
@@ -313,8 +313,20 @@ def finished(name: str, seed: int) -> tuple[LateFusion, Splits]:
     splits, method = provenance.splits(about["params"]), about["params"]["method"]
     alone = (method["modality"],) if "modality" in method else None
     model = Experiment(about["params"], splits).make(modalities=alone)
-    model.load_state_dict(tensors)
+    _restore(model, tensors, name)
     return model.eval(), splits
+
+
+def _restore(model: nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
+    """Load a checkpoint of experiment ``name``; StudyError where an older version wrote it."""
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        why = " ".join(str(error).split())
+        raise StudyError(
+            f"{name}: its checkpoint does not fit the model of this version ({why}); run "
+            f"umt run params/{name}.yaml again"
+        ) from None
 
 
 def _device(name: str) -> torch.device:
