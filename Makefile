@@ -20,7 +20,10 @@ study-full: setup ## the same with every experiment whose data is here: hours on
 	@$(BIN)/python -m umt_lib.study.pipeline.notebook_server serve -- $(BIN)/snakemake --profile profiles/local \
 		--config study=full
 
-test: setup ## run the tests
+test: setup ## check style and types, then run the tests
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 book: setup ## build the book from the published results; trains nothing
@@ -40,4 +43,4 @@ constraints: setup ## pin today's newest versions of all dependencies (torch: se
 		--upgrade --no-annotate --no-header --python-version 3.11 --quiet --output-file constraints.txt
 
 clean: ## delete the environment and everything this machine has made, results included
-	rm -rf .venv runs .snakemake book/_build book/_generated notebooks/*.ipynb
+	rm -rf .venv .mypy_cache runs .snakemake book/_build book/_generated notebooks/*.ipynb

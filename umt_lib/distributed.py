@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import overload
 
 import torch
 import torch.distributed as dist
@@ -53,6 +54,10 @@ def barrier() -> None:
         dist.barrier()
 
 
+@overload
+def shard(rows: Tensor) -> Tensor: ...
+@overload
+def shard(rows: slice) -> Tensor | slice: ...
 def shard(rows: Tensor | slice) -> Tensor | slice:
     """Return this process's shard of ``rows``: consecutive rows, shards as equal as possible."""
     rank, size = rank_and_size()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 
@@ -26,11 +26,11 @@ def exit_status(
         return 130
 
 
-def nearest(name: object, known: object) -> str:
+def nearest(name: object, known: Iterable[object]) -> str:
     """``"; did you mean 'umt'? (known: joint, umt)"``: the tail of an unknown-name sentence."""
-    known = [str(k) for k in known]
-    if not known:
+    names = [str(k) for k in known]
+    if not names:
         return "; there is none to give here"
-    close = get_close_matches(str(name), known, n=1, cutoff=0.5)
+    close = get_close_matches(str(name), names, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return f"; {guess}(known: {', '.join(known)})"
+    return f"; {guess}(known: {', '.join(names)})"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 
-import matplotlib as mpl
+from matplotlib import style as mpl_style
 from matplotlib.figure import Figure
 
 STYLE = Path(__file__).with_name("style.mplstyle")
@@ -20,7 +20,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
     @wraps(draw)
     def inside(*args, **options) -> Figure:
-        with mpl.style.context(STYLE):
+        with mpl_style.context(STYLE):
             return draw(*args, **options)
 
     return inside
@@ -29,5 +29,5 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 def save(figure: Figure, path: Path) -> None:
     """Write a figure so that the same figure gives the same bytes."""
     kind = path.suffix[1:]
-    with mpl.style.context(STYLE):
+    with mpl_style.context(STYLE):
         figure.savefig(path, dpi=160, metadata={"Date": None} if kind == "svg" else {})

@@ -95,7 +95,8 @@ def load(split: Cut = "speaker") -> Splits:
         Split({**part.x, "image": images[index]}, part.y, part.groups)
         for part, index in zip(cut, paired, strict=True)
     ]
-    return Splits(*_standardised(splits), classes=DIGITS, source=source())
+    train, validation, test = _standardised(splits)
+    return Splits(train, validation, test, DIGITS, source())
 
 
 def is_downloaded() -> bool:
@@ -116,8 +117,9 @@ def _recordings(path: Path) -> dict[str, bytes]:
     try:
         with tarfile.open(path, "r:gz") as archive:
             for member in archive:
-                if member.isfile() and member.name.endswith(".wav"):
-                    found[Path(member.name).name] = archive.extractfile(member).read()
+                wanted = member.isfile() and member.name.endswith(".wav")
+                if wanted and (content := archive.extractfile(member)) is not None:
+                    found[Path(member.name).name] = content.read()
     except (OSError, EOFError, tarfile.TarError, zlib.error) as fault:
         raise StudyError(
             f"data set 'av-digits': {path} cannot be read ({type(fault).__name__}: {fault}); {FIX}"

@@ -29,5 +29,5 @@ def available(dataset: Mapping[str, Any]) -> bool:
     """
     from umt_lib.data import DATASETS  # takes longer to import than all else in the run graph
 
-    module = inspect.getmodule(DATASETS[dataset["name"]])
-    return is_prepared(dataset) and (not hasattr(module, "is_downloaded") or module.is_downloaded())
+    asked = getattr(inspect.getmodule(DATASETS[dataset["name"]]), "is_downloaded", None)
+    return is_prepared(dataset) and (asked is None or asked())

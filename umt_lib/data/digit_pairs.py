@@ -70,7 +70,8 @@ def load(
         splits.append(Split(x, torch.from_numpy(y)))
     raw = digits.images.tobytes() + digits.target.tobytes()
     names = tuple(str(k) for k in range(classes))
-    return Splits(*splits, classes=names, source=hashlib.sha256(raw).hexdigest())
+    train, validation, test = splits
+    return Splits(train, validation, test, names, hashlib.sha256(raw).hexdigest())
 
 
 def _pools(

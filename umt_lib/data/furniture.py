@@ -115,10 +115,11 @@ def shift(images: Tensor, generator: torch.Generator) -> Tensor:
 def picture(splits: Splits, samples: int = 3) -> Figure:
     """Plot training images: ``samples`` models of each class, the front above the rear view."""
     train, classes = splits.train, splits.classes
+    assert train.groups is not None  # the designs
     shape = (2 * samples, len(classes))
     size = (0.78 * shape[1], 0.78 * shape[0] + 0.3)
-    figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+    figure, axes = plt.subplots(*shape, figsize=size, squeeze=False)
+    figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     for k, name in enumerate(classes):
         of = np.flatnonzero(train.y.numpy() == k)
         firsts = np.unique(train.groups[of], return_index=True)[1]  # one sample per design

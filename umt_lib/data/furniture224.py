@@ -35,12 +35,11 @@ def load(folder: str = "furniture224") -> Splits:
         x = {m: rows[:] for m, rows in split.x.items()}  # (models, views, S, S)
         views = len(next(iter(x.values()))[0])
         flat = {m: pictures.flatten(0, 1) for m, pictures in x.items()}
-        return Split(
-            flat, split.y.repeat_interleave(views), np.repeat(split.groups, views), transform
-        )
+        groups = None if split.groups is None else np.repeat(split.groups, views)
+        return Split(flat, split.y.repeat_interleave(views), groups, transform)
 
-    parts = [part(split) for split in (stored.train, stored.validation, stored.test)]
-    return Splits(*parts, stored.classes, stored.source, augment)
+    train, validation, test = map(part, (stored.train, stored.validation, stored.test))
+    return Splits(train, validation, test, stored.classes, stored.source, augment)
 
 
 def augment(x: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from umt_lib.data.memory_mapped import MemoryMapped
 from umt_lib.errors import StudyError
 
 SPLIT_SEED = 20230  # of all splits that are drawn here: the same for all training seeds
-Rows = dict[str, Tensor | MemoryMapped]
+Rows = dict[str, Any]  # tensors, or MemoryMapped where they do not fit in memory
 Augment = Callable[[Rows, torch.Generator], dict[str, Tensor]]
 Transform = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 
     x: dict[str, Tensor]
     y: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # tuple.index is not missed
 
 
 @dataclass(frozen=True)

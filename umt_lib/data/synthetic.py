@@ -18,7 +18,7 @@ addition mod K gets harder quickly as K grows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -80,7 +80,8 @@ def load(
             noisy = scale[m] * (clean + noise * rng.standard_normal(clean.shape))
             x[m] = torch.from_numpy(noisy.astype(np.float32))
         splits.append(Split(x, torch.from_numpy(y)))
-    return Splits(*splits, classes=tuple(str(k) for k in range(classes)))
+    train, validation, test = splits
+    return Splits(train, validation, test, tuple(str(k) for k in range(classes)))
 
 
 def generators(data_seed: int) -> list[np.random.Generator]:
@@ -98,7 +99,7 @@ def draw(
     rng: np.random.Generator,
     n: int,
     classes: int,
-    uni: dict[str, Sequence[float]],
+    uni: Mapping[str, Sequence[float]],
     paired: Sequence[float],
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Draw labels (n,) and, per modality, discrete features (n, uni-modal + paired) in 0..K-1.

@@ -76,7 +76,8 @@ def load(seconds: float = 2.0, overlap: float = 0.5) -> Splits:
     x = torch.from_numpy(((x - mean) / std).astype(np.float32))
     everyone = Split({m: x[:, c] for m, c in COLUMNS.items()}, torch.from_numpy(y), people)
     splits = {part: everyone.take(np.flatnonzero(np.isin(people, p))) for part, p in PEOPLE.items()}
-    return Splits(**splits, classes=tuple(CLASSES.values()), source=SHA256)
+    train, validation, test = (splits[part] for part in ("train", "validation", "test"))
+    return Splits(train, validation, test, tuple(CLASSES.values()), SHA256)
 
 
 def _find() -> Path:

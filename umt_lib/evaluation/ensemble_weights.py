@@ -17,6 +17,7 @@ def fit_weights(logs: Tensor, y: Tensor) -> np.ndarray:
         weights = torch.tensor(w, requires_grad=True)
         loss = nll_loss(torch.einsum("m,mnk->nk", weights, logs).log_softmax(1), y)
         loss.backward()
+        assert weights.grad is not None
         return loss.item(), weights.grad.numpy()
 
     bounds = [(0, None)] * len(logs)

@@ -20,6 +20,7 @@ Sources: Hessel and Lee, EMNLP 2020 (EMAP; on logits, as there); Wu et al., ICML
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -161,12 +162,14 @@ def _means(
     head: Head, features: Features, modality: str, n: int, pairs: int
 ) -> tuple[Tensor, Tensor]:
     """Means of f with ``modality`` from i and the rest from j: over j (n, K), over i (n, K)."""
-    row, column = [], None
+    row: list[Tensor] = []
+    column: Any = 0.0
     wide = min(n, pairs)  # samples j of one call
     tall = max(1, pairs // wide)  # samples i of one call
     for start in range(0, n, tall):
         mine = features[modality][start : start + tall]
-        sums, parts = 0.0, []
+        sums: Any = 0.0
+        parts = []
         for other in range(0, n, wide):
             rest = {m: z[other : other + wide] for m, z in features.items()}
             b = len(rest[modality])
@@ -176,7 +179,7 @@ def _means(
             sums = sums + out.sum(1)
             parts.append(out.sum(0))
         row.append(sums / n)
-        column = torch.cat(parts) / n + (0.0 if column is None else column)
+        column = torch.cat(parts) / n + column
     return torch.cat(row), column
 
 

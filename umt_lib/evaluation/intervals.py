@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 
@@ -29,7 +29,7 @@ class Interval(NamedTuple):
         return self.low <= 0 <= self.high
 
 
-def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """Mean and t-interval of ``values``, one per seed; the interval of one value is infinite.
 
     >>> mean, low, high, n = t_interval([0.71, 0.74, 0.69])
@@ -44,7 +44,7 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
-def welch_interval(a: Sequence[float], b: Sequence[float]) -> Interval:
+def welch_interval(a: ArrayLike, b: ArrayLike) -> Interval:
     """Mean of ``a`` minus mean of ``b``, two independent sets of seeds, with its Welch interval.
 
     Where neither side has any spread the interval has no width; where a side has one value it is

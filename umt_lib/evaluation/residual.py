@@ -27,7 +27,7 @@ Source: ours; the projection it is checked against is EMAP, :mod:`umt_lib.evalua
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -121,7 +121,10 @@ def _together(
     held = _padded([rows.take(part) for rows, (_, part) in zip(ready, cuts, strict=True)])
     known, counted = _padded(ready), _ones([len(part) for _, part in cuts])
     curved = [value for name, value in params.items() if name != "linear"]
-    groups = [{"params": curved}, {"params": [params["linear"]], "weight_decay": LINEAR_DECAY}]
+    groups: list[dict[str, Any]] = [
+        {"params": curved},
+        {"params": [params["linear"]], "weight_decay": LINEAR_DECAY},
+    ]
     optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=DECAY, fused=True)
 
     def held_loss() -> Tensor:
@@ -187,7 +190,7 @@ def _rows(scaler: StandardScaler, sample: Sample) -> Rows:
 def _padded(samples: Sequence[Rows]) -> Rows:
     return Rows(
         *(
-            torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+            torch.nn.utils.rnn.pad_sequence(list(parts), batch_first=True)
             for parts in zip(*samples, strict=True)
         )
     )

@@ -127,6 +127,7 @@ def _linear(
         if value <= best:
             break
         best, chosen, cross_fitted = value, strength, logs
+    assert cross_fitted is not None  # the first is better than -inf
     return Linear(cross_fitted, _Path(x, y, asked)(chosen), fits)
 
 
@@ -165,6 +166,7 @@ def _ensembles(
     above = np.concatenate([stacked - prior, np.broadcast_to(prior, stacked[:1].shape)])
     if y is not None:
         weights = fit_weights(torch.from_numpy(above), torch.from_numpy(y))
+    assert weights is not None  # one of the two is given
     logs = {
         "mean": logsumexp(stacked, axis=0),
         "product": above.sum(axis=0),

@@ -6,7 +6,8 @@ import io
 from html import escape
 from warnings import catch_warnings, filterwarnings
 
-import matplotlib as mpl
+from matplotlib import style as mpl_style
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from umt_lib import style
@@ -80,7 +81,7 @@ def page(found: Recommendation) -> str:
     )
 
 
-def _dots(ax: mpl.axes.Axes, intervals: dict[str, Interval]) -> None:
+def _dots(ax: Axes, intervals: dict[str, Interval]) -> None:
     for place, interval in enumerate(intervals.values()):
         mean, low, high = (100 * value for value in interval[:3])
         ax.plot([low, high], [place, place], color=style.COLORS["ume"], linewidth=2)
@@ -107,7 +108,7 @@ def _svg(figure: Figure) -> str:
     text = io.StringIO()
     # Text stays text, so that names in any script are drawn by the reader's own fonts.
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with mpl.style.context([style.STYLE, {"svg.fonttype": "none"}]), catch_warnings():
+    with mpl_style.context([style.STYLE, {"svg.fonttype": "none"}]), catch_warnings():
         filterwarnings("ignore", "Glyph .* missing")
         figure.savefig(text, format="svg", metadata=nothing)
     return text.getvalue()[text.getvalue().index("<svg") :]

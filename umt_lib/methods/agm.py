@@ -22,6 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import torch
 from pydantic import NonNegativeFloat
@@ -73,7 +74,7 @@ def contributions(
         s: model.fuse({m: z if m in s else blank[m].expand_as(z) for m, z in features.items()})
         for s in subsets
     }
-    phi = []
+    phi: list[Any] = []
     for m in features:
         value = 0
         for s in subsets:

@@ -32,6 +32,8 @@ from umt_lib.models.intermediate import Gate, Gated, IntermediateFusion
 class MeanGate(Gate):
     """A gate that knows its mean over training, and answers with it where it is ``held``."""
 
+    seen: Tensor
+
     def __init__(self, widths: dict[str, int]):
         super().__init__(widths)
         self.held: str | None = None
@@ -109,7 +111,7 @@ class BalancedMMTM(Method):
 
 def speeds(trunk: Gated) -> Tensor:
     """|g|^2 / |w|^2 (2, M): of each modality's gates, and of its encoder."""
-    rows = [[], []]
+    rows: tuple[list[Tensor], ...] = ([], [])
     for m, encoder in trunk.stages.items():
         gates = nn.ModuleList(
             part for gate in trunk.gates for part in (gate.squeeze, gate.excite[m])

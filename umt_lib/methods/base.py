@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from torch.nn.functional import cross_entropy
 from umt_lib.data.splits import Batch, Split
 from umt_lib.models import LateFusion, Output
 
+Model = Any  # the nn.Module that the method's own ``build`` makes, of whatever class
 Teachers = dict[str, LateFusion]
 Make = Callable[..., LateFusion]  # make(modalities=None, auxiliary=False): a fresh model
 # learn(model, method, train, held out, epochs): in place; returns samples seen
@@ -60,14 +61,14 @@ class Method:
         """How many epochs this method trains when the data set's schedule says ``epochs``."""
         return epochs
 
-    def build(self, make: Make, teachers: Teachers) -> nn.Module:
+    def build(self, make: Make, teachers: Teachers) -> Model:
         """The model to train."""
         return make(auxiliary=self.auxiliary)
 
-    def start(self, model: nn.Module, setting: Setting) -> None:
+    def start(self, model: Model, setting: Setting) -> None:
         """Prepare state before the first epoch (also after a resume: derive, do not accumulate)."""
 
-    def on_epoch(self, model: nn.Module, epoch: int, epochs: int) -> int:
+    def on_epoch(self, model: Model, epoch: int, epochs: int) -> int:
         """Change state before epoch ``epoch`` (from 0) of ``epochs``; returns samples it saw."""
         return 0
 
@@ -82,13 +83,13 @@ class Method:
         """What is minimised, a scalar."""
         return cross_entropy(out.fused, batch.y)
 
-    def backward(self, model: nn.Module, out: Output, batch: Batch) -> Tensor:
+    def backward(self, model: Model, out: Output, batch: Batch) -> Tensor:
         """Leave gradients in ``model``'s parameters and return the loss."""
         loss = self.loss(out, batch)
         loss.backward()
         return loss
 
-    def step(self, model: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch) -> Tensor:
+    def step(self, model: Model, optimizer: torch.optim.Optimizer, batch: Batch) -> Tensor:
         """Update the model from one batch and return the loss."""
         optimizer.zero_grad()
         loss = self.backward(model, model(batch.x), batch)

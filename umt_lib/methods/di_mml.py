@@ -29,7 +29,7 @@ from torch.nn.functional import cross_entropy
 
 from umt_lib.data.splits import Batch
 from umt_lib.losses import info_nce
-from umt_lib.methods.base import Make, Method, Setting, Teachers
+from umt_lib.methods.base import Make, Method, Model, Setting, Teachers
 from umt_lib.methods.common import one_width
 from umt_lib.models import LateFusion, Output
 from umt_lib.models.inference import outputs
@@ -57,7 +57,7 @@ class DIMML(Method):
         model.shared = nn.Linear(dim, classes)
         return model
 
-    def start(self, model: LateFusion, setting: Setting) -> None:
+    def start(self, model: Model, setting: Setting) -> None:
         self.train = setting.train
         dim, device = model.shared.in_features, setting.train.y.device
         self.effective = {m: torch.zeros(dim, device=device) for m in model.encoders}
@@ -76,7 +76,7 @@ class DIMML(Method):
         self.effective = {m: effective(z, self.train.y).float() for m, z in features.items()}
         return len(self.train)
 
-    def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
+    def backward(self, model: Model, out: Output, batch: Batch) -> Tensor:
         y, loss = (
             batch.y,
             self.loss(model.fuse({m: z.detach() for m, z in out.features.items()}), batch),

@@ -44,7 +44,8 @@ class G2D(UMT):
 
     def start(self, model: LateFusion, setting: Setting) -> None:
         super().start(model, setting)
-        self.turn = self.asked = None
+        self.turn: int | None = None
+        self.asked: Batch | None = None
 
     def on_epoch(self, model: LateFusion, epoch: int, epochs: int) -> int:
         turns = len(model.encoders) - 1

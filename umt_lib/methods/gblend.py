@@ -26,7 +26,7 @@ from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field, NonNegativeInt
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from umt_lib import distributed
@@ -79,6 +79,7 @@ class GBlend(Method):
         if epoch % (self.super_epoch or epochs):
             return 0
         length = min(self.super_epoch or epochs, epochs - epoch)
+        assert self.learn is not None
         before, after, seen = self.losses(model), {}, len(self.rest)
         for k in before:
             alone = distributed.prepare_model(copy.deepcopy(model))  # a copy has lost its hooks
@@ -88,7 +89,7 @@ class GBlend(Method):
         self.weights = blended(*both)
         return seen
 
-    def losses(self, model: LateFusion) -> dict[str | None, Tensor]:
+    def losses(self, model: nn.Module) -> dict[str | None, Tensor]:
         """Mean loss of every branch, {k: (2,)}: where it learns, and held out."""
         seen = [(branches(outputs(model, part)), part.y) for part in (self.rest, self.held)]
         return {k: torch.stack([cross_entropy(out[k], y) for out, y in seen]) for k in seen[0][0]}
@@ -108,7 +109,7 @@ class GBlend(Method):
 
 def branches(out: Output) -> dict[str | None, Tensor]:
     """Logits of each modality's own head, and for None the fused ones, {k: (B, K)}."""
-    return {**out.auxiliary, None: out.fused}
+    return {**out.auxiliary, None: out.fused}  # type: ignore[dict-item]
 
 
 def blended(before: Tensor, after: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
@@ -69,7 +69,8 @@ class MCR(JointAuxiliary):
         seen = {
             j: z if j == m else self.k * z + (1 - self.k) * z.detach() for j, z in features.items()
         }
-        fused, total = model.fuse(seen).fused, 0
+        fused = model.fuse(seen).fused
+        total: Any = 0
         for _ in range(self.draws):
             other = torch.randperm(len(fused), device=fused.device)
             total = total - jensen_shannon(fused, model.fuse({**seen, m: seen[m][other]}).fused)

@@ -92,7 +92,9 @@ class MLA(Method):
             losses.append(cross_entropy(model.head(z), batch.y))
             losses[-1].backward()
             if not self.released:
-                model.head.weight.grad @= self.free[m]
+                weight = model.head.weight
+                assert weight.grad is not None
+                weight.grad @= self.free[m]
                 self.leave(m, z.detach().mean(0))
             optimizer.step()
             kept += [(p, p.grad) for p in encoder.parameters()]

@@ -66,7 +66,7 @@ class MMPareto(Method):
                 g1 = g2 = [p.grad for p in mine]
             for p, n in zip(mine, combined(g1, g2), strict=True):
                 p.grad = self.gamma * n
-        return sum(losses)
+        return losses[0] + losses[1]
 
 
 def combined(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> list[Tensor]:

@@ -54,6 +54,7 @@ class OGM(Method):
             for m, rho in ratios(out.unimodal, batch.y).items():
                 k = torch.where(rho > 1, 1 - torch.tanh(self.alpha * rho), 1.0)
                 for p in modulated(model.encoders[m]):
+                    assert p.grad is not None
                     self.modulate(p.grad, k)
         return loss
 

@@ -26,6 +26,8 @@ from umt_lib.models.inference import outputs
 class Ensemble(nn.Module):
     """Uni-modal models side by side; ``unimodal`` of the output are their log-probabilities."""
 
+    weights: Tensor
+
     def __init__(self, members: Teachers):
         super().__init__()
         self.members = nn.ModuleDict(members)

@@ -1,6 +1,7 @@
 """Encoders and heads by name, and :func:`build`, which puts them together."""
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -43,11 +44,13 @@ def build(
     made = {m: _make(ENCODERS, spec, shapes[m]) for m, spec in encoders.items()}
     dims = {m: encoder.dim for m, encoder in made.items()}
     fusion = _make(HEADS, head, dims, classes)
-    own = {m: nn.Linear(d, classes) for m, d in dims.items()} if auxiliary else None
+    own: dict[str, nn.Module] | None = None
+    if auxiliary:
+        own = {m: nn.Linear(d, classes) for m, d in dims.items()}
     return LateFusion(made, fusion, own, bf16)
 
 
-def _make(registry: dict[str, Callable[..., nn.Module]], spec: dict, *inputs) -> nn.Module:
+def _make(registry: dict[str, Callable[..., nn.Module]], spec: dict, *inputs) -> Any:
     options = {key: value for key, value in spec.items() if key != "name"}
     return registry[spec["name"]](*inputs, **options)
 

@@ -79,4 +79,4 @@ def _blocks(sizes: tuple[int, ...], kernel: Pair, stride: Pair, pool: Pair) -> n
             nn.ReLU(),
         ]
         stride = (1, 1)  # of the first convolution only
-    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

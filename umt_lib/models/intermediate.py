@@ -12,6 +12,8 @@ The trunk of MMTM (Joze et al., CVPR 2020) is :class:`Gated`, that of MBT (Nagra
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -64,11 +66,11 @@ class Gated(nn.Module):
 
     def __init__(self, encoders: nn.ModuleDict, gate: type[Gate] = Gate):
         super().__init__()
-        self.stages = nn.ModuleDict({m: stages(encoder, m) for m, encoder in encoders.items()})
-        self.together = min(GATED, *(len(parts) for parts in self.stages.values()))
-        self.gates = nn.ModuleList(
-            gate({m: width(parts[i]) for m, parts in self.stages.items()})
-            for i in range(-self.together, 0)
+        cut = {m: stages(encoder, m) for m, encoder in encoders.items()}
+        self.stages: Any = nn.ModuleDict(cut)
+        self.together = min(GATED, *(len(parts) for parts in cut.values()))
+        self.gates: Any = nn.ModuleList(
+            gate({m: width(parts[i]) for m, parts in cut.items()}) for i in range(-self.together, 0)
         )
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -95,16 +97,17 @@ class Bottlenecked(nn.Module):
 
     def __init__(self, encoders: nn.ModuleDict, layers: int, fusion: int, tokens: int, size: int):
         super().__init__()
-        self.stages = nn.ModuleDict({m: stages(encoder, m) for m, encoder in encoders.items()})
-        dims = {m: encoder.dim for m, encoder in encoders.items()}
+        cut = {m: stages(encoder, m) for m, encoder in encoders.items()}
+        self.stages: Any = nn.ModuleDict(cut)
+        dims: dict[str, Any] = {m: encoder.dim for m, encoder in encoders.items()}
         self.embed = nn.ModuleDict(
             {
                 m: nn.Sequential(nn.Linear(width(parts[-1]), size), nn.LayerNorm(size))
-                for m, parts in self.stages.items()
+                for m, parts in cut.items()
             }
         )
         self.shared = nn.Parameter(torch.randn(1, tokens, size))
-        self.layers = nn.ModuleDict(
+        self.layers: Any = nn.ModuleDict(
             {m: nn.ModuleList(_layer(size) for _ in range(layers)) for m in dims}
         )
         self.give = nn.ModuleDict(

@@ -9,7 +9,7 @@ empty there and a method that needs it refuses the head (the split is that of Pe
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -44,9 +44,9 @@ class LateFusion(nn.Module):
         bf16: bool = False,
     ):
         super().__init__()
-        self.encoders = nn.ModuleDict(encoders)
-        self.head = head
-        self.auxiliary = nn.ModuleDict(auxiliary or {})
+        self.encoders: Any = nn.ModuleDict(encoders)  # Any: modules with attributes of their own
+        self.head: Any = head
+        self.auxiliary: Any = nn.ModuleDict(auxiliary or {})
         self.bf16 = bf16
         self.frozen = False
 

@@ -16,7 +16,7 @@ Pictures stay uint8 until they are on the device: that is a quarter of the traff
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +55,7 @@ class ResNet18(nn.Sequential):
         if channels != 3:
             net.conv1 = _first(net.conv1, channels, averaged=weights == "imagenet")
         super().__init__(_without_classifier(net))
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's hints
         self.dim = net.fc.in_features
         _statistics(self, channels, axes=2)
 
@@ -83,7 +83,7 @@ class ResNet3D18(nn.Sequential):
     def __init__(self, shape: tuple[int, ...]):
         net = _torchvision().models.video.r3d_18()
         super().__init__(_without_classifier(net))
-        self.to(memory_format=torch.channels_last_3d)
+        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.dim = net.fc.in_features
         _statistics(self, shape[-3], axes=3)
 
@@ -106,9 +106,8 @@ def _torchvision() -> torchvision:
 
 def _first(conv: nn.Conv2d, channels: int, averaged: bool) -> nn.Conv2d:
     """``conv`` for ``channels`` inputs: initialised as torchvision does, or from its RGB kernel."""
-    new = nn.Conv2d(
-        channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, bias=False
-    )
+    kernel, stride, padding = cast(Any, (conv.kernel_size, conv.stride, conv.padding))
+    new = nn.Conv2d(channels, conv.out_channels, kernel, stride, padding, bias=False)
     if averaged:
         kernel = conv.weight.detach().sum(1, keepdim=True) / channels
         new.weight.data.copy_(kernel.expand_as(new.weight))
@@ -130,6 +129,6 @@ def _statistics(encoder: nn.Module, channels: int, axes: int) -> None:
         encoder.register_buffer(name, buffer, persistent=False)
 
 
-def normalised(encoder: nn.Module, x: Tensor) -> Tensor:
-    """``x`` as floating point numbers, uint8 standardised."""
+def normalised(encoder: Any, x: Tensor) -> Tensor:
+    """``x`` as floating point numbers, uint8 standardised by ``encoder.mean`` and ``.std``."""
     return (x.float() - encoder.mean) / encoder.std if x.dtype == torch.uint8 else x.float()

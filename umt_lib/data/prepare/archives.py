@@ -1,7 +1,8 @@
-"""Archives of gigabytes that are still served: fetched into the folder of raw files, and unpacked.
+"""Download and unpack archives of raw files that publishers still serve.
 
-No publisher here gives a checksum, so the bytes that came are told by theirs, and what is inside is
-judged when it is read. pooch begins an interrupted download again; ``curl -L -C - -O`` goes on.
+No publisher here gives a checksum. So the digest of an archive is only printed, and its content is
+checked when the samples are read. pooch restarts an interrupted download from the beginning;
+``curl -L -C - -O`` resumes it.
 """
 
 from __future__ import annotations
@@ -10,32 +11,39 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from umt_lib.data.downloads import package, retrieve
+from umt_lib.data.downloads import download, optional_package
 from umt_lib.errors import StudyError
 
 
 def fetch(url: str, folder: Path) -> Path:
-    """The archive in ``folder`` under its own name, downloaded with a progress bar if it is not.
+    """Return the path of the archive in ``folder``; download it, with a progress bar, if missing.
 
     Raises:
-        StudyError: it cannot be downloaded, or pooch is not installed.
+        StudyError: the archive cannot be downloaded, or pooch is not installed.
     """
     path = folder / url.rsplit("/", 1)[1]
-    if not path.exists() and (fault := retrieve(url, path, str(path), progress=True)):
+    if not path.exists() and (fault := download(url, path, str(path), progress=True)):
         raise StudyError(
-            f"{path}: cannot be downloaded from {url} ({fault}); put it there by hand, with a "
-            f"browser or `curl -L -C - -O {url}`, which goes on where it stopped"
+            f"{path}: cannot be downloaded from {url} ({fault}); download it by hand, with a "
+            f"browser or with `curl -L -C - -O {url}`, which resumes if interrupted"
         )
     return path
 
 
 def sha256(path: Path) -> str:
-    """The digest of a file's bytes, read in pieces."""
-    return package("pooch", str(path)).file_hash(path)
+    """The sha256 of a file, read in blocks.
+
+    Raises:
+        StudyError: pooch is not installed.
+    """
+    return optional_package("pooch", str(path)).file_hash(path)
 
 
 def unpack(archive: Path, folder: Path) -> int:
-    """Unpack a zip archive into ``folder``; files that are there and whole stay. Returns how many.
+    """Unpack a zip archive into ``folder`` and return its number of files.
+
+    Files that are there with the right size are not written again, so an interrupted call can be
+    repeated (pooch.Unzip would keep a truncated file).
 
     Raises:
         StudyError: the archive is damaged.
@@ -44,8 +52,8 @@ def unpack(archive: Path, folder: Path) -> int:
         with zipfile.ZipFile(archive) as packed:
             files = [f for f in packed.infolist() if not f.is_dir()]
             for file in files:
-                there = folder / file.filename
-                if not there.is_file() or there.stat().st_size != file.file_size:
+                path = folder / file.filename
+                if not path.is_file() or path.stat().st_size != file.file_size:
                     packed.extract(file, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError) as fault:
         raise StudyError(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -54,12 +54,12 @@ class Clip:
     def seconds(self, kind: Kind) -> float:
         """What the file says of the length of that stream; 0 if nothing."""
         stream = self.stream(kind)
-        if stream.duration is not None:
+        if stream.duration is not None and stream.time_base is not None:
             return float(stream.duration * stream.time_base)
         return (self.container.duration or 0) / av.time_base
 
-    def decoded(self, kind: Kind) -> Iterator[av.VideoFrame | av.AudioFrame]:
-        """The frames of that stream, decoded in this thread alone; once.
+    def decoded(self, kind: Kind) -> Iterator[Any]:
+        """The frames of that stream (VideoFrame, AudioFrame), decoded in this thread alone; once.
 
         Raises:
             Broken: see :meth:`stream`; or undecodable.

@@ -97,11 +97,11 @@ def splits(dataset: str, folder: str, transform: Transform, augment: Augment) ->
     prepared = Prepared.open(folder)
     if (found := prepared.manifest["dataset"]) != dataset:
         raise StudyError(f"{prepared.folder}: holds {found!r}, not {dataset!r}; name its folder")
-    parts = [
+    train, validation, test = (
         Split(*prepared.split(name), transform=transform)
         for name in ("train", "validation", "test")
-    ]
-    return Splits(*parts, prepared.classes, prepared.source, augment)
+    )
+    return Splits(train, validation, test, prepared.classes, prepared.source, augment)
 
 
 def same(path: Path, old: dict[str, Any], new: dict[str, Any], who: str) -> None:

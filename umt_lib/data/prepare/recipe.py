@@ -86,6 +86,7 @@ def with_validation(samples: Sequence[Sample], fraction: float = HELD_OUT) -> li
         chosen = set(groups[held.x["row"]])
     else:
         _, held = holdout(Split({"row": torch.arange(len(y))}, y, names), fraction)
+        assert held.groups is not None  # they were given
         chosen = set(held.groups)
     moved = {s.id for s in train if (s.group or s.id) in chosen}
     return [replace(s, split="validation") if s.id in moved else s for s in samples]

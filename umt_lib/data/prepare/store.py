@@ -17,7 +17,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -132,9 +132,9 @@ def prepare(
             with bar, closing(journal), closing(results):
                 for i, sha256, reason in results:
                     journal.add(i, sha256, reason)
-                    if reason is None:
+                    if sha256 is not None:
                         done[i] = sha256
-                    else:
+                    if reason is not None:
                         broken[i] = reason
                     bar.set_postfix_str(f"{len(broken)} not usable", refresh=False)
                     bar.update()
@@ -184,7 +184,7 @@ def _results(
     settings: dict[str, Any],
     arrays: dict[str, Path],
     workers: int,
-) -> Iterator[tuple[int, str | None, str | None]]:
+) -> Generator[tuple[int, str | None, str | None], None, None]:
     """(row, sha256 or None, reason or None) of every clip of ``todo``, as they are finished."""
     if not todo:
         return
@@ -220,6 +220,7 @@ def _begin() -> None:
     """In a worker: Ctrl-C is the parent's to answer, and its end, however sudden, is ours too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker
 
     def follow() -> None:
         connection.wait([parent.sentinel])
@@ -253,7 +254,7 @@ def _work(
         sha256.update(value.data)
         with path.open("rb+", buffering=0) as file:
             file.seek(stored.offset + row * value.nbytes)
-            left = memoryview(value).cast("B")
+            left = value.data.cast("B")
             while left:
                 left = left[file.write(left) :]
     return sha256.hexdigest(), None

@@ -72,7 +72,8 @@ def listed(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str
         for number, line in enumerate(_lines(path), 1):
             found = CLIP.fullmatch(line)
             label = label_of.get(found["class"]) if found else None
-            if label is None or (found["label"] and int(found["label"]) != label + 1):
+            other = found["label"] if found else None  # some lists say the number as well
+            if found is None or label is None or (other and int(other) != label + 1):
                 raise StudyError(
                     f"{path}, line {number}: {line!r} is no clip of a class of classInd.txt with "
                     f"its number; restore the official lists"
@@ -134,7 +135,8 @@ def quantised(flow: np.ndarray) -> np.ndarray:
 def _dis(source: Path, stacks: int, size: int) -> list[np.ndarray]:
     """``stacks`` arrays (DEPTH, size, size, 2) uint8."""
     cv2.setNumThreads(1)  # every core has a process of its own
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM
+    search = cv2.DISOpticalFlow_create(preset)  # type: ignore[attr-defined]  # OpenCV's hints
     found = []
     for pictures in _successive(source, stacks, size):
         grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pictures]

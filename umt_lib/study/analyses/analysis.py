@@ -184,7 +184,7 @@ def code_files(params: dict[str, Any]) -> set[Path]:
     small = ENCODERS["mlp"]  # with it, in one file, the other encoders that analyses run on
     built = [inspect.getmodule(make) for make in (models.build, small, *HEADS.values())]
     starts = [inspect.getmodule(function), *built, inspect.getmodule(models.LateFusion)]
-    return provenance.reached([Path(module.__file__) for module in starts])
+    return provenance.reached([provenance.file_of(module) for module in starts])
 
 
 def main(arguments: list[str] | None = None) -> int:

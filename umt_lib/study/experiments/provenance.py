@@ -17,6 +17,7 @@ import platform
 import subprocess
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -60,8 +61,15 @@ def code_files(params: dict[str, Any]) -> set[Path]:
         models.LateFusion,
     ]
     modules = [training, metrics, probes, inference, models, *map(inspect.getmodule, made_by)]
-    starts = [Path(module.__file__) for module in modules]
+    starts = [file_of(module) for module in modules]
     return reached([*starts, ROOT / "umt_lib/study/experiments/experiment.py"])
+
+
+def file_of(module: ModuleType | None) -> Path:
+    """The file of a module, as ``inspect.getmodule`` gives it."""
+    assert module is not None
+    assert module.__file__ is not None
+    return Path(module.__file__)
 
 
 def code_of(files: set[Path]) -> str:
@@ -96,9 +104,9 @@ def source(params: dict[str, Any], elsewhere: str | None = None) -> str:
         elsewhere: what to take for data that is not on this machine and has no such function. A
             result can so be judged by all else where its data, prepared on a cluster, is not.
     """
-    module = inspect.getmodule(DATASETS[params["dataset"]["name"]])
-    if hasattr(module, "source"):
-        return module.source()
+    known = getattr(inspect.getmodule(DATASETS[params["dataset"]["name"]]), "source", None)
+    if known is not None:
+        return known()
     if elsewhere is not None and not available(params["dataset"]):
         return elsewhere
     return splits(params).source
@@ -136,6 +144,7 @@ def meaning(file: Path) -> str:
     only the functions count: what it lists counts where it is used.
     """
     tree = ast.parse(file.read_text(encoding="utf-8"))
+    node: Any
     if file.name == "__init__.py":
         tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     for node in ast.walk(tree):
@@ -148,11 +157,11 @@ def meaning(file: Path) -> str:
         body = getattr(node, "body", None)
         first = body[0] if isinstance(body, list) and body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-            node.body = body[1:]
+            node.body = node.body[1:]
     return hashlib.sha256(_written(tree).encode()).hexdigest()
 
 
-def _counted(statement: ast.AST) -> list[ast.AST]:
+def _counted(statement: Any) -> list[ast.AST]:
     """The statement, nothing, or for an import from umt_lib the names that it gives anew."""
     if _is_for_types(statement) or getattr(statement, "name", "") == "picture":
         return []
@@ -221,7 +230,8 @@ def imported(file: Path) -> tuple[Path, ...]:
     if file.name == "__init__.py":
         return ()
     outside = {ROOT / "umt_lib" / path for path in OUTSIDE}
-    found, waiting = [], [ast.parse(file.read_text(encoding="utf-8"))]
+    found: list[Path] = []
+    waiting: list[Any] = [ast.parse(file.read_text(encoding="utf-8"))]
     while waiting:
         node = waiting.pop()
         if _is_ours(node):

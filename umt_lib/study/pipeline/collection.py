@@ -111,9 +111,14 @@ class Study:
         return results.table(e.result for e in self.entries if e.result)
 
     @property
+    def shown(self) -> list[Shown]:
+        """All experiments and analyses."""
+        return [*self.entries, *self.analyses]
+
+    @property
     def stale(self) -> list[Shown]:
         """What is shown although it is stale."""
-        return [e for e in (*self.entries, *self.analyses) if e.origin == STALE]
+        return [e for e in self.shown if e.origin == STALE]
 
     def of(self, dataset: str | None = None, method: str | None = None) -> list[Entry]:
         """The entries of a data set, of a method, or of both."""
@@ -135,7 +140,7 @@ class Study:
     def result(self, dataset: str, method: str, head: str = "linear", **options) -> Result | None:
         """The result of :meth:`find`, or None."""
         entry = self.find(dataset, method, head, **options)
-        return entry and entry.result
+        return entry.result if entry else None
 
     def analysed(self, function: str) -> list[AnalysisEntry]:
         """The analyses by ``function`` (its name in params files) that have a result."""
@@ -143,8 +148,8 @@ class Study:
 
     def unimodal(self, dataset: str) -> dict[str, Result]:
         """The finished uni-modal results of a data set, {modality: result}."""
-        runs = [e for e in self.of(dataset, "unimodal") if e.result]
-        return {e.params["method"]["modality"]: e.result for e in runs}
+        runs = self.of(dataset, "unimodal")
+        return {e.params["method"]["modality"]: e.result for e in runs if e.result}
 
 
 def gather(params_dir: Path, published: Path, local: Path | None) -> Study:
@@ -162,7 +167,7 @@ def gather(params_dir: Path, published: Path, local: Path | None) -> Study:
         here = unit.load(local) if local and not unit.stale(local) else None
         why = unit.stale(published)
         there = None if why == results.MISSING else unit.load(published)
-        kind = AnalysisEntry if unit.is_analysis else Entry
+        kind: Any = AnalysisEntry if unit.is_analysis else Entry
         shown[kind].append(kind(name, spec, here, there, why if there else ""))
     return Study(shown[Entry], shown[AnalysisEntry])
 

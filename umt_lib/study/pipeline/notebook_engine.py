@@ -80,6 +80,7 @@ class _Hook(DisplayHook):
         """A notebook has no prompt line."""
 
     def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
+        assert self.shell is not None
         self.shell.outputs.append(
             v4.new_output(
                 "execute_result",
@@ -95,7 +96,9 @@ class _Hook(DisplayHook):
 class _Publisher(DisplayPublisher):
     """Whatever calls ``display``, figures included."""
 
-    def publish(self, data: dict, metadata: dict | None = None, **_: Any) -> None:
+    def publish(  # type: ignore[override]  # whatever else is given does not matter here
+        self, data: dict, metadata: dict | None = None, **_: Any
+    ) -> None:
         output = v4.new_output("display_data", data=_jsonable(data), metadata=metadata or {})
         self.shell.outputs.append(output)
 
@@ -126,7 +129,7 @@ class Shell(InteractiveShell):
 
     displayhook_class = Type(_Hook)
     display_pub_class = Type(_Publisher)
-    outputs = List()
+    outputs: Any = List()
 
     def run(self, cell: NotebookNode) -> BaseException | None:
         """Run one code cell, fill in its outputs and return its error, if any."""

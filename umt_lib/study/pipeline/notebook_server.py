@@ -111,7 +111,8 @@ def serve(command: list[str]) -> int:
 
 def _answer_while(process: subprocess.Popen) -> None:
     """Fork a child for every client that comes before ``process`` ends."""
-    parent, children = os.getppid(), set()
+    parent = os.getppid()
+    children: set[int] = set()
     with _address() as address, socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(1024)

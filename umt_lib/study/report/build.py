@@ -105,6 +105,7 @@ def _add_notebooks(study: Study, folder: Path | None, pages: Path) -> None:
     ]
     (pages / "notebooks").mkdir()
     for entry in shown:
+        assert folder is not None
         source = folder / f"{entry.name}.ipynb"
         try:
             json.loads(source.read_bytes())

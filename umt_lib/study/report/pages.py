@@ -89,7 +89,10 @@ def _lazy(to: Fragments) -> None:
         alone = study.unimodal(dataset)
         trained = [e for e in study.of(dataset) if e.result and e.method not in KEEP_ENCODERS]
         made_from = [e for e in study.of(dataset, "unimodal") if e.result] + trained
-        gaps = {m: [(e, laziness(e.result, r, m)) for e in trained] for m, r in alone.items()}
+        gaps = {
+            m: [(e, laziness(e.result, r, m)) for e in trained if e.result]
+            for m, r in alone.items()
+        }
         panels = {m: [_row(e, gap) for e, gap in rows if gap] for m, rows in gaps.items()}
         if panels := {m: rows for m, rows in panels.items() if rows}:
             figure = figures.dots(panels, xlabel, zero=True)
@@ -168,7 +171,7 @@ def _samples(to: Fragments, dataset: str, entry: Entry) -> None:
     groups = 0 if splits.test.groups is None else len(set(splits.test.groups.tolist()))
     to.text(f"{dataset}-facts", tables.facts(splits))
     to.text(f"{dataset}-chance", summaries.chance(to.study, dataset, groups))
-    picture = inspect.getmodule(DATASETS[dataset]).picture(splits)
+    picture = vars(inspect.getmodule(DATASETS[dataset]))["picture"](splits)
     caption = "Training samples. Made from the data, by the data set's own `picture`."
     to.figure(f"{dataset}-picture", picture, f"Training samples of {dataset}, by class.", caption)
 

@@ -39,8 +39,8 @@ def simple(study: Study, dataset: str) -> dict[str, Entry]:
 
     The rule of UME is the one that is best on validation.
     """
-    rules = [e for e in study.of(dataset, "ume") if e.result]
-    chosen = max(rules, key=lambda e: validated(e.result), default=None)
+    rules = [(validated(e.result), e) for e in study.of(dataset, "ume") if e.result]
+    _, chosen = max(rules, key=lambda rule: rule[0], default=(0.0, None))
     found = {
         "joint": study.find(dataset, "joint"),
         "joint + uni-modal CE": study.find(dataset, "joint-auxiliary"),

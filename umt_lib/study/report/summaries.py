@@ -83,7 +83,7 @@ def hours(study: Study, dataset: str) -> str:
 
 def stale(study: Study) -> str:
     """How many of the results shown are stale, and why."""
-    shown = sum(1 for entry in (*study.entries, *study.analyses) if entry.result)
+    shown = sum(1 for entry in study.shown if entry.result)
     if not study.stale:
         return f"All {shown} results that this book shows are current." if shown else NOTHING
     reasons = Counter(entry.stale for entry in study.stale)

@@ -132,7 +132,8 @@ def _threshold(measured: dict[str, Any]) -> str:
 
 def _worlds(measured: dict[str, Any]) -> list[Point]:
     """All points, the world the axes share once."""
-    base, points = measured["base"], []
+    base = measured["base"]
+    points: list[Point] = []
     for axis, line in measured["axes"].items():
         first = not points
         points += [p for p in line if first or p["value"] != base[axis]]
@@ -151,7 +152,10 @@ def _per_seed(points: Sequence[Point], source: str, training: str, kind: str) ->
 
 def _parted(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
     """Worlds without uni-modal features, and the others."""
-    return tuple([p for p in points if bool(p["there"]["a"]) == has] for has in (False, True))
+    return (
+        [p for p in points if not p["there"]["a"]],
+        [p for p in points if p["there"]["a"]],
+    )
 
 
 def _right(points: Sequence[Point], training: str) -> tuple[float, float]:

@@ -101,8 +101,9 @@ def _losses(method: Method, out: Output, y: Tensor, targets: dict[str, Tensor]) 
     """The method's own loss of every model, (G,)."""
 
     def loss(out: Output, y: Tensor, targets: dict[str, Tensor]) -> Tensor:
-        method.targets = lambda batch: targets  # what UMT asks its teachers for
-        return method.loss(out, Batch({}, y, slice(None)))
+        # what UMT asks its teachers for
+        method.targets = lambda batch: targets  # type: ignore[attr-defined]
+        return method.loss(out, Batch({}, y, slice(None)))  # type: ignore[arg-type]
 
     return vmap(loss)(out, y, targets)
 

@@ -171,7 +171,7 @@ def distillation_cost(
     chosen = replace(grid(dataset), updates=updates, learning_rate=learning_rate)
     cells = [Cell(u, p, 0.0, n_train) for u in uni for p in paired]
     made = setup(chosen, cells, seeds)
-    records = [
+    records: list[dict[str, Any]] = [
         {"uni": c.uni, "paired": c.paired, "bayes": c.bayes, "ume": {}, "variants": {}}
         for c in cells
     ]

@@ -42,7 +42,8 @@ def on_data(
         StudyError: a result or a uni-modal model of this machine is missing.
     """
     accuracy = {way: _measured(dataset, names, seeds) for way, names in EXPERIMENTS.items()}
-    cases, first = [], {}
+    cases = []
+    first: dict[str, Any] = {}
     for seed in tqdm(seeds, desc=f"guide on {dataset}", disable=not progress):
         seen = features.validation(dataset, seed)
         found = verdicts(seen.features, (seen.train, seen.inputs), seen.y, seen.groups, folds)

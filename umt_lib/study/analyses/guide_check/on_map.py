@@ -133,8 +133,8 @@ def _cases(
         for place, seed in enumerate(guided):
             g = i * len(seeds) + place
             seen = {m: z[g].numpy() for m, z in features.items()}
-            inputs = tuple({m: x[g] for m, x in s.x.items()} for s in (train, validation))
-            found = verdicts(seen, inputs, validation.y[g].numpy())
+            known, held = ({m: x[g] for m, x in s.x.items()} for s in (train, validation))
+            found = verdicts(seen, (known, held), validation.y[g].numpy())
             case = {**cell._asdict(), "seed": seed, "held_out": held_out(cell), "test": accuracy}
             cases.append(case | recorded(found, accuracy))
     return cases

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from umt_lib.study.analyses.batched.networks import Params, Stack, stack, stacke
 from umt_lib.study.analyses.regime_map.grid import CLASSES, Cell, Grid
 
 WEIGHTS = (0.1, 1.0, 10.0)  # of UMT; weight 0 is joint training
-RULES = ("mean", "product")  # of UME
+RULES: tuple[Literal["mean", "product"], ...] = ("mean", "product")  # of UME
 
 
 class Trained(NamedTuple):
@@ -89,7 +89,7 @@ def measure(
 ) -> list[dict[str, dict[str, list[float]]]]:
     """Per cell ``{"validation": {variant: [accuracy per seed]}, "test": ...}``."""
     trained = train(grid, cells, seeds)
-    records = [{} for _ in cells]
+    records: list[dict[str, dict[str, list[float]]]] = [{} for _ in cells]
     for part in ("validation", "test"):
         split = getattr(trained.data, part)
         for name, logits in predictions(trained, split).items():

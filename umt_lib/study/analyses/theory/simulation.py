@@ -47,7 +47,7 @@ AXES: dict[str, tuple] = {
 
 
 def account(
-    present: np.ndarray, ease: np.ndarray, floor: float, given: Sequence[int] = ()
+    present: np.ndarray, ease: np.ndarray, floor: float, given: Sequence[int] | np.ndarray = ()
 ) -> list[int]:
     """The features that are learned, in order; of equals the first.
 
@@ -67,7 +67,7 @@ def account(
         )
     if not floor > 0:
         raise StudyError(f"the account's floor is {floor}; give a number above 0")
-    unfitted = ~present[:, list(given)].any(axis=1)
+    unfitted = np.asarray(~present[:, list(given)].any(axis=1))
     learned: list[int] = []
     while True:
         pull = ease * (present & unfitted[:, None]).mean(axis=0)  # 0 for what is learned
@@ -87,7 +87,7 @@ def predict(
         present, ease, floor: as of :func:`account`.
         kind: (F,), "a", "b" or "paired".
     """
-    found = {}
+    found: dict[str, Any] = {}
     for m in "ab":
         own = np.flatnonzero(kind == m)
         found[f"alone-{m}"] = own[account(present[:, own], ease[own], floor)] if len(own) else own
