@@ -95,7 +95,7 @@ def test_a_file_of_someone_else(tmp_path):
 
     path = tmp_path / "m.safetensors"
     for metadata in (None, {"other": "x"}, {"about": "{not json"}):
-        save_file(dict(count=TENSORS["count"]), path, metadata=metadata)
+        save_file({"count": TENSORS["count"]}, path, metadata=metadata)
         with pytest.raises(StudyError, match="damaged"):
             load_tensors(path)
     path.write_text(json.dumps({"a": 1}))

@@ -66,7 +66,7 @@ class Bench:
     ) -> models.LateFusion:
         """A fresh model, as ``Experiment.make`` gives it."""
         return models.build(
-            {m: ENCODERS[self.encoder] for m in modalities or self.modalities},
+            dict.fromkeys(modalities or self.modalities, ENCODERS[self.encoder]),
             {"name": self.head},
             self.splits.shapes,
             CLASSES,

@@ -35,7 +35,7 @@ def xor_head(z: dict[str, torch.Tensor]) -> torch.Tensor:
 def late_fusion(head: str, modalities: str = "ab") -> models.LateFusion:
     torch.manual_seed(0)
     encoders = {m: {"name": "mlp", "hidden": 4, "dim": 3} for m in modalities}
-    return models.build(encoders, {"name": head}, {m: (5,) for m in modalities}, 4)
+    return models.build(encoders, {"name": head}, dict.fromkeys(modalities, (5,)), 4)
 
 
 def codes(modalities: str = "ab", n: int = 40) -> dict[str, torch.Tensor]:

@@ -21,7 +21,7 @@ def started(**options):
 def told(a: float, b: float, samples: int = 4) -> tuple[Output, torch.Tensor]:
     """An output of two classes in which the own heads give the truth ``a`` and ``b``."""
     logits = {
-        m: torch.tensor([[p, 1 - p]]).log().repeat(samples, 1) for m, p in dict(a=a, b=b).items()
+        m: torch.tensor([[p, 1 - p]]).log().repeat(samples, 1) for m, p in (("a", a), ("b", b))
     }
     return Output({}, torch.zeros(samples, 2), {}, logits), torch.zeros(samples, dtype=torch.long)
 

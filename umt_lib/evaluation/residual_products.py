@@ -56,6 +56,7 @@ class Products:
                     best, self.says = loss, share * says
 
     def __call__(self, rows: Rows) -> Rows:
+        """``rows`` with the products' part added to their offset."""
         if self.says is None:
             return rows
         made = ((self._made(rows.x) - self.mean) / self.spread)[:, : len(self.says)]

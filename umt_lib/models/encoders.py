@@ -35,6 +35,7 @@ class ImageCNN(nn.Module):
         self.dim = channels[-1]
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, dim)."""
         return self.layers(x.contiguous(memory_format=torch.channels_last)).mean(dim=(2, 3))
 
 
@@ -57,6 +58,7 @@ class SeriesCNN(nn.Module):
         self.dim = channels[-1]
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, dim)."""
         x = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         return self.layers(x).mean(dim=(2, 3))
 

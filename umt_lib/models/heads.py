@@ -40,6 +40,7 @@ class MLPHead(nn.Module):
         )
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """{m: (B, d_m)} -> logits (B, K)."""
         return self.layers(torch.cat([features[m] for m in self.modalities], dim=1))
 
 
@@ -56,6 +57,7 @@ class AttentionHead(nn.Module):
         self.classify = nn.Linear(width, classes)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """{m: (B, d_m)} -> logits (B, K)."""
         tokens = torch.stack([to(features[m]) for m, to in self.tokens.items()], dim=1)
         cls = self.cls.expand(len(tokens), -1, -1)
         return self.classify(self.block(torch.cat([cls, tokens], dim=1))[:, 0])

@@ -33,6 +33,7 @@ class IntermediateFusion(LateFusion):
         self.encoders = trunk  # under this name: what is computed before features are gathered
 
     def forward(self, x: dict[str, Tensor]) -> Output:
+        """{m: (B, ...)} -> Output, by way of the trunk."""
         device = next(iter(x.values())).device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
             features = self.encoders(x)
@@ -49,6 +50,7 @@ class Gate(nn.Module):
         self.excite = nn.ModuleDict({m: nn.Linear(joint, c) for m, c in widths.items()})
 
     def forward(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+        """{m: (B, C_m, ...)}, each map times its gate."""
         gates = self.gates(maps)
         return {
             m: x * gates[m].reshape(*gates[m].shape, *[1] * (x.ndim - 2)) for m, x in maps.items()
@@ -74,6 +76,7 @@ class Gated(nn.Module):
         )
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
+        """{m: (B, ...)} -> features {m: (B, d_m)}."""
         maps = {m: x[m] for m in self.stages}
         for m, parts in self.stages.items():
             for stage in parts[: -self.together]:
@@ -116,6 +119,7 @@ class Bottlenecked(nn.Module):
         self.apart = layers - fusion  # layers before the first bottleneck
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
+        """{m: (B, ...)} -> features {m: (B, d_m)}."""
         tokens = {m: self.tokens(m, x[m]) for m in self.stages}
         shared = self.shared.expand(len(next(iter(tokens.values()))), -1, -1)
         for i in range(len(next(iter(self.layers.values())))):

@@ -57,6 +57,7 @@ class LateFusion(nn.Module):
         self.encoders.eval()
 
     def train(self, mode: bool = True) -> LateFusion:
+        """Set training mode; encoders that are frozen stay in evaluation mode."""
         super().train(mode)
         if self.frozen:
             self.encoders.eval()

@@ -60,6 +60,7 @@ class ResNet18(nn.Sequential):
         _statistics(self, channels, axes=2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) or (B, n, C, H, W) -> (B, 512)."""
         frames = x.flatten(0, 1) if x.ndim == 5 else x  # (B * n, C, H, W)
         frames = frames.contiguous(memory_format=torch.channels_last)
         z = super().forward(normalised(self, frames)).mean(dim=(2, 3))
@@ -88,6 +89,7 @@ class ResNet3D18(nn.Sequential):
         _statistics(self, shape[-3], axes=3)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, n, 3, H, W) -> (B, 512)."""
         x = x.transpose(1, 2).contiguous(memory_format=torch.channels_last_3d)  # (B, 3, n, H, W)
         return super().forward(normalised(self, x)).mean(dim=(2, 3, 4))
 

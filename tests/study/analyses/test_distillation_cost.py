@@ -181,7 +181,7 @@ def test_a_measure_is_whole_repeats_bit_for_bit_and_is_plain_data():
 
 
 def test_the_options_are_a_schema():
-    spec = {"name": "trade-off", "dataset": "synthetic", **{k: v for k, v in SMALL.items()}}
+    spec = {"name": "trade-off", "dataset": "synthetic", **SMALL}
     registry = {"trade-off": measure.distillation_cost}
     params.named(registry, spec, "x", "analysis", given=("progress",))
     with pytest.raises(params.StudyError, match="uni"):

@@ -1,0 +1,1 @@
+"""From raw videos, sounds and meshes to arrays on disk: one recipe per data set."""

@@ -33,11 +33,13 @@ class Journal:
         self.written = time.monotonic()
 
     def add(self, row: int, sha256: str | None, reason: str | None) -> None:
+        """Note that ``row`` is done, or the reason why it cannot be; on disk within a second."""
         self.lines.append(json.dumps({"row": row, "sha256": sha256, "reason": reason}) + "\n")
         if time.monotonic() - self.written > SAVE_EVERY:
             self.write()
 
     def write(self) -> None:
+        """Force to disk the rows, then the lines that are not there yet."""
         for file in self.rows:
             os.fsync(file.fileno())
         self.file.write("".join(self.lines).encode())
@@ -47,6 +49,7 @@ class Journal:
         self.written = time.monotonic()
 
     def close(self) -> None:
+        """Write what is left and close the arrays' files."""
         self.write()
         for file in self.rows:
             file.close()

@@ -119,5 +119,6 @@ def same(path: Path, old: dict[str, Any], new: dict[str, Any], who: str) -> None
 
 
 def digest(*parts: Any) -> str:
+    """Hex SHA-256 of JSON-able ``parts``."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -64,9 +64,8 @@ def sentences(measured: Measured) -> str:
     """What was found, as a Markdown list."""
     lines = []
     for name in measured:
-        cells = [cell for n, cell in summary.all_cells(measured) if n == name]
-        for cell in (c for c in cells if c["paired"] > 0):
-            lines.append(f"- **{name}**, {_place(cell)}: {_course(cell)}.")
+        cells = [c for n, c in summary.all_cells(measured) if n == name and c["paired"] > 0]
+        lines += [f"- **{name}**, {_place(cell)}: {_course(cell)}." for cell in cells]
     lines.append(f"- **No paired feature:** {_without_pairs(measured)}")
     lines += [f"- **Remedy, {label}:** {_verdict(measured, r)}" for r, label in REMEDIES.items()]
     return "\n".join(lines)

@@ -71,7 +71,8 @@ def _front(to: Fragments) -> None:
     to.table("answer", tables.answer(study), answered)
     to.text("answer-words", summaries.answer(study))
     if not panels:
-        return to.text("headline", NOTHING)
+        to.text("headline", NOTHING)
+        return
     alt = "Per data set: test accuracy of each modality alone, UME, joint training and UMT."
     caption = (
         "Test accuracy: mean over seeds and 95% t-interval. Filled dots: linear head, or mean of "
@@ -113,7 +114,8 @@ def _lazy(to: Fragments) -> None:
     to.text("lazy-tables", "\n\n".join(parts))
     overview = {dataset: rows for dataset, rows in overview.items() if rows}
     if not overview:
-        return to.text("lazy", NOTHING)
+        to.text("lazy", NOTHING)
+        return
     caption = (
         "Probe of each encoder after joint training and after UMT, minus the probe of the encoder "
         "trained alone; paired over seeds, 95% t-interval. Left of the line: lazy."

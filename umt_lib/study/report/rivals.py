@@ -243,7 +243,8 @@ def write(to: Fragments) -> None:
     to.table("rivals-costs", content, source=f"Made from <code>{COSTS.relative_to(ROOT)}</code>.")
     found = ranks(study)
     if not found:
-        return to.text("rivals-ranks", NOTHING)
+        to.text("rivals-ranks", NOTHING)
+        return
     alt = "Mean rank of every method over all data sets, with intervals over seeds."
     caption = (
         "Mean rank over data sets, with 95% t-intervals over seeds. Filled: the simple choices. "

@@ -67,7 +67,7 @@ def train(grid: Grid, cells: Sequence[Cell], seeds: Sequence[int]) -> Trained:
 def initial(grid: Grid, head: str, shapes: dict[str, tuple[int, ...]], start: int) -> LateFusion:
     """A freshly initialised model of the grid's sizes."""
     torch.manual_seed(start)
-    return build({m: grid.encoder for m in shapes}, grid.heads[head], shapes, CLASSES)
+    return build(dict.fromkeys(shapes, grid.encoder), grid.heads[head], shapes, CLASSES)
 
 
 def predictions(trained: Trained, split: Split) -> dict[str, Tensor]:
