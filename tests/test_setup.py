@@ -3,8 +3,10 @@
 import os
 import re
 import subprocess
+import sysconfig
 import tomllib
 from itertools import chain
+from pathlib import Path
 
 import pytest
 import yaml
@@ -75,6 +77,17 @@ def test_make_alone_prints_every_verb():
     printed = subprocess.check_output(command, cwd=ROOT, text=True, env=alone)
     assert {line.split()[0] for line in printed.splitlines()} == phony
     assert all(len(line.split()) > 3 for line in printed.splitlines())
+
+
+def test_every_hook_is_a_program_of_the_environment():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
+    assert {hook["language"] for hook in hooks} == {"system"}  # nothing to download
+    programs = [hook["entry"].split()[0] for hook in hooks]
+    assert {"end-of-file-fixer", "check-yaml", "ruff", "mypy"} <= {Path(p).name for p in programs}
+    for program in programs:
+        assert program.startswith(".venv/bin/")
+        assert (Path(sysconfig.get_path("scripts")) / Path(program).name).exists(), program
 
 
 def test_an_old_python_is_refused_in_one_sentence(tmp_path):
