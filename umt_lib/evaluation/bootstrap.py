@@ -20,7 +20,11 @@ CHUNK = 2**22  # numbers of one block of resampling counts: 32 MB
 
 
 def difference(means: np.ndarray) -> np.ndarray:
-    """The first column's mean less the second's: (..., 2) -> (...)."""
+    """The first column's mean less the second's: (..., 2) -> (...).
+
+    >>> difference(np.array([[0.75, 0.5], [0.5, 0.5]])).tolist()
+    [0.25, 0.0]
+    """
     return means[..., 0] - means[..., 1]
 
 
@@ -43,6 +47,10 @@ def bootstrap(
 
     Raises:
         StudyError: fewer than 2 samples or groups.
+
+    >>> right = np.array([[1, 0], [1, 1], [1, 0], [0, 0]])  # of two models on four samples
+    >>> bootstrap(right)
+    Interval(mean=0.5, low=0.0, high=1.0, n=4)
     """
     means, number = _resampled(scores, groups, seed)
     low, high = np.quantile(statistic(means), _ends(number, level))

@@ -44,6 +44,15 @@ def emap(model: LateFusion | Head, features: Features, pairs: int = PAIRS) -> Te
 
     Raises:
         StudyError: fewer than two modalities, or features that do not match.
+
+    A sum is its own approximation; of a product of independent signs nothing is left:
+
+    >>> signs = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    >>> z = {"a": signs[:, :1], "b": signs[:, 1:]}
+    >>> emap(lambda z: z["a"] + z["b"], z).squeeze(1).tolist()
+    [2.0, 0.0, 0.0, -2.0]
+    >>> emap(lambda z: z["a"] * z["b"], z).squeeze(1).tolist()
+    [0.0, 0.0, 0.0, 0.0]
     """
     head, n = _head(model), _samples(features)
     names = tuple(features)

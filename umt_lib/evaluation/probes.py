@@ -31,6 +31,11 @@ def linear_probe(
         features: (n, d) with labels ``y`` (n,); test_features: (n', d) with ``test_y`` (n',).
         strength: inverse regularisation C; None chooses it by 3-fold cross-validation on the
             training features.
+
+    >>> import torch
+    >>> z, y = torch.tensor([[0.0], [1.0], [2.0], [3.0]]), torch.tensor([0, 0, 1, 1])
+    >>> linear_probe(z, y, torch.tensor([[0.5], [2.5]]), torch.tensor([0, 0]), strength=1.0)
+    0.5
     """
     known, truth = features.cpu().numpy().astype(np.float64), y.cpu().numpy()
     regression = LogisticRegression(C=strength or 1.0, max_iter=500, tol=1e-3)

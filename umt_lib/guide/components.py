@@ -31,6 +31,10 @@ def components(train: np.ndarray, asked: np.ndarray) -> np.ndarray:
 
     Noise of equal size in all directions is left out: every column the guide need not look at makes
     pairs easier to find among the rest.
+
+    >>> x = np.random.default_rng(0).standard_normal((100, 5)) * [9, 1, 1, 1, 1]
+    >>> components(x, x[:10]).shape
+    (10, 1)
     """
     train, asked = (x.reshape(len(x), -1).astype(np.float64) for x in (train, asked))
     rank = min(len(train) - 1, train.shape[1])

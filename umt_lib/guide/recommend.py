@@ -70,6 +70,9 @@ def widened(
 
     Raises:
         StudyError: other modalities, or other numbers of rows.
+
+    >>> widened({"audio": [[1, 2], [3, 4]]}, {"audio": [[5], [6]]})["audio"].tolist()
+    [[1, 2, 5], [3, 4, 6]]
     """
     if set(features) != set(beside):
         raise StudyError(
