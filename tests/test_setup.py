@@ -107,4 +107,9 @@ def test_the_citation_names_the_seed_paper():
     (paper,) = citation["references"]
     assert [a["family-names"] for a in paper["authors"]][::7] == ["Du", "Zhao"]
     assert (paper["volume"], paper["start"], paper["end"]) == (202, 8632, 8656)
-    assert citation["version"] == PROJECT["version"]
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    newest = re.search(r"^## \[(.*)\] - ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert PROJECT["version"] == citation["version"] == newest.group(1)
