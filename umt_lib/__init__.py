@@ -4,6 +4,7 @@ The library, each package importing only from those above it:
 
 ``data``        the data sets: three checked splits of named modalities each
 ``models``      encoders, fusion heads, and late fusion, which joins them
+``losses``      what methods add to cross-entropy: distillation, contrastive losses, ...
 ``evaluation``  accuracy, intervals, linear probes, interactions between modalities
 ``methods``     one file per training method: a few hooks around one loop
 ``training``    fit(), that loop
