@@ -1,4 +1,4 @@
-"""The one exception a reader of this study sees: what is wrong, where, and how to mend it."""
+"""The one exception that users see, with what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from difflib import get_close_matches
 
 
 class StudyError(Exception):
-    """Bad input or a failed run, in one sentence that names the file, the value and the mend."""
+    """Bad input or a failed run, in one sentence that names the file, the value and the fix."""
 
 
 def exit_status(
     command: Callable[[], int],
-    interrupted: str = "interrupted; the same command goes on from here",
+    interrupted: str = "interrupted; run the same command again to resume",
 ) -> int:
-    """What ``command`` returns; 2 for a StudyError, 130 for Ctrl-C, each said on standard error."""
+    """Run ``command`` and return its exit status; 2 for a StudyError, 130 for Ctrl-C.
+
+    The message of the StudyError, or ``interrupted``, is printed on standard error.
+    """
     try:
         return command()
     except StudyError as error:
@@ -27,10 +30,14 @@ def exit_status(
 
 
 def nearest(name: object, known: Iterable[object]) -> str:
-    """``"; did you mean 'umt'? (known: joint, umt)"``: the tail of an unknown-name sentence."""
+    """Suggest a known name, as the end of an error message: "; did you mean 'umt'? (known: ...)".
+
+    >>> nearest("unt", ["joint", "umt"])
+    "; did you mean 'umt'? (known: joint, umt)"
+    """
     names = [str(k) for k in known]
     if not names:
-        return "; there is none to give here"
+        return "; none is allowed here"
     close = get_close_matches(str(name), names, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}? " if close else ""
     return f"; {guess}(known: {', '.join(names)})"

@@ -1,4 +1,4 @@
-"""Writing so that nothing half-written is ever found where a result belongs."""
+"""Write files atomically, so that a half-written file is never found under its final name."""
 
 from __future__ import annotations
 
@@ -16,40 +16,44 @@ from umt_lib.errors import StudyError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``: whole, or not at all, whatever happens in between.
+    """Write ``content`` to ``path``, completely or not at all; missing folders are made.
 
     Raises:
-        StudyError: the file cannot be written (a full disk, no permission).
+        StudyError: the file cannot be written (e.g. a full disk, no permission).
     """
-    scratch = path.with_name(f".{path.name}.partial")  # the same name: a killed run leaves only one
+    partial = path.with_name(f".{path.name}.partial")  # a fixed name: a killed run leaves one file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with scratch.open("wb") as file:
+        with partial.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(scratch, path)
+        os.replace(partial, path)
     except OSError as error:
         raise StudyError(
-            f"{path}: cannot be written ({error.strerror or error}); free some space or mend the "
+            f"{path}: cannot be written ({error.strerror or error}); free some space or fix the "
             f"permissions, then run the same command again"
         ) from None
     finally:
         with contextlib.suppress(OSError):
-            scratch.unlink()
+            partial.unlink()
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
-    """Tensors and a JSON description in one safetensors file, written atomically."""
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(whole, metadata={"about": json.dumps(about)}))
+    """Write tensors and a JSON-able description ``about`` atomically to one safetensors file.
+
+    Raises:
+        StudyError: the file cannot be written.
+    """
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(on_cpu, metadata={"about": json.dumps(about)}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """What :func:`save_tensors` wrote.
+    """Read the tensors and the description that :func:`save_tensors` wrote.
 
     Raises:
-        StudyError: the file is missing, truncated or not one of ours.
+        StudyError: the file is missing or truncated, or was not written by :func:`save_tensors`.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -58,7 +62,7 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
                 file.metadata()["about"]
             )
     except FileNotFoundError:
-        raise StudyError(f"{path}: no such checkpoint") from None
+        raise StudyError(f"{path}: no such checkpoint; run its experiment first") from None
     except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
         raise StudyError(
             f"{path}: the checkpoint is damaged ({error}); delete it and run the same command again"

@@ -57,7 +57,7 @@ def test_a_typo_at_any_depth_gives_the_nearest_name(params, typo, value, meant):
 
 def test_a_key_where_none_is_taken(params):
     params["head"]["hidden"] = 5
-    assert "'head.hidden'; there is none to give here" in sentence(params)
+    assert "'head.hidden'; none is allowed here" in sentence(params)
 
 
 @pytest.mark.parametrize(

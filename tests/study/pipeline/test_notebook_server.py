@@ -212,7 +212,7 @@ time.sleep(1000)
     client.send_signal(signal.SIGINT)
     _, told = client.communicate(timeout=60)
     assert client.returncode == 130
-    assert told == "interrupted; the same command goes on from here\n"
+    assert told == "interrupted; run the same command again to resume\n"
     wait_for(lambda: not alive(int(pid.read_text()[:-1])))
 
 
