@@ -13,9 +13,10 @@
 # %% [markdown]
 # # One experiment, step by step
 #
-# A params file names a data set, an encoder per modality, a fusion head, a training method and the
-# seeds. This notebook runs it from the first sample to the last number. It is executed once for
-# every file in `params/`; opened here, it runs the defaults below. Change one and run it again.
+# This notebook runs one experiment from the first sample to the last number. A params file names a
+# data set, an encoder per modality, a fusion head, a training method and the seeds. The notebook is
+# executed once for every file in `params/`; opened here, it runs the defaults below. Change one of
+# them and run it again.
 
 # %%
 import inspect
@@ -33,8 +34,8 @@ known = {*globals(), "known"}
 # %% [markdown]
 # ## The parameters
 #
-# The same keys as in a params file, which replaces them all. A method that needs teachers, or a
-# hyper-parameter chosen on validation, adds `teachers` or `sweep`.
+# These are the keys of a params file, which replaces all of them. A method that needs teachers also
+# has `teachers`, and a hyper-parameter that is chosen on validation is in `sweep`.
 
 # %% tags=["parameters"]
 name = "synthetic-joint"
@@ -48,8 +49,9 @@ seeds = [0, 1, 2, 3, 4]
 # %% [markdown]
 # ## The check, and what a sample looks like
 #
-# Every name that is new since the imports is a parameter: a misspelt one is refused here, before
-# anything trains. Loading the data checks it too: no group in two splits, every class in each.
+# Every name that is new since the imports is a parameter, so a misspelt one is refused here, before
+# any training. Loading the data checks that no group is in two splits and that every class is in
+# each split.
 
 # %%
 params = {key: value for key, value in globals().items() if key not in known and key[0] != "_"}
@@ -59,8 +61,9 @@ inspect.getmodule(DATASETS[dataset["name"]]).picture(experiment.splits)
 # %% [markdown]
 # ## Training
 #
-# Every seed draws its own initialisation and order. Validation chooses the epoch; then the test
-# split is read, once. An interrupted run goes on from its last checkpoint. Accuracies in percent:
+# Every seed has its own initialisation and order of samples. Validation chooses the epoch; then the
+# test split is read, once. An interrupted run resumes from its last checkpoint. Accuracies are in
+# percent:
 
 # %%
 result = experiment.run()
@@ -80,11 +83,11 @@ table.round(1)
 figures.curves(result)
 
 # %% [markdown]
-# ## Is anyone lazy?
+# ## Is an encoder lazy?
 #
-# A linear probe asks each encoder alone what it knows, while the training accuracy of the whole
-# model rises. Where that accuracy is used up and a probe stands still, the modality has stopped
-# learning. How far it stays behind an encoder trained alone is in the book.
+# A linear probe measures the features of each encoder separately while the training accuracy of the
+# whole model rises. If that accuracy is close to 100% and a probe no longer rises, the encoder has
+# stopped learning. The book shows how much worse it is than the uni-modal encoder.
 
 # %%
 figures.saturation(result)

@@ -13,9 +13,10 @@
 # %% [markdown]
 # # Explore the feature model
 #
-# One label, and features of known kind and strength. The sliders below set how strong uni-modal and
-# paired features are; every move trains UME, joint training, UMT and frozen heads afresh, for a few
-# seeds, in some seconds. It is one cell of the map in the book.
+# The feature model draws features of known kind and strength for a label. The sliders below set the
+# strength of uni-modal and paired features. Every change trains UME, joint training, UMT and heads
+# on frozen encoders again, for a few seeds, in some seconds. The result is one cell of the map in
+# the book.
 
 # %%
 import ipywidgets
@@ -37,8 +38,9 @@ seeds = [0, 1, 2]
 # %% [markdown]
 # ## One cell of the map
 #
-# Filled dots are strategies with a linear head, or UME. Each makes its free choices (UME's rule,
-# UMT's weight) on validation; shown are the test accuracy, its mean over seeds and 95% t-interval.
+# The figure shows the test accuracy: its mean over seeds and 95% t-interval. Filled dots are
+# strategies with a linear head, or UME. Validation makes the free choices (UME's rule, UMT's
+# weight).
 
 # %%
 METHODS = {"UME": "ume", "joint": "joint", "UMT": "umt", "frozen": "unimodal"}
@@ -78,8 +80,8 @@ _ = ipywidgets.interact(
 # %% [markdown]
 # ## A line through the map
 #
-# Stronger pairs, the uni-modal features as they are: where does training together begin to pay?
-# Differences in points, a mean over seeds.
+# At which strength of paired features does joint training become better? The uni-modal features are
+# fixed. The table shows differences in percentage points, as means over seeds.
 
 # %%
 strengths = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -91,6 +93,7 @@ gaps = {
 pd.DataFrame(gaps, index=pd.Index(strengths, name="paired strength")).T.round(1)
 
 # %% [markdown]
-# **What to look for.** With no pairs, UME is hard to beat. With strong pairs, compare a linear head
-# on frozen encoders with joint training and its MLP head: what it misses is the blind spot of the
-# paper's rule. With both kinds of features strong, distillation can cost pairs.
+# **What to look for.** Without paired features, few strategies are better than UME. With strong
+# paired features, compare a linear head on frozen encoders with joint training with an MLP head:
+# the difference is the blind spot of the paper's rule. With both kinds of features strong,
+# distillation can suppress paired features.

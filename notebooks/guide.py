@@ -13,9 +13,9 @@
 # %% [markdown]
 # # UME, UMT or interactions? One data set, with the evidence
 #
-# The guide reads features of samples that the encoders were not trained on, one array per modality.
-# It says how to train: combine uni-modal models (UME), train jointly with uni-modal teachers (UMT),
-# or train jointly with a head that can join features (interactions).
+# The guide recommends how to train: combine uni-modal models (UME), train jointly with uni-modal
+# teachers (UMT), or train jointly with a head that can represent interactions. It reads features of
+# samples that the encoders were not trained on, one array per modality.
 
 # %%
 import tempfile
@@ -33,8 +33,8 @@ from umt_lib.study.analyses.guide_check.features import load
 # ## The parameters
 #
 # `source` is a file of your features (`.npz`, `.csv`, `.parquet`), a folder of `.npy` files, or the
-# name of one of our data sets (say `"digit-pairs"`) once `make study` has trained its uni-modal
-# encoders. Empty, it is the example that the next cell saves.
+# name of one of our data sets (say `"digit-pairs"`) whose uni-modal encoders `make study` has
+# trained. If it is empty, the notebook uses the example that the next cell saves.
 
 # %% tags=["parameters"]
 source = ""
@@ -43,9 +43,9 @@ seed = 0
 # %% [markdown]
 # ## Features as you would save them
 #
-# Handwritten digits, 8 x 8 pixels: the left half is one modality, the right half the other. Any
-# names do for the arrays; `labels` is the one that must be there, `groups` the one that should be
-# when several samples come from one person, video or object.
+# The example is handwritten digits of 8 x 8 pixels: the left half is one modality, the right half
+# the other. The arrays may have any names. `labels` is required, and `groups` should be given if
+# several samples come from one person, video or object.
 
 # %%
 if not source:
@@ -61,8 +61,8 @@ given = load(source, seed)
 # %% [markdown]
 # ## The evidence
 #
-# Every sample gets a held-out prediction of each way to join the modalities. Left: how often it is
-# right. Right: the paired gains that decide, with 95% intervals.
+# Every sample gets a held-out prediction of each classifier that combines the modalities. Left: the
+# accuracy of each. Right: the paired gains that determine the verdict, with 95% intervals.
 
 # %%
 found = recommend(
@@ -83,8 +83,9 @@ pd.DataFrame(accuracy, index=["accuracy (%)", "low", "high"]).T.round(1)
 # %% [markdown]
 # ## The decision
 #
-# The paper compares a head on frozen features with the mean of probabilities. Ours asks in turn for
-# pairs, for a gain over the *best* rule of combining, and for enough samples to rule both out.
+# The paper's rule compares a head on frozen features with the mean of probabilities. Our rule tests
+# in turn whether there are interactions, whether there is a gain over the *best* rule of
+# combination, and whether there are enough samples to exclude both.
 
 # %%
 Markdown(
