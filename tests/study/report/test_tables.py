@@ -142,6 +142,18 @@ def test_the_same_result_on_both_sides_agrees_to_the_byte(folders, tmp_path):
     assert row.count("yes") == 2
 
 
+def test_the_verdict_lists_where_a_difference_is_clear(study):
+    sentence = summaries.verdict(study)
+    gain = comparisons.difference(
+        study.result("synthetic", "umt"), study.result("synthetic", "joint")
+    )
+    part = sentence.split("; ")[1]
+    assert part.startswith("UMT is clearly better on ")
+    assert ("better on synthetic" in part) == (gain.low > 0)
+    assert ("worse on synthetic" in part) == (gain.high < 0)
+    assert "no clear difference" in sentence
+
+
 def test_sentences_put_what_speaks_against_the_claim_first(study):
     against, rest = summaries.saw(study, "synthetic").split("**The rest**")
     gain = comparisons.difference(

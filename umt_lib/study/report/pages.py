@@ -70,6 +70,7 @@ def _front(to: Fragments) -> None:
     answered = [e for e in study.entries if e.label in ANSWERED or e.method == "unimodal"]
     to.table("answer", tables.answer(study), answered)
     to.text("answer-words", summaries.answer(study))
+    to.text("verdict", summaries.verdict(study))
     if not panels:
         to.text("headline", NOTHING)
         return

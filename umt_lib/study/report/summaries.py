@@ -11,6 +11,34 @@ from umt_lib.study.report.findings import FINDINGS
 from umt_lib.study.report.format import NOTHING, in_words, points
 
 
+def verdict(study: Study) -> str:
+    """On which data sets UME and UMT are clearly better or worse than joint training."""
+    comparisons = {
+        "Compared with joint training with linear heads, UME is": [
+            (d, study.result(d, "ume", rule="mean"), study.result(d, "joint"))
+            for d in study.datasets
+        ],
+        "UMT is": [(d, study.result(d, "umt"), study.result(d, "joint")) for d in study.datasets],
+        "with MLP heads, UMT is": [
+            (d, study.result(d, "umt", "mlp"), study.result(d, "joint", "mlp"))
+            for d in study.datasets
+        ],
+    }
+    parts = []
+    for opening, rows in comparisons.items():
+        gains = {dataset: difference(a, b) for dataset, a, b in rows}
+        better = [d for d, gain in gains.items() if gain and gain.low > 0]
+        worse = [d for d, gain in gains.items() if gain and gain.high < 0]
+        listed = [", ".join(datasets) or "none" for datasets in (better, worse)]
+        if any(gains.values()):
+            parts.append(
+                f"{opening} clearly better on {listed[0]} and clearly worse on {listed[1]}"
+            )
+    if not parts:
+        return NOTHING
+    return f"**{'; '.join(parts)}. On the others that were measured there is no clear difference.**"
+
+
 def answer(study: Study) -> str:
     """The answer table in words, one line per data set."""
     lines = []
