@@ -45,13 +45,13 @@ def test_the_score_is_the_mean_over_all_batches():
 def test_the_one_ahead_is_given_fewer_by_its_lead_and_the_last_all():
     dus = started(strength=0.5)
     dus.mean = torch.tensor([0.8, 0.4])
-    assert dus.given(100) == [math.ceil(100 * (1 - math.tanh(0.5))), 100]
+    assert dus.counts(100) == [math.ceil(100 * (1 - math.tanh(0.5))), 100]
     dus.mean = torch.tensor([0.4, 0.4])
-    assert dus.given(100) == [100, 100]
+    assert dus.counts(100) == [100, 100]
     dus.mean = torch.tensor([0.9, 0.5, 0.1])
-    assert dus.given(100) == [math.ceil(100 * (1 - math.tanh(1.0))), 100, 100]
+    assert dus.counts(100) == [math.ceil(100 * (1 - math.tanh(1.0))), 100, 100]
     dus.mean = torch.tensor([1.0, 1e-30])
-    assert dus.given(100) == [1, 100]
+    assert dus.counts(100) == [1, 100]
 
 
 def test_each_loss_is_over_the_samples_that_were_given():
@@ -64,7 +64,7 @@ def test_each_loss_is_over_the_samples_that_were_given():
         z.retain_grad()
     dus.mean, dus.batches = torch.tensor([0.6, 0.4]), torch.tensor(1e9)  # as good as fixed
     loss = dus.loss(out, batch)
-    few, every = dus.given(12)
+    few, every = dus.counts(12)
     assert 1 < few < every == 12
     loss.backward()
     for logits, n in ((out.auxiliary["a"], few), (out.auxiliary["b"], 12), (out.fused, few)):

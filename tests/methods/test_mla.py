@@ -72,7 +72,7 @@ def test_each_modality_is_projected_from_all_others_and_not_from_itself():
     mla = method("mla", alpha=1e-6)
     bench.start(mla)
     r = torch.randn(6)
-    mla.leave("sound", r)
+    mla.project_out("sound", r)
     assert torch.equal(mla.free["sound"], torch.eye(6))
     for m in ("sight", "touch"):
         assert (mla.free[m] @ r).norm() < 1e-4 * r.norm()
@@ -85,7 +85,7 @@ def test_the_projection_is_that_of_recursive_least_squares():
     Bench().start(mla)
     seen = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
     for r in seen:
-        mla.leave("a", r)
+        mla.project_out("a", r)
     exact = torch.linalg.inv(torch.eye(6) + seen.T @ seen / 0.7)
     torch.testing.assert_close(mla.free["b"], exact, atol=1e-5, rtol=1e-4)
 

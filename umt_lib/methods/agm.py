@@ -1,4 +1,4 @@
-"""AGM, adaptive gradient modulation: each modality's contribution gets a gradient of its own size.
+"""AGM, adaptive gradient modulation: scale the gradient through each modality's contribution.
 
     phi_m = Shapley value of m for the logits f(S), the others' inputs replaced by zeros, f({}) = 0
             (M = 2:  phi_1 = 1/2 (f(x_1, x_2) - f(0, x_2) + f(x_1, 0)));  sum_m phi_m = f(x)
@@ -6,13 +6,14 @@
     r_m = exp(mean of the others' s - s_m),   R_m = exp(mean of the others' S - S_m)
     kappa_m = exp(alpha min(R_m - r_m, 10)) multiplies dL/dphi_m,   L = CE(f(x), y)
 
-A modality that does better against the others than it did so far has r > R and is slowed down, one
-that does worse is sped up: what is balanced is the pace, not the level. Any head has an f(S), and
-only the head is run 2^M - 2 more times, for features of zeros are the same for all samples.
+A modality whose lead over the others is larger than its average lead so far has r > R and is slowed
+down, one whose lead is smaller is sped up: AGM balances the rate of learning, not the accuracy. Any
+head can be used, and only the head is run 2^M - 2 more times, because the features of zeros are the
+same for all samples.
 
-Deviations: encoders see zeros in evaluation mode, so that their batch statistics stay those of
-data. Probabilities below 1e-8 count as 1e-8 in s, which keeps exp finite. The running mean holds
-the batch at hand, so the first batch has kappa 1.
+Deviations: encoders process zeros in evaluation mode, so that their batch statistics stay those of
+data. Probabilities below 1e-8 count as 1e-8 in s, which keeps exp finite. The running mean includes
+the current batch, so kappa is 1 for the first batch.
 
 Source: Li et al., ICCV 2023.
 """
@@ -35,7 +36,10 @@ from umt_lib.models import LateFusion, Output
 
 @dataclass
 class AGM(RunningMean):
-    """``alpha`` 0 is joint training, bit for bit."""
+    """Joint training with modulated gradients.
+
+    ``alpha`` 0 is joint training, bit for bit.
+    """
 
     title = "AGM"
     family = "gradient modulation"
@@ -47,11 +51,11 @@ class AGM(RunningMean):
     def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
         phi = contributions(model, out.features, blanks(model, batch.x))
         change = self.kappa(phi.detach(), batch.y) - 1
-        turned = torch.einsum("m,mbk->bk", change, phi - phi.detach())  # 0, with a gradient
-        return super().backward(model, out._replace(fused=out.fused + turned), batch)
+        zero = torch.einsum("m,mbk->bk", change, phi - phi.detach())  # it has a gradient
+        return super().backward(model, out._replace(fused=out.fused + zero), batch)
 
     def kappa(self, phi: Tensor, y: Tensor) -> Tensor:
-        """kappa (M,) for contributions (M, B, K) of a batch, which is now part of S."""
+        """Return kappa (M,) for contributions (M, B, K) of a batch, and include it in S."""
         right = phi.softmax(2)[:, torch.arange(len(y), device=y.device), y]  # (M, B)
         s = -right.clamp_min(1e-8).log().mean(1)
         self.update_mean(s)
@@ -59,7 +63,7 @@ class AGM(RunningMean):
 
 
 def ahead(s: Tensor) -> Tensor:
-    """exp(mean of the others' s - s_m), (M,): above 1 for a modality with less cross-entropy."""
+    """Lead of each modality, exp(mean of the others' s - s_m), (M,): above 1 for a lower s_m."""
     others = (s.sum() - s) / (len(s) - 1)
     return torch.exp(others - s)
 
@@ -67,7 +71,7 @@ def ahead(s: Tensor) -> Tensor:
 def contributions(
     model: LateFusion, features: dict[str, Tensor], blank: dict[str, Tensor]
 ) -> Tensor:
-    """phi (M, B, K): Shapley values of the modalities, those that are out replaced by ``blank``."""
+    """Shapley values phi (M, B, K); features of absent modalities are replaced by ``blank``."""
     M = len(features)
     subsets = [frozenset(s) for n in range(1, M + 1) for s in combinations(features, n)]
     f = {
@@ -86,7 +90,7 @@ def contributions(
 
 
 def blanks(model: LateFusion, x: dict[str, Tensor]) -> dict[str, Tensor]:
-    """{m: (1, d_m)}: what encoders make of an input of zeros, in evaluation mode."""
+    """Features of an input of zeros, {m: (1, d_m)}, from encoders in evaluation mode."""
     was_training = model.training
     model.eval()
     z = model({m: torch.zeros_like(v[:1]) for m, v in x.items()}).features

@@ -1,16 +1,16 @@
-"""Balanced MMTM: while one modality races ahead through the gates, its gates are held.
+"""Balanced MMTM: fix the gates of the modality that learns fastest through them, for some steps.
 
     s_m = log10 of the sum over steps of |g|^2 / |w|^2 of m's gates, over that of m's encoder
     if max s - min s > epsilon: for ``window`` steps the gates of the modality with the largest s_m
-    are their mean over all training so far, whatever the others show
+    are their mean over all training so far, whatever the input
 
-s_m is the conditional learning speed: how fast m learns by way of the gates, next to how fast its
-encoder learns. Gates of m that no longer answer leave its encoder to do the work. The squeeze of a
-gate counts for every modality. The first epoch only watches, and steps with held gates do not
-count. In evaluation gates are never held.
+s_m is the conditional learning speed: how fast m learns through the gates, relative to how fast its
+encoder learns. While the gates of m are constant, its encoder has to learn. The squeeze layer of a
+gate counts for every modality. No gates are fixed in the first epoch, and steps with fixed gates do
+not count in s_m. In evaluation gates are never fixed.
 
-In the released code the mean of the second modality's gates is made of the first one's. Deviation:
-with more than two modalities the fastest is compared with the slowest.
+In the released code the mean of the second modality's gates is computed from the first one's.
+Deviation: with more than two modalities the fastest is compared with the slowest.
 
 Source: Wu et al., ICML 2022; on the gates of MMTM (Joze et al., CVPR 2020).
 """
@@ -30,7 +30,7 @@ from umt_lib.models.intermediate import Gate, Gated, IntermediateFusion
 
 
 class MeanGate(Gate):
-    """A gate that knows its mean over training, and answers with it where it is ``held``."""
+    """A gate with its mean over training, which it returns for the modality ``held``."""
 
     seen: Tensor
 
@@ -55,7 +55,10 @@ class MeanGate(Gate):
 
 @dataclass
 class BalancedMMTM(Method):
-    """``epsilon`` infinite is MMTM, bit for bit."""
+    """MMTM whose gates are fixed at times.
+
+    ``epsilon`` infinite is MMTM, bit for bit.
+    """
 
     title = "balanced MMTM"
     family = "intermediate fusion"
@@ -72,8 +75,8 @@ class BalancedMMTM(Method):
     def start(self, model: IntermediateFusion, setting: Setting) -> None:
         names, device = list(model.encoders.stages), setting.train.y.device
         self.sums = torch.zeros(2, len(names), device=device)  # of gates, of encoders
-        self.left = torch.zeros((), dtype=torch.long)  # steps the gates stay held
-        self.who = torch.zeros((), dtype=torch.long)  # whose
+        self.left = torch.zeros((), dtype=torch.long)  # steps for which gates stay fixed
+        self.who = torch.zeros((), dtype=torch.long)  # index of the modality whose gates are fixed
         self.first = True
 
     def state(self) -> dict[str, Tensor]:
@@ -103,14 +106,14 @@ class BalancedMMTM(Method):
         return loss
 
     def hold(self, model: IntermediateFusion) -> None:
-        """Tell the gates whose are held from now on."""
+        """Set in every gate which modality is fixed from now on."""
         names = list(model.encoders.stages)
         for gate in model.encoders.gates:
             gate.held = names[int(self.who)] if self.left > 0 else None
 
 
 def speeds(trunk: Gated) -> Tensor:
-    """|g|^2 / |w|^2 (2, M): of each modality's gates, and of its encoder."""
+    """Ratios |g|^2 / |w|^2 (2, M) of each modality's gates, and of its encoder."""
     rows: tuple[list[Tensor], ...] = ([], [])
     for m, encoder in trunk.stages.items():
         gates = nn.ModuleList(

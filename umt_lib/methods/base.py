@@ -1,16 +1,17 @@
-"""What a training method is: a few hooks around one loop.
+"""The base class of training methods: a few hooks in the one training loop.
 
 A method's dataclass fields are its hyper-parameters, and so the schema of ``method:`` in a params
-file. Learnable parameters live in the model; a method holds hyper-parameters and small state.
+file. Learnable parameters belong to the model; a method holds hyper-parameters and a little state.
 
-    loss      what is minimised                       cross-entropy of the fused logits
+    hook      decides                                 default
+    build     the model that is trained               encoders + head
+    start     what is prepared before the first epoch nothing
+    on_epoch  what changes between epochs             nothing
+    loss      the loss that is minimised              cross-entropy of the fused logits
     backward  how the loss becomes gradients          loss.backward()
     step      how a batch becomes an update           zero_grad, forward, backward, step
     predict   how outputs become a prediction         the fused logits
-    build     which model is trained                  encoders + head
-    start     what is prepared before the first epoch nothing
-    on_epoch  what changes between epochs             nothing
-    epochs    how long                                as long as everyone else
+    epochs    the number of epochs                    that of the data set's schedule
 """
 
 from __future__ import annotations
@@ -29,23 +30,23 @@ from umt_lib.models import LateFusion, Output
 Model = Any  # the nn.Module that the method's own ``build`` makes, of whatever class
 Teachers = dict[str, LateFusion]
 Make = Callable[..., LateFusion]  # make(modalities=None, auxiliary=False): a fresh model
-# learn(model, method, train, held out, epochs): in place; returns samples seen
+# learn(model, method, train, held out, epochs) trains in place, returns the number of samples seen
 Learn = Callable[[nn.Module, "Method", Split, Split, int], int]
 
 
 class Setting(NamedTuple):
-    """What a method may look at before the first epoch. Never the test split."""
+    """What a method may use before the first epoch; the test split is not part of it."""
 
     train: Split
     validation: Split
-    teachers: Teachers  # {m: frozen uni-modal model in evaluation mode}; {} unless asked for
+    teachers: Teachers  # {m: frozen uni-modal model in evaluation mode}; {} if not needed
     augmented: bool  # whether training inputs differ from epoch to epoch
-    learn: Learn | None = None  # train a model further, as the data set's schedule would
+    learn: Learn | None = None  # trains a model further, by the data set's schedule
 
 
 @dataclass
 class Method:
-    """The default of every hook is plain joint training."""
+    """A training method; the default of every hook is that of plain joint training."""
 
     # What a method is. Each class gives its own; no number depends on them.
     title: ClassVar[str]  # as tables and figures write it
@@ -53,38 +54,38 @@ class Method:
     year: ClassVar[int]  # of the source
     baseline: ClassVar[bool]  # a reference of this study or a simple choice, not a compared method
 
-    needs_teachers: ClassVar[bool] = False  # the uni-modal runs of the same seed
+    needs_teachers: ClassVar[bool] = False  # uni-modal models of the same seed
     needs_unimodal_logits: ClassVar[bool] = False  # logits per modality, hence an additive head
-    auxiliary: ClassVar[bool] = False  # an own linear head per modality
+    auxiliary: ClassVar[bool] = False  # the model has a linear head per modality as well
 
     def epochs(self, epochs: int) -> int:
-        """How many epochs this method trains when the data set's schedule says ``epochs``."""
+        """Return the number of epochs to train, given that of the data set's schedule."""
         return epochs
 
     def build(self, make: Make, teachers: Teachers) -> Model:
-        """The model to train."""
+        """Return the model to train."""
         return make(auxiliary=self.auxiliary)
 
     def start(self, model: Model, setting: Setting) -> None:
-        """Prepare state before the first epoch (also after a resume: derive, do not accumulate)."""
+        """Prepare state before the first epoch, and after a resume: derive, do not accumulate."""
 
     def on_epoch(self, model: Model, epoch: int, epochs: int) -> int:
-        """Change state before epoch ``epoch`` (from 0) of ``epochs``; returns samples it saw."""
+        """Change state before epoch ``epoch`` (from 0) of ``epochs``; return the samples seen."""
         return 0
 
     def state(self) -> dict[str, Tensor]:
-        """What accumulates from batch to batch, for a checkpoint."""
+        """Return the state that accumulates over batches, for a checkpoint."""
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from what :meth:`state` gave."""
+        """Set the state to what :meth:`state` returned."""
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
-        """What is minimised, a scalar."""
+        """Return the loss that is minimised, a scalar."""
         return cross_entropy(out.fused, batch.y)
 
     def backward(self, model: Model, out: Output, batch: Batch) -> Tensor:
-        """Leave gradients in ``model``'s parameters and return the loss."""
+        """Set the gradients of ``model``'s parameters and return the loss."""
         loss = self.loss(out, batch)
         loss.backward()
         return loss
@@ -97,7 +98,7 @@ class Method:
         return loss.detach()
 
     def predict(self, out: Output) -> Tensor:
-        """Logits (B, K) the method is judged by."""
+        """Return the logits (B, K) that are evaluated."""
         return out.fused
 
 
@@ -105,5 +106,5 @@ HOOKS = ("build", "start", "on_epoch", "loss", "backward", "step", "predict", "e
 
 
 def hooks(method: type[Method]) -> dict[str, bool]:
-    """{hook: whether ``method`` acts there}: the classification of methods by where they act."""
+    """Return which hooks ``method`` overrides, {hook: bool}: where in the training loop it acts."""
     return {hook: getattr(method, hook) is not getattr(Method, hook) for hook in HOOKS}

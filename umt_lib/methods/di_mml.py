@@ -1,4 +1,4 @@
-"""DI-MML, detached and interactive: uni-modal training that meets in one space, and a vote.
+"""DI-MML, detached and interactive: uni-modal training with a shared head, alignment and a vote.
 
     L = sum_m CE(h_m(z_m), y) + omega sum_m CE(h(z_m), y) + mu sum_m sum_j DUC(m <- j)
         + CE(H(sg z_1, ..., sg z_M), y)
@@ -6,13 +6,14 @@
     D: dimensions that are effective in j and not in m
     test: sum_v w_v l_v over h_1(z_1), ..., h_M(z_M) and H(z),  w = softmax_v(max softmax(l_v))
 
-No encoder sees the fused loss, so none can lean on another. They share the head h, which gives
-features one meaning, and where a dimension of m is no use, m learns it from j. A dimension is
-effective if it alone, by the nearest class mean, gets more training samples right than the average
-dimension of its encoder does. That is looked at once, after ``warmup`` of the epochs.
+No encoder gets a gradient of the fused loss, so none can rely on another. They share the head h,
+which gives features one meaning, and m learns the dimensions that are of no use in m from j. A
+dimension is effective if the nearest class mean in this dimension alone classifies more training
+samples correctly than in the average dimension of its encoder. This is computed once, after
+``warmup`` of the epochs.
 
-Deviation: the authors train H afterwards, on finished encoders; here it learns beside them from
-features without gradient, within the same epochs as every other method.
+Deviation: the authors train H afterwards, on finished encoders; here it is trained at the same time
+on features without gradient, within the same epochs as every other method.
 
 Source: Fan et al., ACM Multimedia 2024; constants of the released code.
 """
@@ -37,7 +38,10 @@ from umt_lib.models.inference import outputs
 
 @dataclass
 class DIMML(Method):
-    """``align`` is omega, ``contrast`` mu; with both 0 encoders are trained as if alone."""
+    """Uni-modal training with interaction.
+
+    ``align`` is omega, ``contrast`` mu; with both 0 the encoders' training is uni-modal.
+    """
 
     title = "DI-MML"
     family = "auxiliary losses"
@@ -99,7 +103,7 @@ class DIMML(Method):
 
 
 def effective(z: Tensor, y: Tensor) -> Tensor:
-    """Which dimensions (d,) of z (n, d) alone tell classes better than their average does."""
+    """Which dimensions (d,) of z (n, d) classify better by themselves than the average one."""
     labels = y.unique()
     means = torch.stack([z[y == k].mean(0) for k in labels])  # (K, d)
     right = torch.stack(
@@ -108,5 +112,5 @@ def effective(z: Tensor, y: Tensor) -> Tensor:
             for x, mean in zip(z.T, means.T, strict=True)
         ]
     )
-    share = right.float().mean(1)
-    return share > share.mean()
+    accuracy = right.float().mean(1)
+    return accuracy > accuracy.mean()

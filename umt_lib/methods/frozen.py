@@ -1,9 +1,9 @@
-"""Frozen uni-modal encoders with a trained head.
+"""Frozen encoders: train only a fusion head, on features of frozen uni-modal encoders.
 
     L = CE(H(t_1(x_1), ..., t_M(x_M)), y), only H learns
 
-The paper's guiding rule compares this with UME: where the trained head wins, it says, paired
-features matter. What the rule cannot see is a feature no uni-modal encoder had reason to encode.
+The paper's guiding rule compares this with UME: where the trained head is better, it says, paired
+features matter. The rule cannot detect a feature that no uni-modal encoder had reason to encode.
 
 Source: Du et al., ICML 2023, section 4.
 """
@@ -19,7 +19,7 @@ from umt_lib.models import LateFusion
 
 @dataclass
 class Frozen(UnimodalInit):
-    """Like ``unimodal-init`` with encoders that never change, batch statistics included."""
+    """``unimodal-init`` with encoders that never change, batch statistics included."""
 
     title = "frozen encoders"
     family = "uni-modal initialisation"

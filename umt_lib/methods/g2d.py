@@ -1,4 +1,4 @@
-"""G2D, gradient-guided distillation: UMT that also distils predictions and lets the weaker lead.
+"""G2D, gradient-guided distillation: UMT with distilled predictions, weak modalities first.
 
     L = CE(f, y) + lambda sum_m MSE(z_m, sg t_m(x_m)) + beta sum_m KL(p_m || softmax f),  f = H(z)
     rho_m = mean_i p_m[y_i] of a batch,   p_m the prediction of the uni-modal teacher of m
@@ -8,8 +8,8 @@ whose teacher has the least rho_m on the batch (then, with more than two modalit
 least, and so on, each for an equal part). Afterwards all learn. The head always learns.
 
 With beta = 0 and no lead it is UMT. Deviation: the ranking is that of each batch, as in the
-released code; encoders are held by gradients of 0, which momentum and weight decay still move. The
-released code holds convolutions only, here all of an encoder.
+released code; encoders are held fixed by gradients of 0, which momentum and weight decay still
+move. The released code holds convolutions only, here all of an encoder.
 
 Source: Rakib and Bagavathi, ICCV 2025.
 """
@@ -32,7 +32,10 @@ from umt_lib.models import LateFusion, Output
 
 @dataclass
 class G2D(UMT):
-    """``weight`` is lambda, ``predictions`` beta; all three at 0 is joint training, bit for bit."""
+    """UMT with distilled predictions and a lead for weak modalities.
+
+    ``weight`` is lambda, ``predictions`` beta; all three at 0 is joint training, bit for bit.
+    """
 
     title = "G2D"
     family = "distillation"
@@ -45,18 +48,20 @@ class G2D(UMT):
     def start(self, model: LateFusion, setting: Setting) -> None:
         super().start(model, setting)
         self.turn: int | None = None
-        self.asked: Batch | None = None
+        self.cached_batch: Batch | None = None
 
     def on_epoch(self, model: LateFusion, epoch: int, epochs: int) -> int:
         turns = len(model.encoders) - 1
         done = epoch / epochs
-        self.turn = int(done / self.lead * turns) if done < self.lead else None  # who leads
+        # which of weakest_first is trained; None: all
+        self.turn = int(done / self.lead * turns) if done < self.lead else None
         return 0
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
         log = out.fused.log_softmax(1)
-        far = sum(kl_div(log, p, reduction="batchmean") for p in self.taught(batch).values())
-        return super().loss(out, batch) + self.predictions * far
+        taught = self.teacher_predictions(batch).values()
+        divergence = sum(kl_div(log, p, reduction="batchmean") for p in taught)
+        return super().loss(out, batch) + self.predictions * divergence
 
     def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
         loss = super().backward(model, out, batch)
@@ -68,17 +73,18 @@ class G2D(UMT):
         return loss
 
     def targets(self, batch: Batch) -> dict[str, Tensor]:
-        if self.asked is not batch:  # once a batch: augmented inputs cost the teachers a pass
-            self.asked, self.answer = batch, super().targets(batch)
-        return self.answer
+        if self.cached_batch is not batch:  # augmented inputs cost a forward pass of the teachers
+            self.cached_batch, self.cached_targets = batch, super().targets(batch)
+        return self.cached_targets
 
-    def taught(self, batch: Batch) -> dict[str, Tensor]:
-        """p_m, {m: (B, K)}."""
+    def teacher_predictions(self, batch: Batch) -> dict[str, Tensor]:
+        """Probabilities p_m of the teachers, {m: (B, K)}."""
         targets = self.targets(batch)
         with torch.no_grad():
             return {m: t.fuse({m: targets[m]}).fused.softmax(1) for m, t in self.teachers.items()}
 
     def weakest_first(self, batch: Batch) -> list[str]:
-        """Modalities by rising rho_m."""
-        rho = {m: p.gather(1, batch.y[:, None]).mean() for m, p in self.taught(batch).items()}
+        """Modalities in order of increasing rho_m."""
+        taught = self.teacher_predictions(batch)
+        rho = {m: p.gather(1, batch.y[:, None]).mean() for m, p in taught.items()}
         return sorted(rho, key=rho.__getitem__)

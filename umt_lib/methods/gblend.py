@@ -1,19 +1,19 @@
-"""G-Blend, gradient blending: losses weighed by how well their gradients generalise.
+"""G-Blend, gradient blending: weigh the losses by how well their gradients generalise.
 
     L = sum_k w_k CE_k,   k: each modality's own head and the fused one;   sum_k w_k = 1
     w_k ~ |G_k| / O_k^2
     G_k = L^V_0 - L^V_1,   O_k = (L^V_1 - L^T_1) - (L^V_0 - L^T_0)
 
 Weights are estimated: branch k (encoder m with its own head; all encoders with the fusion head) is
-trained alone from the current weights, and its mean loss taken before (0) and after (1), on the
-samples it learned from (T) and on others held out of the training split (V). Offline, once: before
-the first epoch, over the whole schedule. Online: every ``super_epoch`` epochs, over as many.
+trained by itself from the current weights, and its mean loss is computed before (0) and after (1),
+on the samples it learned from (T) and on others held out of the training split (V). Offline, once:
+before the first epoch, over the whole schedule. Online: every ``super_epoch`` epochs, over as many.
 
 Deviations: O below 0.05 counts as 0.05, negative O too: it would give one branch all the weight,
-for a difference the held-out samples cannot tell from 0. A branch is left, as all trainings here,
-at its best epoch on the held-out samples, and its schedule is the data set's in small. Online,
-held-out samples must be new to the current weights, so the blended model does not learn them
-either; offline it learns all. The price is M + 1 more trainings.
+for a difference that the held-out samples cannot tell from 0. A branch is left, as in all trainings
+here, at its best epoch on the held-out samples, and its schedule is a shortened one of the data
+set. Online, held-out samples must be new to the current weights, so the blended model does not
+learn them either; offline it learns all. The cost is M + 1 more trainings.
 
 Source: Wang et al., CVPR 2020.
 """
@@ -36,12 +36,12 @@ from umt_lib.methods.base import Method, Setting
 from umt_lib.models import LateFusion, Output
 from umt_lib.models.inference import outputs
 
-LEAST = 0.05  # nats; the least overfitting that is believed
+LEAST = 0.05  # nats; a smaller overfitting counts as this
 
 
 @dataclass
 class Branch(Method):
-    """One branch alone: modality ``k``'s, or the fused one for None."""
+    """Training of one branch: that of modality ``k``, or the fused one for None."""
 
     k: str | None
 
@@ -54,7 +54,10 @@ class Branch(Method):
 
 @dataclass
 class GBlend(Method):
-    """Equal weights are joint-auxiliary, at a rate divided by the number of branches."""
+    """Joint training with uni-modal cross-entropies, all losses weighted.
+
+    Equal weights are joint-auxiliary, at a rate divided by the number of branches.
+    """
 
     title = "G-Blend"
     family = "auxiliary losses"
@@ -82,15 +85,15 @@ class GBlend(Method):
         assert self.learn is not None
         before, after, seen = self.losses(model), {}, len(self.rest)
         for k in before:
-            alone = distributed.prepare_model(copy.deepcopy(model))  # a copy has lost its hooks
-            seen += self.learn(alone, Branch(k), self.rest, self.held, length) + len(self.rest)
-            after[k] = self.losses(alone)[k]
+            branch = distributed.prepare_model(copy.deepcopy(model))  # a copy has lost its hooks
+            seen += self.learn(branch, Branch(k), self.rest, self.held, length) + len(self.rest)
+            after[k] = self.losses(branch)[k]
         both = (torch.stack(tuple(x.values())) for x in (before, after))
         self.weights = blended(*both)
         return seen
 
     def losses(self, model: nn.Module) -> dict[str | None, Tensor]:
-        """Mean loss of every branch, {k: (2,)}: where it learns, and held out."""
+        """Mean losses of every branch, {k: (2,)}: on samples it learns from, and held out."""
         seen = [(branches(outputs(model, part)), part.y) for part in (self.rest, self.held)]
         return {k: torch.stack([cross_entropy(out[k], y) for out, y in seen]) for k in seen[0][0]}
 
@@ -108,21 +111,21 @@ class GBlend(Method):
 
 
 def branches(out: Output) -> dict[str | None, Tensor]:
-    """Logits of each modality's own head, and for None the fused ones, {k: (B, K)}."""
+    """Logits of each modality's own head, and the fused ones under None, {k: (B, K)}."""
     return {**out.auxiliary, None: out.fused}  # type: ignore[dict-item]
 
 
 def blended(before: Tensor, after: Tensor) -> Tensor:
-    """Weights (k,) from losses (k, 2) on the samples learned from and on those held out."""
+    """Weights (k,) from losses (k, 2) before and after, on samples learned from and held out."""
     gain = before[:, 1] - after[:, 1]
     overfit = (after[:, 1] - after[:, 0]) - (before[:, 1] - before[:, 0])
-    worth = gain.abs() / overfit.clamp_min(LEAST) ** 2
-    worth = worth.clamp_min(torch.finfo(worth.dtype).tiny)  # no branch gained: all alike
-    return worth / worth.sum()
+    weights = gain.abs() / overfit.clamp_min(LEAST) ** 2
+    weights = weights.clamp_min(torch.finfo(weights.dtype).tiny)  # equal where no branch gained
+    return weights / weights.sum()
 
 
 def cut(train: Split, share: float) -> tuple[Tensor, Tensor]:
-    """Rows of ``train`` to learn from, and a stratified ``share`` of rows held out."""
+    """Split the rows of ``train`` into those to learn from and a stratified ``share`` held out."""
     rows = Split({"row": torch.arange(len(train))}, train.y.cpu(), train.groups)
     try:
         rest, held = holdout(rows, share)

@@ -1,9 +1,9 @@
-"""Joint training: all encoders and the head together, from the fused prediction alone.
+"""Joint training: train all encoders and the head together, on the loss of the fused prediction.
 
     L = CE(H(z_1, ..., z_M), y)
 
-The baseline under suspicion: once the training error is gone, whatever an encoder has not yet
-learned stays unlearned (modality laziness).
+This baseline is what the study questions: once the training error is 0, whatever an encoder has not
+yet learned stays unlearned (modality laziness).
 
 Source: the late-fusion baseline of Du et al., ICML 2023, section 3.
 """
@@ -15,7 +15,7 @@ from umt_lib.methods.base import Method
 
 @dataclass
 class Joint(Method):
-    """Every hook at its default; the head is chosen by ``head:`` in the params file."""
+    """Joint training, every hook at its default; ``head:`` in the params file chooses the head."""
 
     title = "joint"
     family = "late fusion"

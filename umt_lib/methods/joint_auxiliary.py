@@ -1,9 +1,9 @@
-"""Joint training with a uni-modal cross-entropy on every encoder's own head.
+"""Joint training with an additional uni-modal cross-entropy on every encoder's own head.
 
     L = CE(H(z_1, ..., z_M), y) + w sum_m CE(H_m z_m, y)
 
-The fair control of methods that bring uni-modal losses along (MMPareto, MLB, token-wise MBT):
-what they add must come on top of this. The own heads are not used at test.
+It is the fair control of methods that contain uni-modal losses (MMPareto, MLB, token-wise MBT):
+they have to improve on this. The own heads are not used at test.
 
 Source: the uniform baseline of Wei & Hu, ICML 2024 (MMPareto), with w = 1 there.
 """
@@ -24,7 +24,10 @@ from umt_lib.models import Output
 
 @dataclass
 class JointAuxiliary(Method):
-    """``weight`` is w; 0 is joint training."""
+    """Joint training with uni-modal cross-entropies.
+
+    ``weight`` is w; 0 is joint training.
+    """
 
     title = "joint + uni-modal CE"
     family = "auxiliary losses"

@@ -1,9 +1,9 @@
-"""Budget control of UME: an ensemble of joint models.
+"""Ensemble of joint models: the budget control of UME.
 
     log p = log 1/2 sum_i softmax(H_i(z^i_1, ..., z^i_M)),   each member trained by CE on its own
 
 UME is an ensemble; part of its gain is that of any ensemble. Members differ in initialisation only
-and share no parameter, so training them in one loop is training them apart.
+and share no parameter, so training them in one loop is the same as training them separately.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from umt_lib.models import LateFusion, Output
 
 
 class Members(nn.Module):
-    """Joint models side by side; features are concatenated, probabilities averaged."""
+    """Several joint models; features are concatenated, probabilities averaged."""
 
     def __init__(self, members: list[LateFusion]):
         super().__init__()
@@ -36,7 +36,7 @@ class Members(nn.Module):
 
 @dataclass
 class JointEnsemble(Method):
-    """``size`` = 2 joint models: the ensemble to compare UME with."""
+    """An ensemble of ``size`` joint models, to compare UME with."""
 
     title = "two joint models"
     family = "ensemble"

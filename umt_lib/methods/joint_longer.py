@@ -1,8 +1,8 @@
-"""Budget control of UMT: joint training for UMT's whole budget.
+"""Joint training with the whole budget of UMT: the budget control of UMT.
 
-UMT passes every sample through every encoder once per epoch twice over: for the teachers and for
+UMT passes every sample through every encoder twice per epoch: once for the teachers and once for
 the student. Joint training gets the same number of encoder passes, so ``factor`` times the epochs.
-A gain of UMT that this control shares is a gain of training longer.
+A gain of UMT that this control has as well is a gain of longer training.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from umt_lib.methods.joint import Joint
 
 @dataclass
 class JointLonger(Joint):
-    """``factor`` = 2: teachers and student together cost two joint trainings."""
+    """Joint training for ``factor`` times the epochs.
+
+    ``factor`` = 2: teachers and student together cost two joint trainings.
+    """
 
     title = "joint, double budget"
     family = "late fusion"

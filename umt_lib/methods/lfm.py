@@ -1,11 +1,11 @@
-"""LFM: first bring the modalities' features together, then more and more fit the labels.
+"""LFM: align the features of the modalities first, then gradually fit the labels.
 
     L = a_t A + (1 - a_t) CE(H(z_1, ..., z_M), y),   a_t = min(most, max(least, exp(-rate t)))
     A = mean over pairs m, j of 1/2 (NCE(z_m, z_j) + NCE(z_j, z_m))
     NCE(u, v) = mean_i -log softmax_k(cos(u_i, v_k) / tau)[k = i]
 
 Modalities fall behind because labels are easier to fit for one than for the other; a contrastive
-loss, which has no labels, teaches both at one pace. t is the epoch, from 0.
+loss, which has no labels, trains both at one pace. t is the epoch, from 0.
 
 This is the heuristic strategy, with the schedule of public ports; the paper also learns a_t by
 second-order gradients on held-out data, which is not done here. Deviation: several modalities are
@@ -36,7 +36,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass
 class LFM(Method):
-    """``most`` and ``least`` 0 is joint training, bit for bit."""
+    """Joint training with a decreasing share of feature alignment.
+
+    ``most`` and ``least`` 0 is joint training, bit for bit.
+    """
 
     title = "LFM"
     family = "auxiliary losses"

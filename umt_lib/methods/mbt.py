@@ -1,4 +1,4 @@
-"""MBT, multimodal bottleneck transformer: modalities exchange through a few tokens, and only there.
+"""MBT, multimodal bottleneck transformer: modalities exchange information by a few tokens only.
 
     layers 1..L-F       t_m <- layer_m(t_m)
     layers L-F+1..L     [t_m; b_m] <- layer_m([t_m; b]),   b <- mean_m b_m
@@ -6,15 +6,15 @@
     L = CE(mean_m l_m, y),      or mean_m CE(l_m, y) with ``token_losses``
 
 t_m are the positions of the encoder's last map, before pooling (one token for an encoder without
-maps), with sines for their place. b are ``bottlenecks`` learned tokens.
+maps), plus sinusoidal position encodings. b are ``bottlenecks`` learned tokens.
 
 ``token_losses`` trains each modality's prediction on its own, so it contains uni-modal losses: its
 control is joint-auxiliary, not joint.
 
 As in the authors' configuration, tokens are averaged (the paper describes a CLS token) and the
-gradient is cut to a norm of 1, without which a transformer does not survive the schedule that all
-methods share. Deviation: small, and from scratch. The paper starts from a pretrained ViT-B on
-patches; numbers of pretrained models do not compare with these.
+gradient is clipped to a norm of 1, without which a transformer does not train with the schedule
+that all methods share. Deviation: the model is small and trained from scratch. The paper starts
+from a pretrained ViT-B on patches; numbers of pretrained models cannot be compared with these.
 
 Source: Nagrani et al., NeurIPS 2021.
 """
@@ -40,7 +40,10 @@ SIZE = 64  # width of a token
 
 @dataclass
 class MBT(Method):
-    """``fusion`` of the ``layers`` exchange; with fewer than 2 nothing gets across."""
+    """Joint training of a bottleneck transformer.
+
+    The last ``fusion`` of its ``layers`` exchange tokens; with fewer than 2 nothing is exchanged.
+    """
 
     title = "MBT"
     family = "intermediate fusion"

@@ -1,16 +1,17 @@
-"""MCR, multimodal competition regularizer: each modality plays for influence on the prediction.
+"""MCR, multimodal competition regularizer: reward each modality for its influence.
 
     L = CE(H(z), y) + sum_m CE(h_m(z_m), y) + lambda sum_m U_m + mu C
     U_m = -JSD(softmax H(z), softmax H(z with z_m of another sample)), mean over samples and draws
     C = mean over pairs m, j of SupCon(z_m, z_j), the supervised contrastive loss
 
-U_m is less the more the prediction depends on z_m: a bound of what m alone knows of the label. The
-gradient that encoder m gets is grad U_m + k sum_j grad U_j: with k = 0 each plays for itself, with
-k = 1 for all, with k = -1 against the others. The head gets the gradient of all U_m.
+U_m is lower the more the prediction depends on z_m: a bound of what m alone knows of the label. The
+gradient that encoder m gets is grad U_m + k sum_j grad U_j: with k = 0 each raises its own
+influence, with k = 1 that of all, with k = -1 it also lowers that of the others. The head gets the
+gradient of all U_m.
 
-Deviations: a third term of the paper, which takes out what modalities share beside the label, has
-weight 0 in the released settings and is left out. Encoders start fresh, as those of every method
-here; the released settings start from uni-modal ones.
+Deviations: a third term of the paper, which removes what modalities share besides the label, has
+weight 0 in the released settings and is left out. Encoders start from random weights, as those of
+every method here; the released settings start from uni-modal ones.
 
 Source: Kontras et al., NeurIPS 2025.
 """
@@ -36,7 +37,10 @@ from umt_lib.models import LateFusion, Output
 
 @dataclass
 class MCR(JointAuxiliary):
-    """``compete`` is lambda, ``contrast`` mu; with both 0 it is joint training + uni-modal CE."""
+    """Joint training with uni-modal cross-entropies, influence and contrast.
+
+    ``compete`` is lambda, ``contrast`` mu; with both 0 it is joint training + uni-modal CE.
+    """
 
     title = "MCR"
     family = "auxiliary losses"
@@ -65,7 +69,7 @@ class MCR(JointAuxiliary):
         return loss
 
     def influence(self, model: LateFusion, features: dict[str, Tensor], m: str) -> Tensor:
-        """U_m, at most 0; encoders other than m's get k times its gradient."""
+        """Return U_m, at most 0; encoders other than m's get k times its gradient."""
         seen = {
             j: z if j == m else self.k * z + (1 - self.k) * z.detach() for j, z in features.items()
         }

@@ -1,18 +1,18 @@
-"""MLA, Multimodal Learning with Alternating unimodal adaptation: one head, each modality in turn.
+"""MLA, Multimodal Learning with Alternating unimodal adaptation: train modalities in turn.
 
     for each batch, for m = 1..M:   CE(h(z_m), y), backward, dW <- dW P_m, step
     for the others j:  k = P_j r_m,  P_j <- P_j - k k^T / (alpha + r_m^T k),  r_m = mean z_m (batch)
     test:  p = sum_m w_m h(z_m),  w = softmax over modalities of -entropy(softmax(h(z_m))), a sample
 
-P_j projects onto what the other modalities' mean features leave free, so that a step of j does not
-undo what the shared head h has learned for them. It starts as the identity and goes on over the
-whole training. The bias of h is not projected; with momentum a past step of another modality still
-moves h a little.
+P_j projects onto the directions that the other modalities' mean features leave free, so that a step
+of j does not undo what the shared head h has learned for them. It starts as the identity and is
+updated during the whole training. The bias of h is not projected; with momentum a past step of
+another modality still moves h a little.
 
 Deviation: one P for each modality, made of all others; the paper has two modalities. ``released``
 is what the authors' code computes: the projection never runs (it looks for a parameter name that is
-not there), and the softmax before the entropy runs over the samples, so that one pair of weights
-serves a whole batch - here, of all samples that are predicted together.
+not there), and the softmax before the entropy runs over the samples, so that a whole batch - here,
+all samples that are predicted together - has one pair of weights.
 
 Source: Zhang et al., CVPR 2024.
 """
@@ -36,7 +36,7 @@ from umt_lib.models import LateFusion, Output
 
 
 class SharedHead(nn.Module):
-    """Encoders of equal width and one linear head for all; ``fused`` is the sum of its logits."""
+    """Encoders of equal width with one linear head for all; ``fused`` is the sum of its logits."""
 
     def __init__(self, model: LateFusion, dim: int, classes: int):
         super().__init__()
@@ -44,7 +44,7 @@ class SharedHead(nn.Module):
         self.head = nn.Linear(dim, classes)
 
     def encode(self, m: str, x: Tensor) -> Tensor:
-        """z_m (B, d) of the whole batch."""
+        """Features z_m (B, d) of the whole batch."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             z = self.encoders[m](x)
         return distributed.all_gather(z.float())
@@ -57,7 +57,10 @@ class SharedHead(nn.Module):
 
 @dataclass
 class MLA(Method):
-    """``alpha``: how little of a direction is taken away at once; infinite takes nothing."""
+    """Alternating training with a shared head.
+
+    ``alpha``: the larger, the less of a direction is projected out at once; infinite: nothing.
+    """
 
     title = "MLA"
     family = "alternating training"
@@ -87,7 +90,7 @@ class MLA(Method):
     def step(self, model: SharedHead, optimizer: torch.optim.Optimizer, batch: Batch) -> Tensor:
         losses, kept = [], []
         for m, encoder in model.encoders.items():
-            optimizer.zero_grad()  # to None: other encoders stay, in spite of decay and momentum
+            optimizer.zero_grad()  # to None: decay and momentum do not move the other encoders
             z = model.encode(m, batch.x[m])
             losses.append(cross_entropy(model.head(z), batch.y))
             losses[-1].backward()
@@ -95,15 +98,15 @@ class MLA(Method):
                 weight = model.head.weight
                 assert weight.grad is not None
                 weight.grad @= self.free[m]
-                self.leave(m, z.detach().mean(0))
+                self.project_out(m, z.detach().mean(0))
             optimizer.step()
             kept += [(p, p.grad) for p in encoder.parameters()]
         for p, gradient in kept:
-            p.grad = gradient  # as after any other method's step, for whoever looks
+            p.grad = gradient  # as after a step of any other method
         return torch.stack(losses).mean().detach()
 
-    def leave(self, m: str, r: Tensor) -> None:
-        """Take the direction r (d,), a feature of m, from all others' projections."""
+    def project_out(self, m: str, r: Tensor) -> None:
+        """Remove the direction r (d,), a feature of m, from the projections of all others."""
         for j, free in self.free.items():
             if j != m:
                 k = free @ r

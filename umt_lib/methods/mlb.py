@@ -1,13 +1,13 @@
-"""MLB, multi-loss balanced: own heads, and encoder gradients that are sped up or slowed down.
+"""MLB, multi-loss balanced: own heads decide how much each encoder is sped up or slowed.
 
     L = CE(H(z_1, ..., z_M), y) + w sum_m CE(H_m z_m, y)
     s_m = mean_i softmax(H_m z_m)[y],   r_m = mean of the others' s / s_m
     k_m = 1 + tanh(alpha (r_m - 1));   encoder m:  g <- k_m g,  g the gradient of all of L
 
-The ratio is upside down to that of OGM: a modality that is ahead has r < 1 and is slowed down (k
-between 0 and 1), one that is behind has r > 1 and is sped up (k between 1 and 2). When all are as
-good, k is 1: the balancing fades out by itself. s is that of the own heads, so any fusion head
-will do. Heads keep their plain gradient.
+The ratio is the inverse of OGM's: a modality that is ahead has r < 1 and is slowed down (k between
+0 and 1), one that is behind has r > 1 and is sped up (k between 1 and 2). When all are equally good
+k is 1, so that the balancing ends by itself. s is that of the own heads, so any fusion head can be
+used. Heads keep their plain gradient.
 
 The released code can also let the speed-up grow beyond 2; here k is that of the paper.
 
@@ -30,7 +30,10 @@ from umt_lib.models import LateFusion, Output
 
 @dataclass
 class MLB(JointAuxiliary):
-    """``alpha`` 0 is joint-auxiliary, bit for bit; ``weight`` is w."""
+    """Joint training with uni-modal cross-entropies and scaled gradients.
+
+    ``alpha`` 0 is joint-auxiliary, bit for bit; ``weight`` is w.
+    """
 
     title = "MLB"
     family = "gradient modulation"

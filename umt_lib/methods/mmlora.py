@@ -1,11 +1,12 @@
-"""MMLoRA: frozen uni-modal encoders that adapt to one another by low-rank updates.
+"""MMLoRA: adapt frozen uni-modal encoders to each other by low-rank updates.
 
     W <- W + B A of every layer W of the encoders t_m,   A (r, inputs), B (outputs, r), B = 0 first
     L = CE(H(z_1, ..., z_M), y), only A, B and H learn
 
-Between frozen encoders (no adaptation) and joint training from uni-modal initialisation (any): an
-adaptation of rank r cannot undo all that an encoder has learned alone. A convolution is the matrix
-of its output channels by everything else. Batch statistics and biases stay frozen.
+It lies between frozen encoders (no adaptation) and joint training from uni-modal initialisation
+(any adaptation): one of rank r cannot undo all that an encoder has learned in uni-modal training. A
+convolution is the matrix of its output channels by everything else. Batch statistics and biases
+stay frozen.
 
 Deviation: every linear layer and convolution is adapted, without a scale before B A; the paper
 adapts attention layers of large pre-trained transformers.
@@ -29,13 +30,13 @@ from umt_lib.models import LateFusion
 
 
 class LowRank(nn.Module):
-    """W -> W + B A; at first W itself."""
+    """Low-rank update of a weight, W -> W + B A; at first W itself."""
 
     def __init__(self, weight: Tensor, rank: int):
         super().__init__()
         self.a = nn.Parameter(torch.empty(rank, weight[0].numel()))
         self.b = nn.Parameter(torch.zeros(len(weight), rank))
-        nn.init.kaiming_uniform_(self.a, math.sqrt(5))  # as a linear layer starts
+        nn.init.kaiming_uniform_(self.a, math.sqrt(5))  # as in a linear layer
 
     def forward(self, weight: Tensor) -> Tensor:
         return weight + (self.b @ self.a).view_as(weight)
@@ -43,7 +44,10 @@ class LowRank(nn.Module):
 
 @dataclass
 class MMLoRA(Frozen):
-    """``rank`` is r; before the first step it is ``frozen``."""
+    """Frozen encoders with low-rank updates.
+
+    ``rank`` is r; before the first step it is ``frozen``.
+    """
 
     title = "MMLoRA"
     family = "uni-modal initialisation"

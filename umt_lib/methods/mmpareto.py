@@ -1,4 +1,4 @@
-"""MMPareto: joint training with own heads, whose gradients are combined so that neither loses.
+"""MMPareto: combine the gradients of fused and uni-modal losses so that neither loss gets worse.
 
     L = CE(H(z_1, ..., z_M), y) + sum_m CE(H_m z_m, y)
     g1, g2        gradients of the two losses that reach encoder m
@@ -6,7 +6,7 @@
     n = 2 c g1 + 2 (1 - c) g2,   scaled up to |g1 + g2|,   encoder m gets gamma n
 
 Heads keep the plain gradient of L. Where g1 and g2 point into opposite directions n is nothing but
-rounding errors, so it is not scaled up: no step helps one loss and spares the other.
+rounding errors, so it is not scaled up: no step reduces one loss without raising the other.
 
 ``released`` is what the survey toolkit's version computes: it never clears gradients between its
 backward passes, so g1 and g2 are both the plain sum and encoders get 2 gamma (g1 + g2), three times
@@ -35,7 +35,10 @@ LOST = 1e-6  # of the plain norm: below it a combined gradient is rounding error
 
 @dataclass
 class MMPareto(Method):
-    """``gamma`` scales the encoders' gradients; 1 where the losses agree is joint-auxiliary."""
+    """Joint training with uni-modal cross-entropies and combined encoder gradients.
+
+    ``gamma`` scales the encoders' gradients; 1 where the losses agree is joint-auxiliary.
+    """
 
     title = "MMPareto"
     family = "gradient modulation"
@@ -48,7 +51,7 @@ class MMPareto(Method):
 
     def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
         own = torch.stack([cross_entropy(logits, batch.y) for logits in out.auxiliary.values()])
-        losses = (self.loss(out, batch), own.sum())  # own heads share no encoder: one pass does
+        losses = (self.loss(out, batch), own.sum())  # own heads share no encoder: one pass for all
         learned = [p for p in model.parameters() if p.requires_grad]
         first, second = (
             dict(zip(learned, found, strict=True))
@@ -70,7 +73,7 @@ class MMPareto(Method):
 
 
 def combined(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> list[Tensor]:
-    """n, tensor by tensor: the weighted sum of two gradients, not shorter than the plain one."""
+    """Weighted sum n of two gradients, tensor by tensor, not shorter than their plain sum."""
     c = torch.where(inner(g1, g2) > 0, 0.5, min_norm_weight(g1, g2))
     n = [2 * c * a + 2 * (1 - c) * b for a, b in zip(g1, g2, strict=True)]
     plain = [a + b for a, b in zip(g1, g2, strict=True)]
@@ -80,7 +83,7 @@ def combined(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> list[Tensor]:
 
 
 def min_norm_weight(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> Tensor:
-    """c in [0.001, 0.999], the weight of g1 in the shortest c g1 + (1 - c) g2. A scalar."""
+    """Weight c of g1 in the shortest c g1 + (1 - c) g2, a scalar in [0.001, 0.999]."""
     product, second = inner(g1, g2), inner(g2, g2)
     length = inner(g1, g1) + second - 2 * product  # |g1 - g2|^2
     shortest = (second - product) / length.clamp_min(torch.finfo(length.dtype).tiny)
@@ -88,5 +91,5 @@ def min_norm_weight(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> Tensor:
 
 
 def inner(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
-    """The inner product of two gradients, each a list of tensors."""
+    """Inner product of two gradients, each a list of tensors."""
     return torch.stack([(x * y).sum() for x, y in zip(a, b, strict=True)]).sum()

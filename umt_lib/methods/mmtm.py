@@ -1,4 +1,4 @@
-"""MMTM, multimodal transfer module: after a stage, all modalities together gate the maps of each.
+"""MMTM, multimodal transfer module: scale feature maps by gates computed from all modalities.
 
     E = relu(W_s [pool x_1; ...; pool x_M]),   x_m <- x_m * 2 sigmoid(W_m E)
     L = CE(H(z_1, ..., z_M), y)
@@ -23,7 +23,7 @@ from umt_lib.models.intermediate import Gated, IntermediateFusion
 
 @dataclass
 class MMTM(Method):
-    """Plain joint training of encoders with gates between them."""
+    """Joint training of encoders with gates between them."""
 
     title = "MMTM"
     family = "intermediate fusion"

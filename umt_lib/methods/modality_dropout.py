@@ -1,4 +1,4 @@
-"""Modality dropout: now and then, a sample is learned without one of its modalities.
+"""Modality dropout: leave out the features of one random modality in some training samples.
 
     z_m <- 0 for one m drawn at random, with probability p a sample;   L = CE(H(z_1, ..., z_M), y)
 
@@ -24,7 +24,10 @@ from umt_lib.models import LateFusion, Output
 
 @dataclass
 class ModalityDropout(Method):
-    """``p`` 0 is joint training, bit for bit."""
+    """Joint training with dropped features.
+
+    ``p`` 0 is joint training, bit for bit.
+    """
 
     title = "modality dropout"
     family = "dropout and sampling"
@@ -39,7 +42,7 @@ class ModalityDropout(Method):
         return super().backward(model, model.fuse(features), batch)
 
     def kept(self, samples: int, modalities: int, device: torch.device) -> Tensor:
-        """Which features stay, (M, B, 1) of truth values: at most one of a sample does not."""
+        """Which features are kept, boolean (M, B, 1): all of a sample, or all but one."""
         lost = torch.randint(modalities, (samples,), device=device)
         lost[torch.rand(samples, device=device) >= self.p] = -1
         return lost[:, None] != torch.arange(modalities, device=device)[:, None, None]

@@ -1,11 +1,11 @@
-"""OGM, on-the-fly gradient modulation: the encoder of the modality that is ahead learns slower.
+"""OGM, on-the-fly gradient modulation: slow down the encoder of the modality that is ahead.
 
     s_m = mean_i softmax(l_m)[y],   rho_m = s_m / mean of the others' s
     k_m = 1 - tanh(alpha rho_m) where rho_m > 1, else 1;   encoder m:  g <- k_m g
 
 k jumps at rho = 1: the argument is rho, not rho - 1, so a modality that is hardly ahead is already
-held back. Only kernels of convolutions are scaled, as in the authors' code; in encoders without
-convolutions every weight matrix is. Under Adam a constant k cancels; the loop here is SGD.
+slowed down. Only kernels of convolutions are scaled, as in the authors' code; in encoders without
+convolutions every weight matrix is. Under Adam a constant k cancels; the optimiser here is SGD.
 
 Deviation: rho for more than two modalities (for two it is the paper's).
 
@@ -29,7 +29,10 @@ from umt_lib.models import LateFusion, Output
 
 @dataclass
 class OGM(Method):
-    """``alpha`` 0 is joint training, bit for bit."""
+    """Joint training with scaled encoder gradients.
+
+    ``alpha`` 0 is joint training, bit for bit.
+    """
 
     title = "OGM"
     family = "gradient modulation"
@@ -37,8 +40,8 @@ class OGM(Method):
     baseline = False
 
     alpha: NonNegativeFloat = 0.8
-    first: NonNegativeInt = 0  # epoch, from 0, that modulates first
-    last: NonNegativeInt | None = None  # epoch that modulates last; none: that of the schedule
+    first: NonNegativeInt = 0  # first epoch, from 0, with modulation
+    last: NonNegativeInt | None = None  # last epoch with modulation; None: that of the schedule
     needs_unimodal_logits: ClassVar[bool] = True
 
     def start(self, model: LateFusion, setting: Setting) -> None:
@@ -59,11 +62,11 @@ class OGM(Method):
         return loss
 
     def modulate(self, gradient: Tensor, k: Tensor) -> None:
-        """Change one gradient of an encoder in place; ``k`` is a scalar."""
+        """Scale one gradient of an encoder in place by the scalar ``k``."""
         gradient *= k
 
 
 def modulated(encoder: nn.Module) -> list[nn.Parameter]:
-    """The kernels of its convolutions or, where there are none, its weight matrices."""
+    """Kernels of an encoder's convolutions or, where there are none, its weight matrices."""
     matrices = [p for p in encoder.parameters() if p.ndim >= 2]
     return [p for p in matrices if p.ndim > 2] or matrices

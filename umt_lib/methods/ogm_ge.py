@@ -1,10 +1,10 @@
-"""OGM-GE: on-the-fly gradient modulation, with noise for generalisation enhancement.
+"""OGM-GE: on-the-fly gradient modulation with added noise (generalisation enhancement).
 
     encoder m:  g <- k_m g + e,   e ~ N(0, (std(g) + 1e-8)^2)
 
-k_m and the epochs that modulate are those of OGM. Noise goes to every encoder, also to one that is
-not held back, and its standard deviation is that of the gradient before it is scaled, taken over
-the elements of each kernel.
+k_m and the epochs with modulation are those of OGM. Noise is added to every encoder, also to one
+that is not slowed down, and its standard deviation is that of the gradient before it is scaled,
+taken over the elements of each kernel.
 
 Source: Peng et al., CVPR 2022.
 """
@@ -21,7 +21,10 @@ from umt_lib.methods.ogm import OGM
 
 @dataclass
 class OGMGE(OGM):
-    """In epochs that do not modulate it is joint training; ``alpha`` 0 leaves the noise."""
+    """OGM with noise added to the gradients.
+
+    In epochs without modulation it is joint training; ``alpha`` 0 leaves the noise.
+    """
 
     title = "OGM-GE"
     family = "gradient modulation"

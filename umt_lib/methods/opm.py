@@ -1,4 +1,4 @@
-"""OPM, on-the-fly prediction modulation: features of the modality that is ahead are dropped.
+"""OPM, on-the-fly prediction modulation: drop features of the modality that is ahead.
 
     s_m = mean_i softmax(l_m)[y],   r_m = tanh(relu(s_m / mean of the others' s - 1))
     q_m = clip(q (1 + lambda r_m), 0, 1) where r_m > 0, else 0
@@ -6,8 +6,8 @@
     theta = sum_m d_m q_m / sum_m d_m,   d_m the width of z_m
 
 In each batch this happens with probability ``execute``, and in training only. The backward pass is
-the plain one of what came forward. The paper leaves out samples of which nothing is left; there are
-none, for of the modality with the least s nothing is ever dropped.
+the plain one of this forward pass. The paper leaves out samples of which nothing is left; there are
+none, because nothing is ever dropped of the modality with the least s.
 
 Deviation: r for more than two modalities (for two it is the paper's).
 
@@ -33,7 +33,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass
 class OPM(Method):
-    """``base`` is q, ``more`` is lambda; ``base`` or ``execute`` 0 is joint training."""
+    """Joint training with dropped features.
+
+    ``base`` is q, ``more`` is lambda; ``base`` or ``execute`` 0 is joint training.
+    """
 
     title = "OPM"
     family = "dropout and sampling"
@@ -51,7 +54,7 @@ class OPM(Method):
         return super().backward(model, out, batch)
 
     def dropped(self, out: Output, y: Tensor) -> dict[str, Tensor]:
-        """Features {m: (B, d_m)} after dropping and scaling."""
+        """Return features {m: (B, d_m)} after dropping and scaling."""
         q = self.probabilities(out, y)
         width = {m: z.shape[1] for m, z in out.features.items()}
         theta = sum(width[m] * q[m] for m in q) / sum(width.values())
@@ -59,6 +62,6 @@ class OPM(Method):
         return {m: z * kept[m] / (1 - theta) for m, z in out.features.items()}
 
     def probabilities(self, out: Output, y: Tensor) -> dict[str, Tensor]:
-        """q_m, {m: scalar}."""
+        """Return the dropping probabilities q_m, {m: scalar}."""
         r = {m: torch.tanh((s - 1).relu()) for m, s in ratios(out.unimodal, y).items()}
         return {m: (x > 0) * (self.base * (1 + self.more * x)).clamp(0, 1) for m, x in r.items()}

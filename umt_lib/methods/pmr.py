@@ -1,13 +1,13 @@
-"""PMR, Prototypical Modal Rebalance: the slower modality is pulled towards class prototypes.
+"""PMR, Prototypical Modal Rebalance: pull features of the slower modality towards prototypes.
 
     sim_m[k] = -|z_m - P_m[k]|,   s_m = mean_i softmax(sim_m)[y],   rho_m = s_m / mean of others' s
     L = CE(H(z_1, ..., z_M), y) + alpha sum_m clip(1/rho_m - 1, 0, 1) CE(sim_m, y)
                                 - mu sum_m clip(rho_m - 1, 0, 1) entropy(softmax(sim_m))
 
 The last term (PER) acts in the first ``early`` share of the epochs: it keeps the faster modality
-from being sure too soon. P_m[k] is the mean feature of class k, taken in evaluation mode: of the
-whole training split at first, then before every epoch a momentum average with that of ``samples``
-others drawn at random. A class that is not among them keeps its prototype.
+from being certain too soon. P_m[k] is the mean feature of class k, computed in evaluation mode:
+over the whole training split at first, then before every epoch a momentum average with that of
+``samples`` others drawn at random. A class that is not among them keeps its prototype.
 
 Deviations: rho for more than two modalities (for two it is the paper's); PER's mu and its epochs,
 not known to us, are ours. The released code has no PER: ``entropy`` 0.
@@ -37,7 +37,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass
 class PMR(Method):
-    """``alpha`` weighs the pull, ``entropy`` is mu; both 0 is joint training, bit for bit."""
+    """Joint training with losses on class prototypes.
+
+    ``alpha`` weighs the pull, ``entropy`` is mu; both 0 is joint training, bit for bit.
+    """
 
     title = "PMR"
     family = "auxiliary losses"
@@ -47,8 +50,8 @@ class PMR(Method):
     alpha: NonNegativeFloat = 1.0
     entropy: NonNegativeFloat = 0.1
     early: Share = 0.2  # of the epochs
-    momentum: Share = 0.2  # weight of the prototypes of the epoch before
-    samples: PositiveInt = 2000  # training samples an epoch's prototypes are made from
+    momentum: Share = 0.2  # weight of the prototypes of the previous epoch
+    samples: PositiveInt = 2000  # training samples for the prototypes of an epoch
 
     def start(self, model: nn.Module, setting: Setting) -> None:
         self.train, self.is_early = setting.train, self.early > 0

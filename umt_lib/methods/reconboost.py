@@ -1,4 +1,4 @@
-"""ReconBoost: modalities take turns as the stages of boosting, then all are rectified together.
+"""ReconBoost: train modalities in turn, as stages of boosting, then all of them together.
 
     l_m = W_m z_m + b/M,   p_m = softmax(l_m),   p_r = sg softmax(sum of the others' logits)
     a stage of m:     L = mean_i (1 - lambda p_r[y]) CE(l_m, y) + mu MSE(p_m, p_r)
@@ -6,9 +6,9 @@
 
 In its stage only encoder m learns, its block of the head and the common bias; other encoders stay
 in evaluation mode. The first term is cross-entropy less the agreement with the rest: what the rest
-gets right already counts less. The second (memory consolidation) keeps m near what the rest says;
-the first stage, whose rest knows nothing, has neither. Then all learn for ``rectify`` epochs, and
-it is the next modality's turn. All stages share the schedule's epochs.
+already predicts right counts less. The second (memory consolidation) keeps m near the prediction of
+the rest; the first stage, whose rest is untrained, has neither. Then all learn for ``rectify``
+epochs, and it is the next modality's turn. All stages share the schedule's epochs.
 
 ``released``: in the authors' code the second term is computed from values without gradient, so it
 changes nothing. Deviation: with more than two modalities "the rest" are all others.
@@ -34,7 +34,10 @@ from umt_lib.models import LateFusion, Output
 
 @dataclass
 class ReconBoost(Method):
-    """``stage`` and ``rectify`` are epochs; ``stage`` 0 is joint training, bit for bit."""
+    """Alternating stages of one modality and of joint training.
+
+    ``stage`` and ``rectify`` are epochs; ``stage`` 0 is joint training, bit for bit.
+    """
 
     title = "ReconBoost"
     family = "alternating training"

@@ -1,10 +1,11 @@
-"""UME, Uni-Modal Ensemble: combine separately trained uni-modal models; nothing is trained.
+"""UME, Uni-Modal Ensemble: combine separately trained uni-modal models without further training.
 
     mean      p = 1/M sum_m p_m                      (the usual reading of the paper)
     product   log p = sum_m log p_m + const          (right for views independent given the class)
     weighted  log p = sum_m w_m log p_m + const      (w >= 0 minimises the validation cross-entropy)
 
-All three are always reported: which one is taken can move UME by more than any training method.
+All three are always reported: the choice of the rule can change UME's accuracy more than any
+training method does.
 
 Source: Du et al., ICML 2023, section 4; the paper does not say which rule it uses.
 """
@@ -24,7 +25,7 @@ from umt_lib.models.inference import outputs
 
 
 class Ensemble(nn.Module):
-    """Uni-modal models side by side; ``unimodal`` of the output are their log-probabilities."""
+    """Several uni-modal models; ``unimodal`` of the output are their log-probabilities."""
 
     weights: Tensor
 
@@ -42,7 +43,7 @@ class Ensemble(nn.Module):
 
 @dataclass
 class UME(Method):
-    """Average, multiply or weigh the predictions of the uni-modal models of the same seed."""
+    """Combine the predictions of the uni-modal models of the same seed by ``rule``."""
 
     title = "UME"
     family = "ensemble"

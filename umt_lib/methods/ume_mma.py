@@ -1,11 +1,11 @@
-"""UME-MMA: uni-modal encoders, brought together by training that now and then lacks one of them.
+"""UME-MMA: joint training from uni-modal initialisation with modality dropout.
 
     z_m starts as t_m;   z_m <- 0 for one m drawn at random, with probability p a sample
     L = CE(H(z_1, ..., z_M), y)
 
-Joint training from uni-modal initialisation forgets as it adapts; a missing modality makes each of
-the others earn its keep. The paper is after models that bear a missing modality at test; here the
-test has all of them, so this asks whether its training helps there too.
+Joint training from uni-modal initialisation forgets as it adapts; where a modality is missing, each
+of the others has to stay useful. The paper aims at models that tolerate a missing modality at test;
+here the test has all of them, so this asks whether its training helps there too.
 
 Deviation: features are dropped as in :mod:`umt_lib.methods.modality_dropout`, not inputs.
 
@@ -22,7 +22,10 @@ from umt_lib.methods.unimodal_init import UnimodalInit
 
 @dataclass
 class UMEMMA(UnimodalInit, ModalityDropout):
-    """``p`` 0 is joint training from uni-modal initialisation, bit for bit."""
+    """Joint training from uni-modal initialisation with dropped features.
+
+    ``p`` 0 is joint training from uni-modal initialisation, bit for bit.
+    """
 
     title = "UME-MMA"
     family = "uni-modal initialisation"

@@ -1,10 +1,10 @@
-"""UMT, Uni-Modal Teacher: joint training that also distils frozen uni-modal features.
+"""UMT, Uni-Modal Teacher: joint training plus distillation of features of uni-modal teachers.
 
     L = CE(H(z_1, ..., z_M), y) + lambda sum_m MSE(z_m, sg t_m(x_m))
 
-t_m is the encoder of the uni-modal run of the same seed: frozen, in evaluation mode, fed the very
-view the student sees. MSE is the mean over batch and feature dimension, so lambda does not change
-its meaning with the width. The student starts from its own initialisation.
+t_m is the encoder of the uni-modal run of the same seed: frozen, in evaluation mode, with the same
+augmented view as input that the student has. MSE is the mean over batch and feature dimension, so
+lambda does not change its meaning with the width. The student starts from its own initialisation.
 
 Deviation: lambda is chosen on validation (the paper's value is not known to us); where the input is
 not augmented the teacher's features are computed once, which changes no number.
@@ -30,7 +30,10 @@ from umt_lib.models.inference import outputs
 
 @dataclass
 class UMT(Method):
-    """``weight`` is lambda; 0 is joint training, bit for bit."""
+    """Joint training with feature distillation.
+
+    ``weight`` is lambda; 0 is joint training, bit for bit.
+    """
 
     title = "UMT"
     family = "distillation"
@@ -48,7 +51,7 @@ class UMT(Method):
             self.cache = {m: out.features[m] for m, out in seen.items()}
 
     def targets(self, batch: Batch) -> dict[str, Tensor]:
-        """sg t_m(x_m), {m: (B, d_m)}."""
+        """Features sg t_m(x_m) of the teachers, {m: (B, d_m)}."""
         if self.cache is not None:
             return {m: z.index_select(0, batch.index) for m, z in self.cache.items()}
         with torch.no_grad():
@@ -56,6 +59,6 @@ class UMT(Method):
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
         loss, targets = super().loss(out, batch), self.targets(batch)
-        for m, z in out.features.items():  # one operation each: a step of tiny networks shows it
+        for m, z in out.features.items():  # torch.add: one operation less per step
             loss = torch.add(loss, feature_distillation(z, targets[m]), alpha=self.weight)
         return loss

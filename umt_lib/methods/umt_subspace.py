@@ -1,14 +1,14 @@
-r"""UMT along the teacher's head: distil only the directions a teacher's own classifier reads.
+r"""UMT, sub-space: distil only the directions that the teacher's own classifier uses.
 
     L = CE(H(z_1, ..., z_M), y) + lambda sum_m ||V_m' (z_m - sg t_m(x_m))||^2 / d_m
 
-The columns of V_m (d_m, K-1) are an orthonormal basis of what differs between the rows of the
-uni-modal classifier. Its decision is distilled and the other directions stay free, for features
-that speak only in a pair, which plain UMT pushes out (the trade-off page measures it). The mean is
-over batch and all d_m dimensions, so that lambda pulls on a direction as hard as UMT's does.
+The columns of V_m (d_m, K-1) are an orthonormal basis of the differences between the rows of the
+uni-modal classifier. Its decision is distilled and the other directions stay free, for paired
+features, which plain UMT suppresses (the trade-off page measures it). The mean is over batch and
+all d_m dimensions, so that lambda pulls on a direction as hard as UMT's does.
 
 Source: ours, a remedy for UMT (Du et al., ICML 2023). Feature dimensions beyond the classifier's
-K - 1 are held by nothing: where they carry what UMT is for, this loses it.
+K - 1 are not distilled: where they carry the benefit of UMT, it is lost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ from umt_lib.models import LateFusion, Output
 
 @dataclass
 class UMTSubspace(UMT):
-    """``weight`` is lambda; 0 is joint training, bit for bit."""
+    """Joint training with sub-space distillation.
+
+    ``weight`` is lambda; 0 is joint training, bit for bit.
+    """
 
     title = "UMT, sub-space"
     family = "distillation"

@@ -1,10 +1,10 @@
-"""Uni-modal training: one encoder, one linear head, one modality.
+"""Uni-modal training: one encoder and one linear head, trained on one modality.
 
     L = CE(W_m z_m + b, y)
 
-It is the reference every laziness is measured against, the member of UME and the teacher of UMT,
-so it must be trained to convergence: an under-trained baseline is this literature's commonest
-fault. In code it is joint training of a model that has a single modality.
+Laziness is measured against it, UME is made of it and UMT has it as teacher, so it must be trained
+to convergence: an under-trained baseline is the most common error in this literature. In code it is
+joint training of a model that has a single modality.
 
 Source: Du et al., ICML 2023, section 3.
 """
@@ -19,7 +19,7 @@ from umt_lib.models import LateFusion
 
 @dataclass
 class Unimodal(Method):
-    """Train on ``modality`` alone."""
+    """Train one encoder on ``modality``."""
 
     title = "uni-modal"
     family = "uni-modal"

@@ -1,8 +1,9 @@
-"""Joint training that starts from the uni-modal encoders.
+"""Joint training from uni-modal initialisation: encoders start as the uni-modal ones.
 
     z_m starts as t_m, then L = CE(H(z_1, ..., z_M), y) as in joint training
 
-An ablation of UMT: are good uni-modal features kept when joint training merely begins with them?
+It is an ablation of UMT: are good uni-modal features kept when joint training only begins with
+them?
 
 Source: the fine-tuning ablation of Du et al., ICML 2023.
 """
@@ -18,7 +19,7 @@ from umt_lib.models import LateFusion
 
 @dataclass
 class UnimodalInit(Method):
-    """Encoders copied from the teachers, a fresh head, everything trained."""
+    """Joint training of encoders copied from the teachers and a new head."""
 
     title = "joint from uni-modal init"
     family = "uni-modal initialisation"
