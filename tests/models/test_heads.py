@@ -1,4 +1,4 @@
-"""Fusion heads: shares that add up, and what an additive head can never represent."""
+"""Fusion heads: uni-modal logits that add up, and what an additive head can never represent."""
 
 import pytest
 import torch
@@ -38,16 +38,16 @@ def test_modalities_go_by_name_not_by_position(name, features):
     torch.testing.assert_close(fused(head, swapped), fused(head, features))
 
 
-def test_the_linear_heads_shares_add_up_to_one_linear_layer(features):
+def test_the_linear_heads_unimodal_logits_add_up_to_one_linear_layer(features):
     torch.manual_seed(1)
     head = HEADS["linear"](DIMS, 4)
     torch.manual_seed(1)
     whole = torch.nn.Linear(10, 4)
-    shares = head.shares(features)
+    logits = head.unimodal_logits(features)
     expected = whole(torch.cat(list(features.values()), 1))
-    torch.testing.assert_close(sum(shares.values()), expected)
+    torch.testing.assert_close(sum(logits.values()), expected)
     by_hand = features["b"] @ head.weights["b"].T + head.bias / 3
-    torch.testing.assert_close(shares["b"], by_hand)
+    torch.testing.assert_close(logits["b"], by_hand)
 
 
 @pytest.mark.parametrize(("name", "additive"), [("linear", True), ("mlp", False)])

@@ -1,4 +1,4 @@
-"""Late fusion: names, shares, frozen encoders, and one start for all methods."""
+"""Late fusion: names, uni-modal logits, frozen encoders, and one start for all methods."""
 
 import pytest
 import torch

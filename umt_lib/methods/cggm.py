@@ -56,7 +56,7 @@ class CGGM(Method):
     auxiliary: ClassVar[bool] = True
 
     def start(self, model: LateFusion, setting: Setting) -> None:
-        if self.released and not hasattr(model.head, "shares"):
+        if self.released and not hasattr(model.head, "unimodal_logits"):
             raise StudyError("method.released of 'cggm' compares linear heads; give head: linear")
         self.before = torch.full((len(model.encoders),), torch.inf, device=setting.train.y.device)
 

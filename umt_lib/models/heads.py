@@ -23,8 +23,8 @@ class LinearHead(nn.Module):
         )
         self.bias = nn.Parameter(whole.bias.detach().clone())
 
-    def shares(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """l_m = W_m z_m + b/M, {m: (B, K)}; their sum is the fused prediction."""
+    def unimodal_logits(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Logits l_m = W_m z_m + b/M, {m: (B, K)}, whose sum is the fused prediction."""
         bias = self.bias / len(self.weights)
         return {m: nn.functional.linear(features[m], w, bias) for m, w in self.weights.items()}
 

@@ -73,7 +73,7 @@ class LateFusion(nn.Module):
     def fuse(self, features: dict[str, Tensor]) -> Output:
         """{m: (B, d_m)} -> Output: everything after the encoders."""
         own = {m: head(features[m]) for m, head in self.auxiliary.items()}
-        if hasattr(self.head, "shares"):
-            shares = self.head.shares(features)
-            return Output(features, torch.stack(tuple(shares.values())).sum(0), shares, own)
+        if hasattr(self.head, "unimodal_logits"):
+            logits = self.head.unimodal_logits(features)
+            return Output(features, torch.stack(tuple(logits.values())).sum(0), logits, own)
         return Output(features, self.head(features), {}, own)
