@@ -11,7 +11,7 @@ VERBS = {  # verb: (module whose ``main`` takes the arguments, what it does)
     "run": ("umt_lib.study.experiments.experiment", "train and test one experiment of params/"),
     "analyse": ("umt_lib.study.analyses.analysis", "measure one analysis of params/analyses/"),
     "guide": ("umt_lib.guide.command", "recommend UME, UMT or joint training for your features"),
-    "prepare": ("umt_lib.data.prepare.__main__", "raw videos and meshes to arrays on disk"),
+    "prepare": ("umt_lib.data.prepare.__main__", "convert raw videos and meshes to arrays"),
     "book": ("umt_lib.study.report.build", "build the book from results"),
     "publish": ("umt_lib.study.pipeline.publish", "copy current results to results/"),
     "smoke": ("umt_lib.study.pipeline.smoke", "run every experiment for one epoch"),

@@ -80,7 +80,7 @@ def test_views_out_of_range_are_told(views):
 
 
 @pytest.mark.parametrize("fault", ["missing", "truncated", "flipped", "empty", "another"])
-def test_broken_archive_names_the_file_and_the_mend(fault, tmp_path, monkeypatch):
+def test_broken_archive_names_the_file_and_the_fix(fault, tmp_path, monkeypatch):
     path, raw = tmp_path / "furniture.npz", bytearray(furniture.ARCHIVE.read_bytes())
     if fault == "truncated":
         raw = raw[: len(raw) // 2]

@@ -30,7 +30,7 @@ def load(dataset: str, folder: str) -> Splits:
     Raises:
         StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
-    return prepared.splits(dataset, folder, transform, augment)
+    return prepared.load_splits(dataset, folder, transform, augment)
 
 
 def transform(x: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ def load(folder: str = "furniture224") -> Splits:
     Raises:
         StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
-    stored = prepared.splits("furniture224", folder, transform, augment)
+    stored = prepared.load_splits("furniture224", folder, transform, augment)
 
     def part(split: Split) -> Split:
         x = {m: rows[:] for m, rows in split.x.items()}  # (models, views, S, S)

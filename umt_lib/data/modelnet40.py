@@ -27,7 +27,7 @@ def load(folder: str = "modelnet40") -> Splits:
     Raises:
         StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
-    return prepared.splits("modelnet40", folder, transform, augment)
+    return prepared.load_splits("modelnet40", folder, transform, augment)
 
 
 def transform(x: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ def load(folder: str = "ucf101") -> Splits:
     Raises:
         StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
-    return prepared.splits("ucf101", folder, transform, augment)
+    return prepared.load_splits("ucf101", folder, transform, augment)
 
 
 def transform(x: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ def files(root, names):
 def test_no_actor_is_in_two_splits_and_the_cut_is_of_actors_not_of_files(tmp_path):
     names = every_name()
     files(tmp_path, names[::2])
-    samples, classes = raw.listed(tmp_path, SPEAKER)
+    samples, classes = raw.list_samples(tmp_path, SPEAKER)
     assert classes == list(raw.CLASSES)
     split_of = defaultdict(set)
     for sample in samples:
@@ -40,37 +40,37 @@ def test_no_actor_is_in_two_splits_and_the_cut_is_of_actors_not_of_files(tmp_pat
     assert sizes == [66, 7, 18]
     for name in names[1::2]:
         (tmp_path / "VideoFlash" / f"{name}.flv").touch()
-    more, _ = raw.listed(tmp_path, SPEAKER)
+    more, _ = raw.list_samples(tmp_path, SPEAKER)
     assert len(more) == 546
     assert all({s.split} == split_of[s.group] for s in more)
 
 
 def test_the_common_lists_share_speakers_and_must_be_given(tmp_path):
     with pytest.raises(StudyError, match=r"train\.csv: no such list; the common split needs the"):
-        raw.listed(tmp_path, COMMON)
+        raw.list_samples(tmp_path, COMMON)
     names = every_name()
     for split, part in (("train", names[:500]), ("test", names[500:])):
         (tmp_path / f"{split}.csv").write_text(
             "".join(f"{name},{name.split('_')[2]}\n" for name in part)
         )
-    samples, _ = raw.listed(tmp_path, COMMON)
+    samples, _ = raw.list_samples(tmp_path, COMMON)
     counts = [sum(s.split == part for s in samples) for part in ("train", "validation", "test")]
     assert counts == [450, 50, 46]
     assert not any(s.group for s in samples)
 
 
 @pytest.mark.parametrize("name", ["1001_DFA_JOY_XX", "2001_DFA_ANG_XX", "readme"])
-def test_a_file_that_is_no_clip_is_told(tmp_path, name):
+def test_a_file_that_is_not_a_clip_is_reported(tmp_path, name):
     files(tmp_path, [name])
-    with pytest.raises(StudyError, match=f"'{name}' is no clip of CREMA-D"):
-        raw.listed(tmp_path, SPEAKER)
+    with pytest.raises(StudyError, match=f"'{name}' is not a clip of CREMA-D"):
+        raw.list_samples(tmp_path, SPEAKER)
 
 
 def test_an_unknown_split_and_an_empty_root_are_told(tmp_path):
     with pytest.raises(StudyError, match="split 'speakers'; did you mean 'speaker'"):
-        raw.listed(tmp_path, {"split": "speakers"})
+        raw.list_samples(tmp_path, {"split": "speakers"})
     with pytest.raises(StudyError, match=r"no AudioWAV/\*\.wav and no VideoFlash"):
-        raw.listed(tmp_path, SPEAKER)
+        raw.list_samples(tmp_path, SPEAKER)
 
 
 def test_a_miniature_is_prepared_from_flv_and_wav(tmp_path, capsys):
@@ -106,7 +106,7 @@ def test_the_params_files_run_on_a_miniature(tmp_path):
     empty.mkdir()
     files(empty, every_name())
     actors = defaultdict(dict)
-    for sample in raw.listed(empty, SPEAKER)[0]:
+    for sample in raw.list_samples(empty, SPEAKER)[0]:
         actors[sample.split][sample.group] = None
     chosen = [*list(actors["train"])[:3], *(next(iter(actors[s])) for s in ("validation", "test"))]
     for name in (f"{actor}_DFA_{emotion}_XX" for actor in chosen for emotion in raw.CLASSES):

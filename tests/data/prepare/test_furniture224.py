@@ -11,7 +11,7 @@ from umt_lib.data import furniture, furniture224, load
 from umt_lib.data.loader import batches
 from umt_lib.data.prepare import __main__ as command
 from umt_lib.data.prepare.furniture import ELEVATION, SUPERSAMPLE, azimuths
-from umt_lib.data.prepare.modelnet40 import mesh
+from umt_lib.data.prepare.modelnet40 import read_mesh
 from umt_lib.data.prepare.prepared import Prepared
 from umt_lib.data.render import render
 
@@ -74,7 +74,7 @@ def test_a_sample_is_a_model_from_opposite_sides(raw, splits, models):
     assert azimuths(VIEWS).tolist() == [-10, 10]
     arrays, _ = furniture.read(furniture.ARCHIVE)
     first = next(m for m, s in zip(models, arrays["split"], strict=True) if s == "test")
-    shape = mesh(raw / f"{first}.off")
+    shape = read_mesh(raw / f"{first}.off")
     x = splits.test.inputs(slice(0, VIEWS))
     for m, turn in (("front", 0), ("rear", 180)):
         for row, angle in enumerate((-10, 10)):

@@ -53,15 +53,15 @@ def test_a_miniature_is_prepared_from_flat_and_nested_folders_and_runs(tmp_path,
 def test_other_headings_and_times_are_told(tmp_path):
     lists(tmp_path, heading=["label", "id", "start", "end", "split"])
     with pytest.raises(StudyError, match=r"train\.csv: begins with 'label,id,start,end,split'"):
-        raw.listed(tmp_path, {})
+        raw.list_samples(tmp_path, {})
     lists(tmp_path)
     with (tmp_path / "val.csv").open("a") as file:
         file.write("archery,x,1.5,11.5,val\n")
-    with pytest.raises(StudyError, match=r"val\.csv, row 6: '1\.5' to '11\.5' are no whole sec"):
-        raw.listed(tmp_path, {})
+    with pytest.raises(StudyError, match=r"val\.csv, row 6: '1\.5' to '11\.5' are not whole sec"):
+        raw.list_samples(tmp_path, {})
 
 
 def test_too_few_to_hold_out_is_told(tmp_path):
     lists(tmp_path, train=8)
     with pytest.raises(StudyError, match=r"8 training samples, .* are too few to hold out 10%"):
-        raw.listed(tmp_path, {})
+        raw.list_samples(tmp_path, {})

@@ -5,11 +5,11 @@ import pytest
 from clips import TONES, cut, other_codec, picture, write
 
 from umt_lib.data.prepare import media
-from umt_lib.data.prepare.store import Broken
+from umt_lib.data.prepare.store import SampleError
 
 
 def read(path, what, *settings):
-    with media.opened(path) as clip:
+    with media.open_clip(path) as clip:
         return getattr(media, what)(clip, *settings)
 
 
@@ -90,12 +90,12 @@ FRAMES, WAVEFORM = ("frames", 3, 64), ("waveform", media.RATE, 2.0)
 )
 def test_a_broken_clip_has_its_reason(tmp_path, make, what, reason):
     path = make(tmp_path / "a.mp4")
-    with pytest.raises(Broken, match=f"^{reason}"):
+    with pytest.raises(SampleError, match=f"^{reason}"):
         read(path, *what)
 
 
 def test_an_flv_that_ends_early_is_truncated(tmp_path):
     path = write(tmp_path / "a.flv", seconds=3.0, video="flv", sound=None)
     assert read(path, "frames", 2, 64).shape == (2, 64, 64, 3)
-    with pytest.raises(Broken, match="truncated: the video ends early"):
+    with pytest.raises(SampleError, match="truncated: the video ends early"):
         read(cut(path, 0.5), "frames", 2, 64)

@@ -19,7 +19,7 @@ from umt_lib.data.prepare import __main__ as command
 from umt_lib.data.prepare import archives
 from umt_lib.data.prepare import modelnet40 as recipe
 from umt_lib.data.prepare.prepared import Prepared
-from umt_lib.data.prepare.store import Broken
+from umt_lib.data.prepare.store import SampleError
 from umt_lib.data.render import render
 from umt_lib.errors import StudyError
 from umt_lib.methods import METHODS
@@ -106,7 +106,7 @@ def test_every_broken_mesh_is_set_aside_with_its_reason(miniature):
 def test_both_headers_give_the_same_mesh(header, tmp_path):
     path = tmp_path / "a.off"
     path.write_text(header + TETRAHEDRON)
-    vertices, faces = recipe.mesh(path)
+    vertices, faces = recipe.read_mesh(path)
     assert vertices.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
     assert faces.tolist() == [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]
 
@@ -114,7 +114,7 @@ def test_both_headers_give_the_same_mesh(header, tmp_path):
 def test_polygons_are_cut_into_fans(tmp_path):
     path = tmp_path / "a.off"
     path.write_text("OFF\n5 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n0 0 1\n4 0 1 2 3\n3 0 1 4\n")
-    assert recipe.mesh(path)[1].tolist() == [[0, 1, 2], [0, 2, 3], [0, 1, 4]]
+    assert recipe.read_mesh(path)[1].tolist() == [[0, 1, 2], [0, 2, 3], [0, 1, 4]]
 
 
 def test_half_the_supersampling_hardly_changes_a_large_picture():
@@ -137,13 +137,13 @@ def test_published_pictures_are_read_in_pairs(tmp_path):
         "rear": ((SIZE, SIZE), 220, 220),
     }
     front.write_bytes(front.read_bytes()[:60])
-    with pytest.raises(Broken, match=r"undecodable picture v001\.png"):
+    with pytest.raises(SampleError, match=r"undecodable picture v001\.png"):
         recipe.read(front, settings)
     (tmp_path / f"cone_0001{recipe.FRONT}").write_bytes(
         (rear := tmp_path / f"cone_0001{recipe.REAR}").read_bytes()
     )
     rear.unlink()
-    with pytest.raises(Broken, match=r"rear picture .*_v007\.png is missing"):
+    with pytest.raises(SampleError, match=r"rear picture .*_v007\.png is missing"):
         recipe.read(front, settings)
 
 
@@ -182,7 +182,7 @@ def test_bad_folders_and_settings_are_refused(fault, sentence, tmp_path, capsys)
     assert re.search(sentence, capsys.readouterr().err)
 
 
-def test_an_archive_is_unpacked_once_and_mended(tmp_path):
+def test_an_archive_is_unpacked_once_and_truncated_files_again(tmp_path):
     archive, folder = tmp_path / "a.zip", tmp_path / "out"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("ModelNet40/cone/train/cone_0001.off", "OFF\n" + TETRAHEDRON)
@@ -199,7 +199,7 @@ def test_an_archive_is_unpacked_once_and_mended(tmp_path):
         archives.unpack(archive, folder)
 
 
-def test_a_refused_download_says_how_to_go_on_by_hand(tmp_path):
+def test_a_failed_download_says_how_to_download_by_hand(tmp_path):
     with pytest.raises(StudyError, match=r"x\.zip: cannot be downloaded .*curl -L -C - -O"):
         archives.fetch("http://127.0.0.1:9/x.zip", tmp_path)
     assert not (tmp_path / "x.zip").exists()
@@ -213,7 +213,7 @@ def test_the_real_names_give_the_official_counts(tmp_path):
             path = tmp_path / line.split("\t")[0].removeprefix("../")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    samples, classes = recipe.listed(tmp_path, {"pictures": "mvcnn", "size": 224})
+    samples, classes = recipe.list_samples(tmp_path, {"pictures": "mvcnn", "size": 224})
     splits = np.array([s.split for s in samples])
     assert len(classes) == 40
     assert (splits == "train").sum() + (splits == "validation").sum() == 9843

@@ -1,4 +1,4 @@
-"""The command around the store: options, exit statuses, downloads."""
+"""The command ``umt prepare``: options, help, exit statuses, downloads."""
 
 import re
 import sys
@@ -8,6 +8,7 @@ from http.server import HTTPServer, SimpleHTTPRequestHandler
 
 import pytest
 
+from umt_lib import __main__ as umt
 from umt_lib.data.prepare import __main__ as command
 from umt_lib.data.prepare import recipe, vggsound
 from umt_lib.errors import StudyError
@@ -43,7 +44,7 @@ def test_the_list_is_downloaded_once_and_named_by_its_hash(web, tmp_path, monkey
     with pytest.raises(
         StudyError, match=r"other\.csv: cannot be downloaded from http://127.* by hand"
     ):
-        recipe.fetch(f"{address}/other.csv", tmp_path)
+        recipe.fetch_list(f"{address}/other.csv", tmp_path)
     assert not (tmp_path / "other.csv").exists()
 
 
@@ -57,12 +58,15 @@ def test_bad_input_is_one_sentence_and_status_2(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        (["--size", "0"], r"samples of 'video' with the shape \(3, 0, 0, 3\), which holds nothing"),
-        (["--frames", "-1"], r"'frames': -1, .*larger ones"),
+        (
+            ["--size", "0"],
+            r"empty samples of 'video' with the shape \(3, 0, 0, 3\); give larger settings",
+        ),
+        (["--frames", "-1"], r"'frames': -1, .*give larger settings"),
         (["--seconds", "0.01"], r"samples of 'audio' with the shape \(129, 0\)"),
     ],
 )
-def test_settings_that_leave_nothing_are_refused_before_a_file_is_written(
+def test_settings_that_give_empty_samples_are_refused_before_a_file_is_written(
     tmp_path, capsys, option, said
 ):
     (tmp_path / "AudioWAV").mkdir()
@@ -73,15 +77,56 @@ def test_settings_that_leave_nothing_are_refused_before_a_file_is_written(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("option", [["--min-share", "2"], ["--workers", "0"], ["--size", "big"]])
-def test_an_option_out_of_its_range_is_status_2(tmp_path, capsys, option):
-    given = ["cremad", "--root", str(tmp_path), "--out", str(tmp_path / "out"), *option]
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--min-share", "2"),
+        ("--min-share", "half"),
+        ("--workers", "0"),
+        ("--workers", "two"),
+        ("--size", "big"),
+    ],
+)
+def test_an_option_out_of_its_range_is_status_2(tmp_path, capsys, option, value):
+    given = ["cremad", "--root", str(tmp_path), "--out", str(tmp_path / "out"), option, value]
     with pytest.raises(SystemExit, match="2"):
         command.main(given)
-    assert f"{option[0]}: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{option}: " in said
+    assert repr(value) in said
+    assert said.count("\n") == 1
 
 
-def test_ctrl_c_is_status_130_and_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "required: DATASET; see umt prepare --help"),
+        (["vgg-sound"], "unknown data set 'vgg-sound'; did you mean 'vggsound'"),
+        (["cremad"], "required: --root, --out; see umt prepare cremad --help"),
+        (
+            ["cremad", "--root", "a", "--out", "b", "--flow", "dis"],
+            "unrecognized arguments: --flow",
+        ),
+    ],
+)
+def test_a_usage_error_of_the_umt_command_is_one_sentence_and_status_2(arguments, sentence, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        umt.main(["prepare", *arguments])
+    said = capsys.readouterr().err
+    assert said.startswith("umt prepare")
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+def test_the_help_of_the_umt_command_names_every_data_set(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        umt.main(["prepare", "--help"])
+    said = capsys.readouterr().out
+    assert said.startswith("usage: umt prepare DATASET --root ROOT --out OUT")
+    assert all(name in said for name in command.RECIPES)
+
+
+def test_ctrl_c_is_status_130_and_says_how_to_resume(tmp_path, capsys, monkeypatch):
     def interrupted(*given, **more):
         raise KeyboardInterrupt
 
@@ -89,21 +134,25 @@ def test_ctrl_c_is_status_130_and_says_how_to_go_on(tmp_path, capsys, monkeypatc
     (tmp_path / "AudioWAV" / "1001_DFA_ANG_XX.wav").touch()
     monkeypatch.setattr(command, "prepare", interrupted)
     assert command.main(["cremad", "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 130
-    assert "the same command goes on from here" in capsys.readouterr().err
+    assert "run the same command again to resume" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("dataset", command.RECIPES)
-def test_every_recipe_is_whole_and_its_settings_are_options(dataset, capsys):
+def test_every_recipe_is_complete_and_its_settings_are_options(dataset, capsys):
     found = command._recipe(dataset)
-    assert found.official(found.settings)["classes"] > 1
+    assert found.official_counts(found.settings)["classes"] > 1
     assert len(found.layout(found.settings)) >= 2
-    with pytest.raises(SystemExit):
-        command.main([dataset, "--help"])
-    said = capsys.readouterr().out
+    assert found.help.keys() == found.settings.keys()
+    with pytest.raises(SystemExit, match="0"):
+        umt.main(["prepare", dataset, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"usage: umt prepare {dataset} " in said
+    assert "Raw files" in said
     assert all(f"--{key.replace('_', '-')}" in said for key in found.settings)
+    assert all(f"(default: {default})" in said for default in found.settings.values())
 
 
-def test_a_missing_package_is_named_with_its_mend(monkeypatch):
+def test_a_missing_package_is_named_with_the_fix(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     monkeypatch.delattr("umt_lib.data.prepare.media")
     monkeypatch.delitem(sys.modules, "umt_lib.data.prepare.media")

@@ -1,4 +1,4 @@
-"""The store: complete and repeatable, or not there at all, whatever happens in between."""
+"""A prepared folder is complete and reproducible, or cannot be read, whatever happens."""
 
 import errno
 import fcntl
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from umt_lib.data.prepare import journal, store
-from umt_lib.data.prepare.store import Broken, Prepared, Sample, prepare
+from umt_lib.data.prepare.store import Prepared, Sample, SampleError, prepare
 from umt_lib.errors import StudyError
 
 LAYOUT = {"a": ((2, 3), np.dtype(np.uint8)), "b": ((4,), np.dtype(np.float16))}
@@ -32,7 +32,7 @@ def read(source: Path, settings: dict) -> dict[str, np.ndarray]:
     if text == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if text == "broken":
-        raise Broken("no audio track")
+        raise SampleError("no audio track")
     value = float(text)  # anything else is a ValueError
     return {
         "a": np.full((2, 3), value if value == value else 0, np.uint8),
@@ -75,7 +75,7 @@ def test_rows_labels_and_splits_are_those_of_the_list(samples, tmp_path):
         assert groups is None
 
 
-def test_groups_are_told_where_samples_share_one(samples, tmp_path):
+def test_groups_are_given_if_samples_share_one(samples, tmp_path):
     grouped = [replace(s, group=f"{s.split}{i % 2}") for i, s in enumerate(samples)]
     run(grouped, tmp_path / "out")
     assert set(Prepared.open(tmp_path / "out").split("test")[2]) == {"test0", "test1"}
@@ -129,7 +129,7 @@ def killed_on_the_way(samples, out):
     run(samples, out, settings={**SETTINGS, "pause": 0.1})
 
 
-def test_a_killed_run_goes_on_from_its_journal_and_cannot_be_read_before(samples, tmp_path):
+def test_a_killed_run_resumes_from_its_journal_and_cannot_be_read_before(samples, tmp_path):
     slow = {**SETTINGS, "pause": 0.1}
     whole = run(samples, tmp_path / "whole", settings=slow)
     before, out, path = reads(samples), tmp_path / "out", tmp_path / "out" / "journal.jsonl"
@@ -141,7 +141,7 @@ def test_a_killed_run_goes_on_from_its_journal_and_cannot_be_read_before(samples
         time.sleep(0.01)
     process.kill()
     process.join()
-    with pytest.raises(StudyError, match=r"manifest\.json: no such file, .* goes on where"):
+    with pytest.raises(StudyError, match=r"manifest\.json: no such file, .* resumes"):
         Prepared.open(out)
     done = [json.loads(line)["row"] for line in path.read_text().splitlines()[1:]]
     assert 4 <= len(done) < N
@@ -152,7 +152,9 @@ def test_a_killed_run_goes_on_from_its_journal_and_cannot_be_read_before(samples
     assert run(samples, out, settings=slow)["digest"] == whole["digest"]
     again = [b - a for a, b in zip(middle, reads(samples), strict=True)]
     assert all(again[i] == (i not in done) for i in range(N))
-    assert sum(middle) - sum(before) <= len(done) + 2 * 2 * 2  # what was ahead of the journal
+    assert (
+        sum(middle) - sum(before) <= len(done) + 2 * 2 * 2
+    )  # samples read but not in the journal yet
 
 
 def test_ctrl_c_leaves_a_folder_that_the_same_command_finishes(samples, tmp_path, monkeypatch):
@@ -187,7 +189,7 @@ def test_other_settings_are_refused_with_the_difference(samples, tmp_path):
         run(samples[1:], tmp_path / "out")
 
 
-def test_a_full_disk_is_told_before_anything_is_decoded(samples, tmp_path, monkeypatch):
+def test_a_full_disk_is_an_error_before_anything_is_decoded(samples, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=100)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(StudyError, match="the arrays need 424 bytes, 100 are free"):
@@ -206,7 +208,7 @@ def test_a_full_disk_is_told_before_anything_is_decoded(samples, tmp_path, monke
     run(samples, tmp_path / "out")
 
 
-def test_a_list_that_would_train_to_a_wrong_number_is_refused(samples, tmp_path):
+def test_a_wrong_list_is_refused(samples, tmp_path):
     def refused(changed, match):
         with pytest.raises(StudyError, match=match):
             run(changed, tmp_path / "out")
@@ -231,7 +233,7 @@ def test_too_few_usable_samples_are_an_error_until_there_are_more(samples, tmp_p
     assert run(samples, tmp_path / "out", min_share=0.3)["counts"]["good"]["test"] == 0
 
 
-def test_a_dead_worker_is_told_and_the_same_command_goes_on(samples, tmp_path):
+def test_a_dead_worker_is_reported_and_the_same_command_resumes(samples, tmp_path):
     samples[7].source.write_text("kill")
     with pytest.raises(StudyError, match=r"a process died while it read one of .*clip7"):
         run(samples, tmp_path / "out")

@@ -19,7 +19,7 @@ from umt_lib.data import load, ucf101
 from umt_lib.data.loader import batches
 from umt_lib.data.prepare import __main__ as command
 from umt_lib.data.prepare import ucf101 as recipe
-from umt_lib.data.prepare.store import Broken
+from umt_lib.data.prepare.store import SampleError
 from umt_lib.errors import StudyError
 from umt_lib.methods import METHODS
 from umt_lib.study.experiments import provenance, results
@@ -103,11 +103,11 @@ def test_every_broken_clip_has_its_reason(miniature):
     root, _ = miniature
     settings = {**recipe.RECIPE.settings, "size": SIZE}
     reasons = {}
-    for sample in recipe.listed(root, settings)[0]:
+    for sample in recipe.list_samples(root, settings)[0]:
         if sample.source.exists():
             try:
                 recipe.read(sample.source, settings)
-            except Broken as reason:
+            except SampleError as reason:
                 reasons[sample.id] = str(reason)
     assert reasons == {
         "v_Archery_g03_c02": "too short: 8 frames, a stack of flow needs 11",
@@ -129,7 +129,7 @@ def test_computed_flow_is_the_motion_in_stored_pixels(miniature):
 
 def test_quantised_flow_covers_twenty_pixels_and_clips():
     flow = np.array([-50.0, -20, -10, 0, 10, 20, 21])
-    assert recipe.quantised(flow).tolist() == [0, 0, 64, 128, 191, 255, 255]
+    assert recipe.quantise(flow).tolist() == [0, 0, 64, 128, 191, 255, 255]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_quantised_flow_covers_twenty_pixels_and_clips():
     [(10, 1, [0]), (10, 3, [0, 0, 0]), (100, 2, [20, 70]), (31, 1, [10])],
 )
 def test_stacks_lie_in_the_middle_of_equal_parts(fields, stacks, first):
-    assert recipe.starts(fields, stacks) == first
+    assert recipe.stack_starts(fields, stacks) == first
 
 
 def test_ready_flow_is_taken_as_it_is(miniature):
@@ -155,10 +155,10 @@ def test_ready_flow_is_taken_as_it_is(miniature):
     assert np.abs(stack.astype(int) - expected).max() <= 1
     last = root / "tvl1_flow/v" / source.stem / "frame000007.jpg"
     clips.cut(last, 0.6)
-    with pytest.raises(Broken, match=r"undecodable flow v/frame000007\.jpg"):
+    with pytest.raises(SampleError, match=r"undecodable flow v/frame000007\.jpg"):
         recipe.read(source, settings)
     last.unlink()
-    with pytest.raises(Broken, match="13 horizontal and 12 vertical"):
+    with pytest.raises(SampleError, match="13 horizontal and 12 vertical"):
         recipe.read(source, settings)
 
 
@@ -167,7 +167,7 @@ def test_raft_gives_one_field_per_pair_of_frames():
 
     torch.manual_seed(0)
     pictures = np.random.default_rng(0).integers(0, 255, (2, 128, 136, 3)).astype(np.uint8)
-    flow = recipe.estimated(raft_small().eval(), pictures)
+    flow = recipe.raft_flow(raft_small().eval(), pictures)
     assert flow.shape == (1, 128, 136, 2)
     assert np.isfinite(flow).all()
 
@@ -199,8 +199,8 @@ def test_a_mirrored_sample_moves_the_other_way():
     [
         ("overlap", r"group 'YoYo/g03' is in (train|test) and in (train|test)"),
         ("twice", r"'v_YoYo_g05_c01' is listed 2 times"),
-        ("label", r"trainlist01\.txt, line 1: .* is no clip of a class"),
-        ("no lists", r"classInd\.txt: no readable list .*--download"),
+        ("label", r"trainlist01\.txt, line 1: .* is not a clip of a class"),
+        ("no lists", r"classInd\.txt: not a readable list .*--download"),
     ],
 )
 def test_bad_lists_are_refused(fault, sentence, tmp_path, capsys):
@@ -228,7 +228,7 @@ def test_bad_lists_are_refused(fault, sentence, tmp_path, capsys):
 )
 def test_unknown_settings_are_told(changed, sentence, tmp_path):
     with pytest.raises(StudyError, match=sentence):
-        recipe.listed(tmp_path, {**recipe.RECIPE.settings, **changed})
+        recipe.list_samples(tmp_path, {**recipe.RECIPE.settings, **changed})
 
 
 @pytest.mark.skipif("UMT_LISTS" not in os.environ, reason="UMT_LISTS names no folder of real lists")
@@ -239,7 +239,7 @@ def test_the_official_lists_parse_to_the_official_counts(tmp_path):
             Path(os.environ["UMT_LISTS"]) / f"ucf101_{name}.txt",
             tmp_path / "ucfTrainTestlist" / f"{name}.txt",
         )
-    samples, classes = recipe.listed(tmp_path, recipe.RECIPE.settings)
+    samples, classes = recipe.list_samples(tmp_path, recipe.RECIPE.settings)
     splits = np.array([s.split for s in samples])
     assert len(classes) == 101
     assert ((splits == "train").sum() + (splits == "validation").sum()) == 9537

@@ -133,7 +133,7 @@ def test_clips_of_one_video_stay_together_and_out_of_train_where_it_is_tested(tm
     wanted += [[video, start + 1, *rest] for video, start, *rest in wanted[:30]]  # two clips each
     wanted += [[video, start + 1, label, "train"] for video, start, label, _ in wanted[30:32]]
     listed(tmp_path, wanted)
-    samples, _ = raw.listed(tmp_path, {})
+    samples, _ = raw.list_samples(tmp_path, {})
     assert [s.left_out for s in samples[-2:]] == ["its video is in the test split too"] * 2
     assert not any(s.left_out for s in samples[:-2])
     splits = [{s.group for s in samples if s.split == p and not s.left_out} for p in SPLITS]
@@ -149,7 +149,7 @@ def test_both_kinds_of_list_give_the_same_samples(tmp_path):
         (tmp_path / "b").mkdir(exist_ok=True)
         with (tmp_path / "b" / f"{split}.csv").open("w", newline="") as file:
             csv.writer(file).writerows(files)
-    one, two = (raw.listed(tmp_path / k, {}) for k in "ab")
+    one, two = (raw.list_samples(tmp_path / k, {}) for k in "ab")
     assert one[1] == two[1]
     assert [(s.id, s.label, s.split) for s in one[0]] == [(s.id, s.label, s.split) for s in two[0]]
 
@@ -158,16 +158,24 @@ def test_both_kinds_of_list_give_the_same_samples(tmp_path):
     ("name", "row", "match"),
     [
         ("vggsound.csv", ["a", "1", "x"], r"vggsound\.csv, row 1: 3 fields where 4 are expected"),
-        ("vggsound.csv", ["a", "1s", "x", "train"], "row 1: '1s' and 'train'; rows are id,start"),
-        ("vggsound.csv", ["a", "1", "x", "val"], "row 1: '1' and 'val'; rows are id,start"),
+        (
+            "vggsound.csv",
+            ["a", "1s", "x", "train"],
+            "row 1: start '1s' and split 'train'; rows are id,start",
+        ),
+        (
+            "vggsound.csv",
+            ["a", "1", "x", "val"],
+            "row 1: start '1' and split 'val'; rows are id,start",
+        ),
         ("other.csv", ["a", "1"], r"train\.csv: no such list; .*--download"),
     ],
 )
-def test_a_wrong_list_is_told(tmp_path, name, row, match):
+def test_a_wrong_list_is_refused(tmp_path, name, row, match):
     with (tmp_path / name).open("w", newline="") as file:
         csv.writer(file).writerow(row)
     with pytest.raises(StudyError, match=match):
-        raw.listed(tmp_path, {})
+        raw.list_samples(tmp_path, {})
 
 
 def test_the_real_test_list_has_the_official_counts():
@@ -175,6 +183,6 @@ def test_the_real_test_list_has_the_official_counts():
     if not (folder / "vggsound_test.csv").exists():
         pytest.skip("set UMT_LISTS to a folder with vggsound_test.csv, the publishers' test list")
     found = raw.clips(folder / "vggsound_test.csv")
-    counts = raw.official({})
+    counts = raw.official_counts({})
     assert len(found) == len({clip for clip, _ in found}) == counts["test"]
     assert len({label for _, label in found}) == counts["classes"]

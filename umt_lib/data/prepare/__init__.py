@@ -1,1 +1,1 @@
-"""From raw videos, sounds and meshes to arrays on disk: one recipe per data set."""
+"""Convert raw videos, sounds and meshes to arrays: one recipe per data set."""

@@ -1,9 +1,4 @@
-"""The command: raw clips to arrays.
-
-    umt prepare vggsound --root /data/vggsound --out /data/prepared/vggsound
-
-Interrupted, or with clips added later, the same command goes on from where it is.
-"""
+"""The command ``umt prepare``: convert the raw files of a data set to arrays."""
 
 from __future__ import annotations
 
@@ -13,12 +8,13 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from umt_lib.data.prepare.recipe import Recipe
 from umt_lib.data.prepare.store import SPLITS, prepare
-from umt_lib.errors import StudyError, exit_status
+from umt_lib.errors import StudyError, exit_status, nearest
 
-RECIPES = {  # modules with a RECIPE; imported when asked for, since they need more packages
+RECIPES = {  # modules with a RECIPE; imported only when used, since they need more packages
     "vggsound": "umt_lib.data.prepare.vggsound",
     "kinetics400": "umt_lib.data.prepare.kinetics",
     "ucf101": "umt_lib.data.prepare.ucf101",
@@ -26,22 +22,36 @@ RECIPES = {  # modules with a RECIPE; imported when asked for, since they need m
     "cremad": "umt_lib.data.prepare.cremad",
     "furniture224": "umt_lib.data.prepare.furniture",
 }
-SHOWN = 8  # reasons of quarantine in the summary
+DESCRIPTION = """\
+Convert the raw files of a data set to arrays for training.
+
+If the command is interrupted, run it again to resume. If raw files were added
+or repaired, run it again to prepare these too."""
+EXAMPLE = """\
+example:
+  umt prepare vggsound --root /data/vggsound --out /data/prepared/vggsound
+
+"umt prepare DATASET --help" lists the options and settings of a data set."""
+MAX_REASONS = 8  # in the summary
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status (2 for a StudyError, 130 for Ctrl-C)."""
-    return exit_status(lambda: _run(arguments))
+    """Run the command; return its exit status (2 for a StudyError, 130 for Ctrl-C).
+
+    Raises:
+        SystemExit: after ``--help`` (status 0) or a usage error (status 2).
+    """
+    return exit_status(lambda: _run(sys.argv[1:] if arguments is None else arguments))
 
 
-def _run(arguments: list[str] | None) -> int:
-    name, recipe, given = _given(arguments)
+def _run(arguments: list[str]) -> int:
+    dataset, recipe, given = _parse(arguments)
     settings = {key: getattr(given, key) for key in recipe.settings}
     if given.download:
         print(recipe.download(given.root, settings))
-    samples, classes = recipe.listed(given.root, settings)
+    samples, classes = recipe.list_samples(given.root, settings)
     manifest = prepare(
-        name,
+        dataset,
         samples,
         classes,
         recipe.layout(settings),
@@ -49,7 +59,7 @@ def _run(arguments: list[str] | None) -> int:
         settings,
         given.out,
         given.workers,
-        recipe.official(settings),
+        recipe.official_counts(settings),
         progress=sys.stderr.isatty(),
         min_share=given.min_share,
     )
@@ -57,74 +67,112 @@ def _run(arguments: list[str] | None) -> int:
     return 0
 
 
-def _given(arguments: list[str] | None) -> tuple[str, Any, argparse.Namespace]:
-    """The data set's name, its recipe, and the options, which depend on it."""
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that reports a usage error in one sentence, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _parse(arguments: list[str]) -> tuple[str, Recipe, argparse.Namespace]:
+    """The data set's name, its recipe, and the options, which depend on the data set."""
+    parser = _Parser(
         prog="umt prepare",
-        description=__doc__,
+        usage="umt prepare DATASET --root ROOT --out OUT [options]",
+        description=DESCRIPTION,
+        epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
     )
-    parser.add_argument("dataset", choices=RECIPES, help="-h after it tells its settings")
-    name = parser.parse_known_args(arguments)[0].dataset
-    recipe = _recipe(name)
-    parser.add_argument("-h", "--help", action="help")
-    parser.add_argument("--root", type=Path, required=True, help="the folder of raw files")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to prepare into")
-    parser.add_argument("--download", action="store_true", help="fetch what is still served")
-    parser.add_argument("--workers", type=_positive, default=os.cpu_count())
+    names = ", ".join(RECIPES)
+    parser.add_argument("dataset", metavar="DATASET", type=_dataset, help=f"one of {names}")
+    dataset = parser.parse_args(arguments[:1]).dataset
+    recipe = _recipe(dataset)
+    parser = _Parser(
+        prog=f"umt prepare {dataset}",
+        description=recipe.description.replace("``", ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--root", type=Path, required=True, help="folder of the raw files")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the arrays to")
     parser.add_argument(
-        "--min-share", type=_share, default=0.5, help="fewer good samples are an error"
+        "--download",
+        action="store_true",
+        help="first download into ROOT what the publishers serve, and print what is left to do",
     )
-    options = parser.add_argument_group(f"settings of {name}")
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=os.cpu_count(),
+        help="number of processes (default: one per core)",
+    )
+    parser.add_argument(
+        "--min-share",
+        type=_share,
+        default=0.5,
+        help="fail if less than this share of the listed samples is usable (default: %(default)s)",
+    )
+    options = parser.add_argument_group("settings, which the arrays depend on")
     for key, default in recipe.settings.items():
         options.add_argument(
-            f"--{key.replace('_', '-')}", type=type(default), default=default, help=f"{default}"
+            f"--{key.replace('_', '-')}",
+            type=type(default),
+            default=default,
+            help=f"{recipe.help[key]} (default: %(default)s)",
         )
-    return name, recipe, parser.parse_args(arguments)
+    return dataset, recipe, parser.parse_args(arguments[1:])
 
 
 def summary(manifest: dict[str, Any]) -> str:
-    """Counts beside the publishers', then why samples are not used, the commonest reason first."""
+    """Table of official, listed and usable counts, then the reasons why samples are not usable."""
     counts, official = manifest["counts"], manifest["counts"]["official"]
     parts = {part: [part] for part in SPLITS} | {"clips": list(SPLITS)}
-    if "validation" not in official:  # then ours is cut from theirs
+    if "validation" not in official:  # then validation is part of the official training split
         parts["train"] = ["train", "validation"]
     lines = [f"{'':<12}{'official':>10}{'listed':>10}{'usable':>10}"]
-    for key, theirs in official.items():
+    for key, published in official.items():
         ours = [len(manifest["classes"])] * 2
         if key in parts:
             ours = [sum(counts[c][p] for p in parts[key]) for c in ("listed", "good")]
-        lines.append(f"{key:<12}{theirs:>10,}{ours[0]:>10,}{ours[1]:>10,}")
+        lines.append(f"{key:<12}{published:>10,}{ours[0]:>10,}{ours[1]:>10,}")
     reasons = Counter(q["reason"] for q in manifest["quarantine"]).most_common()
-    for reason, times in reasons[:SHOWN]:
+    for reason, times in reasons[:MAX_REASONS]:
         first = [q["id"] for q in manifest["quarantine"] if q["reason"] == reason][:3]
         lines.append(f"{times:,} not usable: {reason} ({', '.join(first)}{' ...' * (times > 3)})")
-    if len(reasons) > SHOWN:
-        lines.append(f"and {len(reasons) - SHOWN} more reasons, in manifest.json")
+    if len(reasons) > MAX_REASONS:
+        lines.append(f"and {len(reasons) - MAX_REASONS} more reasons, in manifest.json")
     return "\n".join(lines)
 
 
-def _recipe(name: str) -> Any:
+def _recipe(dataset: str) -> Recipe:
     try:
-        return importlib.import_module(RECIPES[name]).RECIPE
+        return importlib.import_module(RECIPES[dataset]).RECIPE
     except ModuleNotFoundError as error:
         raise StudyError(
-            f"preparing {name!r} needs the package {error.name!r}; run pip install -e '.[media]' "
-            f"in the repository"
+            f"preparing {dataset!r} needs the package {error.name!r}; run pip install -e "
+            f"'.[media]' in the repository"
         ) from None
 
 
+def _dataset(text: str) -> str:
+    if text not in RECIPES:
+        raise argparse.ArgumentTypeError(f"unknown data set {text!r}{nearest(text, RECIPES)}")
+    return text
+
+
 def _positive(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of processes; give 1 or more")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes; give 1 or more")
     return int(text)
 
 
 def _share(text: str) -> float:
-    if not 0 <= float(text) <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share; give a number from 0 to 1")
-    return float(text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share; give a number from 0 to 1")
+    return share
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Furniture at the size of ModelNet40's pictures, from the meshes the small pictures came from.
+"""Furniture at 224 pixels: front and rear views of the furniture models, as large as ModelNet40's.
 
-Raw files: ``<root>/<library>/<model>.off``, upright (y) and facing +z, one per model of the shipped
-archive, as ``scripts/make_furniture.py --meshes`` writes them. Models, labels, groups, splits and
-azimuths are the archive's, so a result on these pictures stands beside one on the small ones.
+Raw files: ``<root>/<library>/<model>.off``, y upwards and the front towards +z, one per model of
+the archive ``umt_lib/data/furniture.npz``, as ``scripts/make_furniture.py --meshes`` writes them.
+Models, labels, groups, splits and azimuths are those of the archive.
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ from typing import Any
 import numpy as np
 
 from umt_lib.data.furniture import ARCHIVE, MODALITIES
-from umt_lib.data.furniture import read as archive
-from umt_lib.data.prepare.modelnet40 import SUPERSAMPLE, mesh
+from umt_lib.data.furniture import read as read_archive
+from umt_lib.data.prepare.modelnet40 import SUPERSAMPLE, read_mesh
 from umt_lib.data.prepare.recipe import Recipe
 from umt_lib.data.prepare.store import Layout, Sample
 from umt_lib.data.render import render
 
-ELEVATION = 20.0  # degrees, that of the small pictures
+ELEVATION = 20.0  # degrees, as for the small images
 TURN = {"front": 0.0, "rear": 180.0}  # degrees
 
 
-def listed(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str]]:
-    """The models of the shipped archive, a sample each."""
-    arrays, _ = archive(ARCHIVE)
+def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str]]:
+    """List the models of the archive, one sample each, and the classes.
+
+    Raises:
+        StudyError: the archive is missing or damaged.
+    """
+    arrays, _ = read_archive(ARCHIVE)
     columns = (arrays[name].tolist() for name in ("model", "label", "split", "group"))
     samples = [
         Sample(model, label, split, group, root / f"{model}.off")
@@ -37,20 +41,24 @@ def listed(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str
 
 @cache
 def azimuths(views: int) -> np.ndarray:
-    """The ``views`` most frontal azimuths of the archive, in its order: degrees off the front."""
-    angles = archive(ARCHIVE)[0]["azimuth"]
+    """The ``views`` most frontal azimuths of the archive, in its order; degrees from the front."""
+    angles = read_archive(ARCHIVE)[0]["azimuth"]
     return angles[np.sort(np.argsort(np.abs(angles), kind="stable")[:views])]
 
 
 def layout(settings: dict[str, Any]) -> Layout:
-    """``views`` grey pictures of each side."""
+    """Front and rear: (views, size, size) uint8 each."""
     shape = (settings["views"], settings["size"], settings["size"])
     return dict.fromkeys(MODALITIES, (shape, np.dtype(np.uint8)))
 
 
 def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
-    """All views of one model, the rear camera opposite to the front camera."""
-    vertices, faces = mesh(source)
+    """Render all views of one model; the rear camera is opposite to the front camera.
+
+    Raises:
+        SampleError: the mesh cannot be read.
+    """
+    vertices, faces = read_mesh(source)
 
     def view(angle: float) -> np.ndarray:
         return render(vertices, faces, angle, ELEVATION, settings["size"], "y", SUPERSAMPLE)
@@ -59,9 +67,9 @@ def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
     return {m: np.stack([view(TURN[m] + angle) for angle in angles]) for m in MODALITIES}
 
 
-def official(settings: dict[str, Any]) -> dict[str, int]:
-    """The archive's own counts."""
-    arrays, _ = archive(ARCHIVE)
+def official_counts(settings: dict[str, Any]) -> dict[str, int]:
+    """Number of models per split, and of classes, in the archive."""
+    arrays, _ = read_archive(ARCHIVE)
     splits, counts = np.unique(arrays["split"], return_counts=True)
     return {
         **dict(zip(splits.tolist(), counts.tolist(), strict=True)),
@@ -70,7 +78,7 @@ def official(settings: dict[str, Any]) -> dict[str, int]:
 
 
 def download(root: Path, settings: dict[str, Any]) -> str:
-    """How to get the meshes; nothing is fetched."""
+    """Explain how to get the meshes; nothing is downloaded."""
     return (
         f"The meshes are those of the Debian package sweethome3d-furniture 1.8: "
         f"`apt-get download sweethome3d-furniture && dpkg -x sweethome3d-furniture_*.deb package`, "
@@ -79,4 +87,16 @@ def download(root: Path, settings: dict[str, Any]) -> str:
     )
 
 
-RECIPE = Recipe({"views": 3, "size": 224}, listed, layout, read, official, download)
+RECIPE = Recipe(
+    __doc__,
+    {"views": 3, "size": 224},
+    {
+        "views": "azimuths per model, the most frontal ones",
+        "size": "side of the images in pixels",
+    },
+    list_samples,
+    layout,
+    read,
+    official_counts,
+    download,
+)

@@ -1,4 +1,4 @@
-"""What a half-filled folder is made of: arrays with their space taken, and the journal."""
+"""The unfinished folder of a preparation: preallocated arrays, and a journal of finished rows."""
 
 from __future__ import annotations
 
@@ -16,31 +16,36 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from umt_lib.data.prepare.prepared import same
+from umt_lib.data.prepare.prepared import check_same_settings
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
 
-SAVE_EVERY = 1.0  # seconds between two times the rows are forced to disk and the journal written
+SAVE_EVERY = 1.0  # seconds between two writes of rows and journal to disk
 Layout = dict[str, tuple[tuple[int, ...], np.dtype]]  # {modality: (shape of one row, type)}
 
 
 class Journal:
-    """Appends to the journal, now and then: rows first, then the lines that say they are there."""
+    """A log of finished rows, appended to every second, always after the rows are on disk.
+
+    Args:
+        file: the journal, open for writing at its end.
+        arrays: {modality: its array file}.
+    """
 
     def __init__(self, file: BinaryIO, arrays: dict[str, Path]):
-        self.file, self.rows = file, [path.open("rb+") for path in arrays.values()]
+        self.file, self.arrays = file, [path.open("rb+") for path in arrays.values()]
         self.lines: list[str] = []
         self.written = time.monotonic()
 
     def add(self, row: int, sha256: str | None, reason: str | None) -> None:
-        """Note that ``row`` is done, or the reason why it cannot be; on disk within a second."""
+        """Log that a row is written, with its sha256, or the reason why it cannot be."""
         self.lines.append(json.dumps({"row": row, "sha256": sha256, "reason": reason}) + "\n")
         if time.monotonic() - self.written > SAVE_EVERY:
             self.write()
 
     def write(self) -> None:
-        """Force to disk the rows, then the lines that are not there yet."""
-        for file in self.rows:
+        """Force the arrays to disk, then append the new lines to the journal."""
+        for file in self.arrays:
             os.fsync(file.fileno())
         self.file.write("".join(self.lines).encode())
         self.file.flush()
@@ -49,21 +54,34 @@ class Journal:
         self.written = time.monotonic()
 
     def close(self) -> None:
-        """Write what is left and close the arrays' files."""
+        """Write what is left, and close the arrays."""
         self.write()
-        for file in self.rows:
+        for file in self.arrays:
             file.close()
 
 
 @contextmanager
-def opened(
+def open_journal(
     out: Path, header: dict[str, Any], arrays: dict[str, Path], layout: Layout, rows: int
 ) -> Iterator[tuple[Journal, dict[int, str]]]:
-    """The open journal of ``out`` and {row: sha256} of what it says is done; made if absent."""
+    """Open the journal of the folder ``out``, locked, and {row: sha256} of the finished rows.
+
+    In a new folder the arrays are allocated and the journal is created.
+
+    Args:
+        header: what the arrays depend on; the same as when the folder was created.
+        arrays: {modality: its array file}.
+        layout: {modality: (shape of a row, type)}.
+        rows: number of rows.
+
+    Raises:
+        StudyError: another process has the folder, there is no disk space, a file is damaged, or
+            the folder was made with another header.
+    """
     path = out / "journal.jsonl"
     with (out / ".lock").open("wb") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the file closes, or we die
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the file is closed or we die
         except BlockingIOError:
             raise StudyError(
                 f"{out}: another process is preparing into this folder; wait for it or stop it"
@@ -72,18 +90,18 @@ def opened(
             _allocate(arrays, layout, rows)
             write_atomically(path, (json.dumps(header) + "\n").encode())
         raw = path.read_bytes()
-        whole = raw[: raw.rfind(b"\n") + 1]  # a torn last line is a clip to be done again
+        whole = raw[: raw.rfind(b"\n") + 1]  # an incomplete last line is a row to repeat
         try:
             stated, *lines = [json.loads(line) for line in whole.splitlines()]
             stated = _flat(stated)
             done = {line["row"]: line["sha256"] for line in lines if line["reason"] is None}
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise StudyError(f"{path}: damaged; delete the folder {out} and begin again") from None
-        same(path, stated, _flat(header), "this command")
+            raise StudyError(f"{path}: damaged; delete the folder {out} and start again") from None
+        check_same_settings(path, stated, _flat(header), "this command")
         for m, file in arrays.items():
             if not file.exists() or file.stat().st_size != _size(layout[m], rows):
                 raise StudyError(
-                    f"{file}: missing or truncated; delete the folder {out} and begin again"
+                    f"{file}: missing or truncated; delete the folder {out} and start again"
                 )
         with path.open("rb+") as file:
             file.truncate(len(whole))
@@ -92,21 +110,21 @@ def opened(
 
 
 def _allocate(arrays: dict[str, Path], layout: Layout, rows: int) -> None:
-    """Take the disk space of all arrays now, so that a full disk is known before hours of work."""
+    """Allocate the disk space of all arrays, so that a full disk is an error at the start."""
     sizes = {m: _size(layout[m], rows) for m in arrays}
     folder = next(iter(arrays.values())).parent
     needed, free = sum(sizes.values()), shutil.disk_usage(folder).free
-    freed = sum(path.stat().st_blocks * 512 for path in arrays.values() if path.exists())
+    reused = sum(path.stat().st_blocks * 512 for path in arrays.values() if path.exists())
     try:
-        if needed > free + freed:
+        if needed > free + reused:
             raise OSError(errno.ENOSPC, "no space")
         for m, path in arrays.items():
             with path.open("wb") as file:
-                file.write(_head(layout[m], rows))
+                file.write(_npy_header(layout[m], rows))
                 file.flush()
                 if hasattr(os, "posix_fallocate"):
                     os.posix_fallocate(file.fileno(), 0, sizes[m])
-                else:  # macOS has no such call: there only the comparison above protects
+                else:  # macOS has no such call: the comparison above is the only check
                     file.truncate(sizes[m])
     except OSError as error:
         for path in arrays.values():
@@ -114,12 +132,12 @@ def _allocate(arrays: dict[str, Path], layout: Layout, rows: int) -> None:
         if error.errno != errno.ENOSPC:
             raise
         raise StudyError(
-            f"{folder}: the arrays need {needed:,} bytes, {free + freed:,} are free; free some "
+            f"{folder}: the arrays need {needed:,} bytes, {free + reused:,} are free; free some "
             f"space or choose another folder"
         ) from None
 
 
-def _head(layout: tuple[tuple[int, ...], np.dtype], rows: int) -> bytes:
+def _npy_header(layout: tuple[tuple[int, ...], np.dtype], rows: int) -> bytes:
     """The header of a ``.npy`` file of ``rows`` rows."""
     shape, kind = layout
     about = {"descr": kind.str, "fortran_order": False, "shape": (rows, *shape)}
@@ -129,7 +147,7 @@ def _head(layout: tuple[tuple[int, ...], np.dtype], rows: int) -> bytes:
 
 def _size(layout: tuple[tuple[int, ...], np.dtype], rows: int) -> int:
     shape, kind = layout
-    return len(_head(layout, rows)) + rows * int(np.prod(shape)) * kind.itemsize
+    return len(_npy_header(layout, rows)) + rows * int(np.prod(shape)) * kind.itemsize
 
 
 def _flat(header: dict[str, Any]) -> dict[str, Any]:

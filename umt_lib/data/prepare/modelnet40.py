@@ -1,15 +1,16 @@
-"""ModelNet40: 3-D models of 40 kinds of things, seen from the front and the rear (Wu et al. 2015).
+"""ModelNet40: front and rear views of 3-D models of 40 classes (Wu et al. 2015).
 
 Raw files, one of two:
 
-- "rendered": the meshes, ``<root>/ModelNet40/<class>/{train,test}/*.off``, drawn by our renderer,
-  shaded grey on black. Some files have ``OFF`` and the counts fused on one line.
-- "mvcnn": the pictures of Su et al. 2015, "Multi-view Convolutional Neural Networks",
+- ``--pictures rendered``: the meshes, ``<root>/ModelNet40/<class>/{train,test}/*.off``, rendered
+  here, shaded grey on black. Some files have ``OFF`` and the counts on one line without a space.
+- ``--pictures mvcnn``: the images of Su et al. 2015, "Multi-view Convolutional Neural Networks",
   ``<root>/modelnet40_images_new_12x/<class>/{train,test}/*.obj.shaded_v001.png`` and ``_v007.png``,
-  opposite views of a dozen, shaded grey on white.
+  opposite views out of twelve, shaded grey on white.
 
-Both cameras look down by 30 degrees. Models are not aligned: what the front of a thing is, its file
-decides. The official train and test sets are folders; a stratified tenth of train is validation.
+Both cameras look down by 30 degrees. Models are not aligned: the file decides which side is the
+front. The official training and test sets are folders; validation is a stratified tenth of
+training.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from PIL import Image
 
 from umt_lib.data.prepare.archives import fetch, sha256, unpack
 from umt_lib.data.prepare.recipe import Recipe, with_validation
-from umt_lib.data.prepare.store import Broken, Layout, Sample
+from umt_lib.data.prepare.store import Layout, Sample, SampleError
 from umt_lib.data.render import render
 from umt_lib.errors import StudyError, nearest
 
@@ -37,11 +38,11 @@ ELEVATION = 30.0  # degrees
 SUPERSAMPLE = 2  # enough from 100 pixels on, and four times as fast as the renderer's default
 
 
-def listed(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str]]:
-    """Samples and classes: what lies in the folders.
+def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str]]:
+    """List the files in the folders of the classes, and the classes.
 
     Raises:
-        StudyError: unknown pictures, no such folder, or a folder without classes.
+        StudyError: ``pictures`` is unknown, or the folder is missing or has no classes.
     """
     if settings["pictures"] not in SOURCES:
         known = nearest(settings["pictures"], SOURCES)
@@ -51,8 +52,8 @@ def listed(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str
     classes = sorted({path.parent.name for path in folder.glob("*/train")})
     if not classes:
         raise StudyError(
-            f"{folder}: no folders <class>/train with models; check --root, or give --download for "
-            f"how to get them"
+            f"{folder}: no folders <class>/train with models; check --root, or use --download to "
+            f"get them"
         )
     samples = [
         Sample(path.name.removesuffix(ending), label, split, "", path)
@@ -64,58 +65,62 @@ def listed(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str
 
 
 def layout(settings: dict[str, Any]) -> Layout:
-    """Two grey pictures."""
+    """Front and rear: (size, size) uint8 each."""
     size = settings["size"]
     return dict.fromkeys(AZIMUTHS, ((size, size), np.dtype(np.uint8)))
 
 
 def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Both views of one model."""
+    """Render or read both views of one model.
+
+    Raises:
+        SampleError: a file cannot be read, or nothing is visible.
+    """
     size = settings["size"]
     if settings["pictures"] == "mvcnn":
         rear = source.with_name(source.name.replace(FRONT, REAR))
-        return {"front": _picture(source, size), "rear": _picture(rear, size)}
-    vertices, faces = mesh(source)
+        return {"front": _read_image(source, size), "rear": _read_image(rear, size)}
+    vertices, faces = read_mesh(source)
     views = {
         m: render(vertices, faces, azimuth, ELEVATION, size, "z", SUPERSAMPLE)
         for m, azimuth in AZIMUTHS.items()
     }
     if not all(view.any() for view in views.values()):
-        raise Broken("nothing is seen: every face is a line or a point")
+        raise SampleError("nothing is seen: every face is a line or a point")
     return views
 
 
-def mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (n, 3) and triangles (m, 3) of an OFF file; polygons are cut into fans.
+def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read vertices (n, 3) and triangles (m, 3) of an OFF file; polygons become triangle fans.
 
     Raises:
-        Broken: no OFF file, truncated, no faces, vertices that are no finite numbers, a face of
-            vertices that are not there.
+        SampleError: the file is not an OFF file or is truncated, there are no faces, a vertex is
+            not finite, or a face names a vertex that does not exist.
     """
     text = path.read_text(encoding="ascii", errors="replace").lstrip()
     if not text.startswith("OFF"):
-        raise Broken(f"not an OFF file: it begins with {text[:8]!r}")
+        raise SampleError(f"not an OFF file: it begins with {text[:8]!r}")
     words = re.sub("#.*", "", text[3:]).split()
     try:
         n, m = int(words[0]), int(words[1])
         numbers = np.array(words[3:], dtype=np.float64)
     except (ValueError, IndexError):
-        raise Broken("not an OFF file: words where numbers belong") from None
+        raise SampleError("not an OFF file: words where numbers belong") from None
     vertices, corners = numbers[: 3 * n], numbers[3 * n :]
     if len(vertices) < 3 * n:
-        raise Broken(f"truncated: it ends within the {n} vertices")
+        raise SampleError(f"truncated: it ends within the {n} vertices")
     if m == 0:
-        raise Broken("no faces")
+        raise SampleError("no faces")
     if not np.isfinite(vertices).all():
-        raise Broken("a vertex is NaN or infinite")
+        raise SampleError("a vertex is NaN or infinite")
     faces = _triangles(corners, m)
     if faces.min() < 0 or faces.max() >= n:
-        raise Broken(f"a face names vertex {int(faces.max())}, there are {n}")
+        raise SampleError(f"a face names vertex {int(faces.max())}, there are {n}")
     return vertices.reshape(n, 3), faces
 
 
 def _triangles(numbers: np.ndarray, m: int) -> np.ndarray:
-    """(triangles, 3) of ``m`` faces, each its number of corners and then the corners."""
+    """Triangles (t, 3) of ``m`` faces, each given by its number of corners and the corners."""
     if len(numbers) == 4 * m and (numbers[::4] == 3).all():
         return numbers.reshape(m, 4)[:, 1:].astype(np.int64)
     faces, at = [], 0
@@ -123,42 +128,51 @@ def _triangles(numbers: np.ndarray, m: int) -> np.ndarray:
         k = int(numbers[at]) if at < len(numbers) else 0
         polygon = numbers[at + 1 : at + 1 + k].astype(np.int64)
         if k < 3 or len(polygon) < k:
-            raise Broken(f"truncated: it ends within the {m} faces")
+            raise SampleError(f"truncated: it ends within the {m} faces")
         faces += [(polygon[0], b, c) for b, c in pairwise(polygon[1:])]
         at += 1 + k
     return np.array(faces)
 
 
-def _picture(path: Path, size: int) -> np.ndarray:
-    """A picture file as (size, size) uint8 grey."""
+def _read_image(path: Path, size: int) -> np.ndarray:
+    """Read an image file as (size, size) uint8 grey."""
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("L").resize((size, size), Image.Resampling.BILINEAR))
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L").resize((size, size), Image.Resampling.BILINEAR))
     except FileNotFoundError:
-        raise Broken(f"its rear picture {REAR} is missing") from None
+        raise SampleError(f"its rear picture {REAR} is missing") from None
     except (OSError, SyntaxError) as fault:  # of a damaged png
-        raise Broken(f"undecodable picture {path.name[-8:]} ({fault})") from None
+        raise SampleError(f"undecodable picture {path.name[-8:]} ({fault})") from None
 
 
-def official(settings: dict[str, Any]) -> dict[str, int]:
+def official_counts(settings: dict[str, Any]) -> dict[str, int]:
     """The publishers' counts."""
     return {"train": 9_843, "test": 2_468, "classes": 40}
 
 
 def download(root: Path, settings: dict[str, Any]) -> str:
-    """The meshes, downloaded and unpacked; the pictures have to be fetched by hand."""
+    """Download and unpack the meshes; the images of MVCNN have to be downloaded by hand."""
     if settings["pictures"] == "mvcnn":
         return (
-            f"The authors of MVCNN serve their pictures at {MVCNN}: fetch it with "
-            f"`curl -L -C - -O {MVCNN}`, which goes on after an interruption, and unpack it so "
-            f"that {root / SOURCES['mvcnn'][0]}/airplane/train is there."
+            f"The authors of MVCNN serve their images at {MVCNN}: download them with "
+            f"`curl -L -C - -O {MVCNN}`, which resumes if interrupted, and unpack the archive so "
+            f"that {root / SOURCES['mvcnn'][0]}/airplane/train exists."
         )
     archive = fetch(URL, root)
     files = unpack(archive, root)
     return (
-        f"{archive} (sha256 {sha256(archive)}; its publishers give none to compare with) is there, "
-        f"its {files:,} files are unpacked beside it."
+        f"{archive} (sha256 {sha256(archive)}; the publishers give no checksum to compare with) is "
+        f"downloaded, and its {files:,} files are unpacked beside it."
     )
 
 
-RECIPE = Recipe({"pictures": "rendered", "size": 224}, listed, layout, read, official, download)
+RECIPE = Recipe(
+    __doc__,
+    {"pictures": "rendered", "size": 224},
+    {"pictures": "rendered or mvcnn, see above", "size": "side of the images in pixels"},
+    list_samples,
+    layout,
+    read,
+    official_counts,
+    download,
+)

@@ -1,4 +1,4 @@
-"""A finished folder of prepared arrays, opened for reading; ``store`` makes one."""
+"""Read a finished folder of prepared arrays; :mod:`.store` writes it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ FORMAT = 1
 
 
 class Prepared:
-    """A finished folder: made by :meth:`open`.
+    """A finished folder of prepared arrays; :meth:`open` makes one.
 
     Attributes:
-        classes: their names, by label. settings: what it was made with. manifest: all of it.
-        source: digest of every row, of the list and of the settings.
+        folder: its path.
+        manifest: the content of ``manifest.json``.
+        classes: class names by label.
+        settings: the settings it was made with.
+        source: digest of all rows, of the list of samples and of the settings.
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]):
@@ -34,12 +37,15 @@ class Prepared:
 
     @classmethod
     def open(cls, folder: Path | str, settings: dict[str, Any] | None = None) -> Prepared:
-        """The folder, if it is whole and made with the ``settings`` given; the others may differ.
+        """Open a folder and check its manifest and the shapes of its arrays.
 
-        A relative folder is looked for under ``$UMT_DATA`` first, then where the command runs.
+        Args:
+            folder: a relative path is looked for in ``$UMT_DATA``, then in the current folder.
+            settings: settings that it must have been made with; others are not checked.
 
         Raises:
-            StudyError: no manifest, a damaged one, an array that does not fit, other settings.
+            StudyError: the manifest is missing or damaged, an array has another shape or type than
+                the manifest says, or settings differ.
         """
         folder = paths.prepared_dir(folder)
         path = folder / "manifest.json"
@@ -49,19 +55,20 @@ class Prepared:
             header = {k: manifest[k] for k in ("format", "dataset", "settings", "modalities")}
         except FileNotFoundError:
             raise StudyError(
-                f"{path}: no such file, so the data set is not prepared, or not to the end; run "
-                f"umt prepare, which goes on where it stopped"
+                f"{path}: no such file, so the data set is not prepared or only in part; run umt "
+                f"prepare, which resumes an interrupted preparation"
             ) from None
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as fault:
             raise StudyError(f"{path}: damaged ({fault!r}); prepare the data set again") from None
         if header["format"] != FORMAT:
             raise StudyError(
-                f"{path}: format {header['format']}, this code reads {FORMAT}; prepare again"
+                f"{path}: format {header['format']}, this code reads {FORMAT}; prepare the "
+                f"data set again"
             )
         if digest(manifest) != stated:
             raise StudyError(f"{path}: changed since it was written; prepare the data set again")
-        theirs = {k: header["settings"].get(k) for k in settings or {}}
-        same(path, theirs, settings or {}, "what is asked for")
+        found = {k: header["settings"].get(k) for k in settings or {}}
+        check_same_settings(path, found, settings or {}, "requested")
         for m, (shape, kind) in header["modalities"].items():
             array = MemoryMapped(folder / f"{m}.npy").array
             wanted = ((manifest["listed"], *shape), np.dtype(kind))
@@ -73,9 +80,10 @@ class Prepared:
         return cls(folder, {**manifest, "digest": stated})
 
     def split(self, name: str) -> tuple[dict[str, MemoryMapped], torch.Tensor, np.ndarray | None]:
-        """Modalities {m: (n, ...)}, labels (n,) int64; groups (n,), None where each is one sample.
+        """One split: {modality: (n, ...)}, labels (n,) int64, and groups (n,).
 
-        That no group is in two splits was checked when they were listed.
+        Groups are None if every sample is a group of its own. That no group is in two splits was
+        checked in the preparation.
         """
         samples = self.manifest["samples"]
         grouped = len({s["group"] or s["id"] for s in samples}) < len(samples)
@@ -88,11 +96,11 @@ class Prepared:
         )
 
 
-def splits(dataset: str, folder: str, transform: Transform, augment: Augment) -> Splits:
-    """The three splits of a prepared folder, their rows still in its files.
+def load_splits(dataset: str, folder: str, transform: Transform, augment: Augment) -> Splits:
+    """Load the three splits of a prepared folder as memory-mapped arrays.
 
     Raises:
-        StudyError: the folder is not prepared, not whole, or of another data set.
+        StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
     prepared = Prepared.open(folder)
     if (found := prepared.manifest["dataset"]) != dataset:
@@ -104,8 +112,17 @@ def splits(dataset: str, folder: str, transform: Transform, augment: Augment) ->
     return Splits(train, validation, test, prepared.classes, prepared.source, augment)
 
 
-def same(path: Path, old: dict[str, Any], new: dict[str, Any], who: str) -> None:
-    """Refuse a file made with other settings, naming each difference."""
+def check_same_settings(path: Path, old: dict[str, Any], new: dict[str, Any], by: str) -> None:
+    """Refuse a file that was made with other settings.
+
+    Args:
+        old: settings in the file.
+        new: settings that are needed.
+        by: what needs them, for the error message.
+
+    Raises:
+        StudyError: a setting differs; all differences are named.
+    """
     differ = [
         f"{k}: {old.get(k)!r} -> {new.get(k)!r}"
         for k in sorted({*old, *new})
@@ -113,12 +130,12 @@ def same(path: Path, old: dict[str, Any], new: dict[str, Any], who: str) -> None
     ]
     if differ:
         raise StudyError(
-            f"{path}: made with other settings than {who} ({'; '.join(differ)}); give the old "
+            f"{path}: made with other settings than {by} ({'; '.join(differ)}); give the old "
             f"settings or prepare into another folder"
         )
 
 
 def digest(*parts: Any) -> str:
-    """Hex SHA-256 of JSON-able ``parts``."""
+    """The sha256 of ``parts`` as canonical JSON."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,7 @@
-"""What the command has to know of a data set: one ``RECIPE`` in each module it prepares with."""
+"""The recipe of a data set: all that ``umt prepare`` needs to know of it, and shared functions.
+
+Each module that prepares a data set has one, named ``RECIPE``.
+"""
 
 from __future__ import annotations
 
@@ -16,61 +19,71 @@ from umt_lib.data.prepare.store import Layout, Read, Sample
 from umt_lib.data.splits import Split, holdout
 from umt_lib.errors import StudyError
 
-HELD_OUT = 0.1  # of the training samples, where the publishers give no validation split
+HELD_OUT = 0.1  # of the training samples, if the publishers give no validation split
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """From raw files to arrays.
+    """How the raw files of a data set become arrays.
 
     Attributes:
-        settings: all settings and their defaults; each is an option of the command.
-        listed: (root, settings) -> samples with their splits, and class names. Reads lists only.
+        description: what the data set is and where its raw files belong; for the command's help.
+        settings: {setting: default}; each setting is an option of the command.
+        help: {setting: its description}, for the command's help.
+        list_samples: (root, settings) -> samples with their splits, and class names. It reads lists
+            and file names, not the samples.
         layout: settings -> {modality: (shape of a sample, type)}.
         read: (source, settings) -> {modality: array}; see :func:`store.prepare`.
-        official: settings -> the publishers' counts; "train" is theirs, validation included.
-        download: fetches what is still served into root and says what is left to do, one text.
+        official_counts: settings -> the publishers' counts; "train" includes validation unless
+            "validation" is there too.
+        download: (root, settings) -> text for the user. Downloads into root what is still served;
+            the text says what is left to do.
     """
 
+    description: str
     settings: dict[str, Any]
-    listed: Callable[[Path, dict[str, Any]], tuple[list[Sample], list[str]]]
+    help: dict[str, str]
+    list_samples: Callable[[Path, dict[str, Any]], tuple[list[Sample], list[str]]]
     layout: Callable[[dict[str, Any]], Layout]
     read: Read
-    official: Callable[[dict[str, Any]], dict[str, int]]
+    official_counts: Callable[[dict[str, Any]], dict[str, int]]
     download: Callable[[Path, dict[str, Any]], str]
 
 
-def rows(path: Path, columns: int, what: str) -> list[list[str]]:
-    """The rows of a csv file, each of ``columns`` fields.
+def read_rows(path: Path, columns: int, hint: str) -> list[list[str]]:
+    """Read the rows of a csv file, each of ``columns`` fields; empty lines are skipped.
+
+    Args:
+        hint: what the file must contain; the end of an error message.
 
     Raises:
-        StudyError: the file is missing, not text, or a row has another number of fields.
+        StudyError: the file is missing or not text, or a row has another number of fields.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            found = [row for row in csv.reader(file) if row]
+            rows = [row for row in csv.reader(file) if row]
     except FileNotFoundError:
         raise StudyError(
-            f"{path}: no such list; {what}, or give --download where it can be fetched"
+            f"{path}: no such list; {hint}; use --download if the list can be downloaded"
         ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as fault:
-        raise StudyError(f"{path}: not a readable list ({fault}); {what}") from None
-    for number, row in enumerate(found, 1):
+        raise StudyError(f"{path}: not a readable list ({fault}); {hint}") from None
+    for number, row in enumerate(rows, 1):
         if len(row) != columns:
             raise StudyError(
-                f"{path}, row {number}: {len(row)} fields where {columns} are expected; {what}"
+                f"{path}, row {number}: {len(row)} fields where {columns} are expected; {hint}"
             )
-    return found
+    return rows
 
 
 def with_validation(samples: Sequence[Sample], fraction: float = HELD_OUT) -> list[Sample]:
-    """The samples, ``fraction`` of the training ones moved to validation by the one fixed cut.
+    """Move ``fraction`` of the training samples to validation, by one fixed random split.
 
-    Groups stay whole. Where each is of one class, the cut is of groups, stratified by class; a
-    sample without a group counts as one.
+    Groups stay whole; a sample without a group is a group of its own. If every group is of one
+    class, the split is stratified by class over groups.
 
     Raises:
-        StudyError: too few groups to give every class one.
+        StudyError: there are too few groups for every class to be in validation.
     """
     train = [s for s in samples if s.split == "train" and not s.left_out]
     names = np.array([s.group or s.id for s in train])
@@ -93,23 +106,23 @@ def with_validation(samples: Sequence[Sample], fraction: float = HELD_OUT) -> li
 
 
 def without_shared(samples: Sequence[Sample]) -> list[Sample]:
-    """The samples, training ones of a group that is in test too marked as left out.
+    """Mark training samples as left out whose group is in the test split too.
 
     The publishers' test list stays as it is, so that accuracies on it can be compared.
     """
     tested = {s.group for s in samples if s.split == "test"} - {""}
-    shared = "its video is in the test split too"
+    reason = "its video is in the test split too"
     return [
-        replace(s, left_out=shared) if s.split != "test" and s.group in tested else s
+        replace(s, left_out=reason) if s.split != "test" and s.group in tested else s
         for s in samples
     ]
 
 
-def fetch(url: str, root: Path) -> str:
-    """Download a list into ``root``, unless it is there; says which bytes it is.
+def fetch_list(url: str, root: Path) -> str:
+    """Download a list into ``root`` unless it is there; return "<path> (sha256 <digest>)".
 
     Raises:
-        StudyError: it cannot be downloaded, or pooch is not installed.
+        StudyError: the list cannot be downloaded, or pooch is not installed.
     """
     path = archives.fetch(url, root)
     return f"{path} (sha256 {archives.sha256(path)})"

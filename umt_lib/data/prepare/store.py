@@ -1,11 +1,11 @@
-"""The store: one array file per modality, filled by many processes, never read half-written.
+"""Prepare a data set: read every sample in worker processes and write one array file per modality.
 
-A folder holds ``<modality>.npy``, one row per listed sample, its disk space taken before the first
-clip is decoded; ``journal.jsonl``, one line per finished clip, written once its rows are on disk;
-and ``manifest.json``, written last and whole. A reader asks for the manifest, so an unfinished
-folder cannot be read. The same command goes on after the last line of the journal, and tries the
-clips again that were missing or broken. Every row's sha256 is taken while it is in memory, so the
-digest of the whole costs no second reading of the files.
+A folder holds ``<modality>.npy``, one row per listed sample, allocated before the first sample is
+read; ``journal.jsonl``, one line per finished sample, written after its rows are on disk; and
+``manifest.json``, written last. Readers need the manifest, so an unfinished folder cannot be read.
+The same command resumes after the last line of the journal, and tries again the samples that were
+missing or broken. The sha256 of a row is computed while it is in memory, so the digest of the
+folder needs no second pass over the files.
 """
 
 from __future__ import annotations
@@ -29,25 +29,28 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from umt_lib.data.prepare.journal import Layout, opened
+from umt_lib.data.prepare.journal import Layout, open_journal
 from umt_lib.data.prepare.prepared import FORMAT, Prepared, digest
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
 
 SPLITS = ("train", "validation", "test")
 MISSING = "file is missing"
-AHEAD = 2  # clips handed to a worker at a time
+SUBMITTED = 2  # samples submitted per worker at a time
 Read = Callable[[Path, dict], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One listed clip.
+    """One listed sample.
 
     Attributes:
-        group: "" where there is none.
+        id: its name, unique in the data set.
+        label: index of its class.
+        split: "train", "validation" or "test".
+        group: samples of a group stay in one split; "" for a sample without a group.
         source: its raw file or folder.
-        left_out: why it is not to be read; "" where it is.
+        left_out: the reason if it is not to be used; "" otherwise.
     """
 
     id: str
@@ -58,8 +61,8 @@ class Sample:
     left_out: str = ""
 
 
-class Broken(Exception):
-    """Raised by a ``read`` function: why this one clip cannot be used, e.g. "no audio track"."""
+class SampleError(Exception):
+    """The reason why one sample cannot be used, e.g. "no audio track"; raised by ``read``."""
 
 
 def prepare(
@@ -75,32 +78,38 @@ def prepare(
     progress: bool = True,
     min_share: float = 0.5,
 ) -> dict[str, Any]:
-    """Read every sample once and write the folder ``out``; or go on with it.
+    """Read every sample and write the folder ``out``, or resume if it was interrupted.
 
     Args:
-        samples: in the order of the rows; ids are unique, a group lies in one split.
+        dataset: its name.
+        samples: in the order of the rows; ids are unique, a group is in one split.
+        classes: class names by label.
         modalities: {name: (shape of one sample, type)}.
-        read: (source, settings) -> {modality: array}; a function of a module, since other
-            processes call it. Raises :class:`Broken`; any other exception is a reason too.
-        settings: everything ``read`` and the list depend on, JSON-able.
-        official: counts the publishers give, {"train": ..., "test": ..., "classes": ...}.
-        min_share: fewer good samples than this share of the listed ones is an error.
+        read: (source, settings) -> {modality: array}; a module-level function, since worker
+            processes call it. It raises :class:`SampleError` for a sample that cannot be used; any
+            other exception but StudyError is taken as a reason too.
+        settings: all that ``read`` and the list depend on; they must be representable as JSON.
+        out: the folder to write.
+        workers: number of processes.
+        official: the publishers' counts, {"train": ..., "test": ..., "classes": ...}.
+        progress: show a progress bar on the terminal.
+        min_share: it is an error if a smaller share of the listed samples is usable.
 
     Returns:
         The manifest.
 
     Raises:
-        StudyError: doubled ids, a group in two splits, settings that leave nothing of a sample, a
-            folder made with other settings, no room on the disk, a dead worker, too few good
-            samples.
+        StudyError: an id is repeated, a group is in two splits, the settings give empty samples,
+            the folder was made with other settings, the disk is full, a worker died, or too few
+            samples are usable.
     """
-    _refuse(dataset, samples, classes)
+    _check_list(dataset, samples, classes)
     layout = {m: (tuple(shape), np.dtype(kind)) for m, (shape, kind) in modalities.items()}
     for m, (shape, _) in layout.items():
         if min(shape) < 1:
             raise StudyError(
-                f"data set {dataset!r}: settings {settings} make samples of {m!r} with the shape "
-                f"{shape}, which holds nothing; give larger ones"
+                f"data set {dataset!r}: settings {settings} give empty samples of {m!r} with the "
+                f"shape {shape}; give larger settings"
             )
     header = {
         "format": FORMAT,
@@ -117,18 +126,18 @@ def prepare(
     arrays = {m: out / f"{m}.npy" for m in layout}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with opened(out, header, arrays, layout, len(samples)) as (journal, done):
-            waiting = [i for i in range(len(samples)) if i not in done]
-            broken = {i: reason for i in waiting if (reason := _unread(samples[i]))}
-            todo = [i for i in waiting if i not in broken]
+        with open_journal(out, header, arrays, layout, len(samples)) as (journal, done):
+            unfinished = [i for i in range(len(samples)) if i not in done]
+            broken = {i: reason for i in unfinished if (reason := _skip_reason(samples[i]))}
+            todo = [i for i in unfinished if i not in broken]
             bar = tqdm(
                 total=len(done) + len(todo),
                 initial=len(done),
                 desc=f"prepare {dataset}",
-                unit="clip",
+                unit="sample",
                 disable=not progress,
             )
-            results = _results(samples, todo, read, settings, arrays, workers)
+            results = _prepare_all(samples, todo, read, settings, arrays, workers)
             with bar, closing(journal), closing(results):
                 for i, sha256, reason in results:
                     journal.add(i, sha256, reason)
@@ -139,22 +148,23 @@ def prepare(
                     bar.set_postfix_str(f"{len(broken)} not usable", refresh=False)
                     bar.update()
             manifest = _manifest(header, samples, list(classes), done, broken, official)
-            _enough(dataset, samples, broken, min_share, out)
+            _check_usable(dataset, samples, broken, min_share)
             write_atomically(out / "manifest.json", (json.dumps(manifest) + "\n").encode())
     except OSError as error:
         raise StudyError(
             f"{error.filename or out}: cannot be written ({error.strerror or error}); free some "
-            f"space or mend the permissions, then run the same command again"
+            f"space or fix the permissions, then run the same command again"
         ) from None
     return manifest
 
 
-def _unread(sample: Sample) -> str:
+def _skip_reason(sample: Sample) -> str:
+    """Why a sample is not read; "" if it is."""
     return sample.left_out or ("" if sample.source.exists() else MISSING)
 
 
-def _refuse(dataset: str, samples: Sequence[Sample], classes: Sequence[str]) -> None:
-    """Refuse a list that would train to a wrong number."""
+def _check_list(dataset: str, samples: Sequence[Sample], classes: Sequence[str]) -> None:
+    """Refuse an empty list, repeated ids, groups in two splits, and unknown splits or labels."""
     if not samples:
         raise StudyError(f"data set {dataset!r}: the list names no sample; check the list file")
     for what, key in (("sample", "id"), ("group", "group")):
@@ -164,7 +174,7 @@ def _refuse(dataset: str, samples: Sequence[Sample], classes: Sequence[str]) -> 
             if name and seen.setdefault(name, sample.split) != sample.split:
                 raise StudyError(
                     f"data set {dataset!r}: {what} {name!r} is in {seen[name]} and in "
-                    f"{sample.split}; keep it in one of them"
+                    f"{sample.split}; keep it in one split"
                 )
     name, times = Counter(s.id for s in samples).most_common(1)[0]
     if times > 1:
@@ -177,7 +187,7 @@ def _refuse(dataset: str, samples: Sequence[Sample], classes: Sequence[str]) -> 
             )
 
 
-def _results(
+def _prepare_all(
     samples: Sequence[Sample],
     todo: list[int],
     read: Read,
@@ -185,20 +195,20 @@ def _results(
     arrays: dict[str, Path],
     workers: int,
 ) -> Generator[tuple[int, str | None, str | None], None, None]:
-    """(row, sha256 or None, reason or None) of every clip of ``todo``, as they are finished."""
+    """Yield (row, sha256 or None, reason or None) of the samples ``todo`` as they are finished."""
     if not todo:
         return
-    # a fork server: quick as fork, and no thread or lock of this process is copied
+    # forkserver: as fast as fork, but no threads or locks of this process are copied
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, read.__module__])
-    pool = ProcessPoolExecutor(min(workers, len(todo)), context, _begin)
-    waiting, running = iter(todo), dict[Future, int]()
+    pool = ProcessPoolExecutor(min(workers, len(todo)), context, _start_worker)
+    remaining, running = iter(todo), dict[Future, int]()
     try:
         while True:
-            for i in waiting:
-                future = pool.submit(_work, samples[i].source, i, read, settings, arrays)
+            for i in remaining:
+                future = pool.submit(_prepare_sample, samples[i].source, i, read, settings, arrays)
                 running[future] = i
-                if len(running) == AHEAD * workers:
+                if len(running) == SUBMITTED * workers:
                     break
             if not running:
                 return
@@ -208,38 +218,38 @@ def _results(
     except BrokenProcessPool:
         names = ", ".join(samples[i].id for i in sorted(running.values())[:4])
         raise StudyError(
-            f"a process died while it read one of {names} ... (killed, out of memory, or a clip "
-            f"that crashes the decoder); run the same command again, it goes on from here, with "
-            f"fewer --workers if memory was short; move a clip away that does it twice"
+            f"a process died while it read one of {names} ... (killed, out of memory, or a file "
+            f"that crashes the decoder); run the same command again to resume, with fewer "
+            f"--workers if memory was short; move a file away if it happens again"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
-    """In a worker: Ctrl-C is the parent's to answer, and its end, however sudden, is ours too."""
+def _start_worker() -> None:
+    """Initialise a worker: it ignores Ctrl-C and ends when the parent process ends or is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None  # this is a worker
 
-    def follow() -> None:
+    def exit_with_parent() -> None:
         connection.wait([parent.sentinel])
         os._exit(1)
 
-    threading.Thread(target=follow, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
 
 
-def _work(
+def _prepare_sample(
     source: Path, row: int, read: Read, settings: dict[str, Any], arrays: dict[str, Path]
 ) -> tuple[str | None, str | None]:
-    """In a worker: read one clip, write its rows; (sha256, None), or (None, the reason why not)."""
+    """In a worker: read one sample and write its rows; (sha256, None) or (None, reason)."""
     try:
         found = read(source, settings)
-    except StudyError:  # not this clip's fault
+    except StudyError:  # concerns all samples
         raise
-    except Broken as reason:
+    except SampleError as reason:
         return None, str(reason)
-    except Exception as error:  # one clip in 200,000 must not stop the rest
+    except Exception as error:  # one bad sample must not stop the others
         return None, f"{type(error).__name__}: {error}"
     sha256 = hashlib.sha256()
     for m, path in arrays.items():
@@ -247,7 +257,7 @@ def _work(
         if (value.shape, value.dtype) != (stored.shape[1:], stored.dtype):
             raise StudyError(
                 f"{source}: {m!r} was read as {value.shape} {value.dtype}, declared as "
-                f"{stored.shape[1:]} {stored.dtype}; mend the data set's read function"
+                f"{stored.shape[1:]} {stored.dtype}; fix the data set's read function"
             )
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             return None, f"NaN or infinity in {m!r}"
@@ -268,7 +278,7 @@ def _manifest(
     broken: dict[int, str],
     official: dict[str, int],
 ) -> dict[str, Any]:
-    """All that is known of the folder; with a digest of itself, and so of every row."""
+    """The content of ``manifest.json``, with a digest of itself, and so of every row."""
     listed, good = Counter(s.split for s in samples), Counter(samples[i].split for i in done)
     manifest = {
         **{k: header[k] for k in ("format", "dataset", "settings", "modalities", "sample list")},
@@ -295,10 +305,10 @@ def _manifest(
     return {**manifest, "digest": digest(manifest)}
 
 
-def _enough(
-    dataset: str, samples: Sequence[Sample], broken: dict[int, str], min_share: float, out: Path
+def _check_usable(
+    dataset: str, samples: Sequence[Sample], broken: dict[int, str], min_share: float
 ) -> None:
-    """Refuse a data set of which most is missing or broken."""
+    """Refuse a data set if less than ``min_share`` of its samples is usable."""
     good = len(samples) - len(broken)
     if good >= min_share * len(samples):
         return
@@ -307,8 +317,8 @@ def _enough(
     raise StudyError(
         f"data set {dataset!r}: {good} of {len(samples)} listed samples are usable, fewer than the "
         f"threshold of {min_share:.0%} ({reasons}; first: {first}); check --root, or lower "
-        f"--min-share if that is all there is"
+        f"--min-share if there are no more samples"
     )
 
 
-__all__ = ["Broken", "Layout", "Prepared", "Read", "Sample", "prepare"]
+__all__ = ["Layout", "Prepared", "Read", "Sample", "SampleError", "prepare"]

@@ -1,9 +1,9 @@
-"""VGG-Sound: ten seconds of video with the sound that names it (Chen et al. 2020).
+"""VGG-Sound: video clips of ten seconds, labelled by their sound (Chen et al. 2020).
 
-Raw files: ``<root>/video/<YouTube id>_<start, 6 digits>.mp4`` and either the publishers' list
-``vggsound.csv`` (id, start, label, split) or ``train.csv`` and ``test.csv`` (file, label). Some
-videos gave two clips: clips of one video stay in one split, and a training clip whose video is in
-the publishers' test list is left out.
+Raw files: ``<root>/video/<YouTube id>_<start, 6 digits>.mp4`` and in ``<root>`` either the
+publishers' list ``vggsound.csv`` (id, start, label, split) or ``train.csv`` and ``test.csv`` (file,
+label). Some videos have two clips: clips of one video stay in one split, and a training clip whose
+video is in the publishers' test list is left out.
 """
 
 from __future__ import annotations
@@ -14,25 +14,38 @@ from typing import Any
 import numpy as np
 
 from umt_lib.data.prepare import media
-from umt_lib.data.prepare.recipe import Recipe, fetch, rows, with_validation, without_shared
+from umt_lib.data.prepare.recipe import (
+    Recipe,
+    fetch_list,
+    read_rows,
+    with_validation,
+    without_shared,
+)
 from umt_lib.data.prepare.store import Layout, Sample
 from umt_lib.errors import StudyError
 
 LIST = "https://www.robots.ox.ac.uk/~vgg/data/vggsound/vggsound.csv"
 EXPECTED = "rows are id,start,label,split in vggsound.csv, file,label in train.csv and test.csv"
+HELP = {
+    "frames": "frames per clip, from the middle of equal parts of it",
+    "size": "side of the stored frames in pixels",
+    "seconds": "seconds of sound per clip",
+}
 
 
-def listed(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str]]:
-    """Samples and classes of the list in ``root``.
+def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str]]:
+    """List the samples and classes of the list in ``root``.
 
     Raises:
-        StudyError: no list, or a row that is none.
+        StudyError: there is no list, or a row is invalid.
     """
     found: list[tuple[str, str, str]] = []  # clip, label, split
     if (whole := root / "vggsound.csv").exists():
-        for number, (video, start, label, split) in enumerate(rows(whole, 4, EXPECTED), 1):
+        for number, (video, start, label, split) in enumerate(read_rows(whole, 4, EXPECTED), 1):
             if not start.isdigit() or split not in ("train", "test"):
-                raise StudyError(f"{whole}, row {number}: {start!r} and {split!r}; {EXPECTED}")
+                raise StudyError(
+                    f"{whole}, row {number}: start {start!r} and split {split!r}; {EXPECTED}"
+                )
             found.append((f"{video}_{int(start):06d}", label, split))
     else:
         for split in ("train", "test"):
@@ -47,12 +60,12 @@ def listed(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], list[str
 
 
 def clips(path: Path) -> list[tuple[str, str]]:
-    """(clip, label) of a list of file names."""
-    return [(name.removesuffix(".mp4"), label) for name, label in rows(path, 2, EXPECTED)]
+    """Read (clip, label) from a list of file names."""
+    return [(name.removesuffix(".mp4"), label) for name, label in read_rows(path, 2, EXPECTED)]
 
 
 def layout(settings: dict[str, Any]) -> Layout:
-    """Frames and log-spectrogram of a clip."""
+    """Frames (n, size, size, 3) uint8 and log-spectrogram (F, T) float16."""
     n, size = settings["frames"], settings["size"]
     return {
         "video": ((n, size, size, 3), np.dtype(np.uint8)),
@@ -61,8 +74,12 @@ def layout(settings: dict[str, Any]) -> Layout:
 
 
 def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
-    """One clip; the sound first, since a clip without it is found at once."""
-    with media.opened(source) as clip:
+    """Read one clip; the sound first, since a missing audio track is found at once.
+
+    Raises:
+        SampleError: the clip lacks a stream, is truncated, or cannot be decoded.
+    """
+    with media.open_clip(source) as clip:
         wave = media.waveform(clip, media.RATE, settings["seconds"])
         return {
             "audio": media.log_spectrogram(wave),
@@ -70,21 +87,28 @@ def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
         }
 
 
-def official(settings: dict[str, Any]) -> dict[str, int]:
+def official_counts(settings: dict[str, Any]) -> dict[str, int]:
     """The publishers' counts."""
     return {"train": 183_730, "test": 15_446, "classes": 309}
 
 
 def download(root: Path, settings: dict[str, Any]) -> str:
-    """The list; the videos are not served by its publishers."""
+    """Download the list, and explain how to get the videos, which the publishers do not serve."""
     return (
-        f"{fetch(LIST, root)} is there. The clips are not: its publishers give "
-        f"YouTube ids only. Download each video (a tool such as yt-dlp does), cut the ten seconds "
-        f"from its start, and save it as {root / 'video'}/<id>_<start, 6 digits>.mp4; about one in "
-        f"five is gone from the web, so say which you had: manifest.json lists them."
+        f"{fetch_list(LIST, root)} is downloaded. The clips are not: the publishers give YouTube "
+        f"ids only. Download each video (e.g. with yt-dlp), cut the ten seconds from its start, "
+        f"and save them as {root / 'video'}/<id>_<start, 6 digits>.mp4. About one video in five is "
+        f"no longer online; manifest.json lists the clips that you had."
     )
 
 
 RECIPE = Recipe(
-    {"frames": 3, "size": 256, "seconds": 10.0}, listed, layout, read, official, download
+    __doc__,
+    {"frames": 3, "size": 256, "seconds": 10.0},
+    HELP,
+    list_samples,
+    layout,
+    read,
+    official_counts,
+    download,
 )
