@@ -89,7 +89,7 @@ def left(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("number", "status", "sentence"),
-    [(signal.SIGKILL, -9, ""), (signal.SIGINT, 130, "interrupted; the same command goes on")],
+    [(signal.SIGKILL, -9, ""), (signal.SIGINT, 130, "interrupted; the same command resumes")],
 )
 def test_an_ended_run_is_gone_on_with_to_the_same_bytes(
     params, file, runs, tmp_path, monkeypatch, number, status, sentence

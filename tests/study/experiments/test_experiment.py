@@ -428,7 +428,7 @@ def test_ctrl_c_exits_with_130(params_file, monkeypatch, capsys):
 
     monkeypatch.setattr(Joint, "loss", interrupted)
     assert main([params_file(), "--device", "cpu"]) == 130
-    assert "goes on from here" in capsys.readouterr().err
+    assert "the same command resumes from here" in capsys.readouterr().err
 
 
 def test_a_device_that_is_not_there(params_file, capsys):
