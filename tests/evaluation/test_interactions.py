@@ -188,7 +188,7 @@ def test_what_is_refused():
         emap(xor_head, {"a": z["a"][:, 0], "b": z["b"]})
     with pytest.raises(StudyError, match="NaN"):
         emap(xor_head, {"a": z["a"] * math.nan, "b": z["b"]})
-    with pytest.raises(StudyError, match="never right"):
+    with pytest.raises(StudyError, match="predicts no sample correctly"):
         utilisation(xor_head, z, 1 - y, "a")
     with pytest.raises(StudyError, match="2 or more"):
         bootstrap(np.zeros((1, 2)))

@@ -1,1 +1,1 @@
-"""Evaluation: scores, intervals, linear probes, diagnostics of interactions, tests of residuals."""
+"""Evaluation of predictions and features: accuracy, intervals, probes, tests of interactions."""

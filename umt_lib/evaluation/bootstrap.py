@@ -1,7 +1,7 @@
-"""Bootstrap intervals of statistics of one sample of predictions, over samples or whole groups.
+"""Bootstrap intervals of statistics of predictions, resampling samples or whole groups.
 
-Percentile intervals, widened to the level of a t-interval (Hesterberg, 2015, section 5.3): without
-it they are too narrow when there are few samples or, more often, few groups.
+These are percentile intervals, widened to the level of a t-interval (Hesterberg, 2015, section
+5.3): without that they are too narrow when there are few samples or, more often, few groups.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from umt_lib.errors import StudyError
 from umt_lib.evaluation.intervals import Interval
 
 RESAMPLES = 2000
-CHUNK = 2**22  # numbers of one block of resampling counts: 32 MB
+CHUNK = 2**22  # numbers in one block of resampling counts: 32 MB
 
 
 def difference(means: np.ndarray) -> np.ndarray:
-    """The first column's mean less the second's: (..., 2) -> (...).
+    """The mean of the first column minus that of the second: (..., 2) -> (...).
 
-    >>> difference(np.array([[0.75, 0.5], [0.5, 0.5]])).tolist()
-    [0.25, 0.0]
+    >>> float(difference(np.array([0.75, 0.5])))
+    0.25
     """
     return means[..., 0] - means[..., 1]
 
@@ -35,22 +35,23 @@ def bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """A statistic of column means and its interval; all columns are resampled together (paired).
+    """A statistic of column means with its interval; all columns are resampled together (paired).
 
     Args:
-        scores: (n, c), one row per sample, e.g. whether each of c models was right.
+        scores: (n, c), one row per sample, e.g. whether each of c models is correct.
         statistic: column means (..., c) -> (...).
-        groups: (n,); with it whole groups are drawn, not samples.
+        groups: (n,), group of each sample; if given, whole groups are drawn instead of samples.
 
     Returns:
-        The statistic of all samples, its interval, and the number of samples or groups drawn from.
+        The statistic of all samples, its interval, and the number of samples or groups.
 
     Raises:
         StudyError: fewer than 2 samples or groups.
 
-    >>> right = np.array([[1, 0], [1, 1], [1, 0], [0, 0]])  # of two models on four samples
-    >>> bootstrap(right)
-    Interval(mean=0.5, low=0.0, high=1.0, n=4)
+    >>> correct = np.array([[1, 1], [1, 0], [0, 0], [1, 0]] * 25)  # of two models
+    >>> gain = bootstrap(correct)
+    >>> f"{gain.mean:.2f} [{gain.low:.2f}, {gain.high:.2f}]"
+    '0.50 [0.40, 0.60]'
     """
     means, number = _resampled(scores, groups, seed)
     low, high = np.quantile(statistic(means), _ends(number, level))
@@ -65,6 +66,10 @@ def bootstrap_means(
 
     Raises:
         StudyError: fewer than 2 samples or groups.
+
+    >>> correct = np.array([[1, 1], [1, 0], [0, 0], [1, 0]] * 25)
+    >>> [interval.mean for interval in bootstrap_means(correct)]
+    [0.75, 0.25]
     """
     means, number = _resampled(scores, groups, seed)
     ends = np.quantile(means, _ends(number, level), axis=0)
@@ -73,11 +78,11 @@ def bootstrap_means(
 
 
 def _resampled(scores: np.ndarray, groups: np.ndarray | None, seed: int) -> tuple[np.ndarray, int]:
-    """Column means (resamples, c), and the number of units that were drawn from."""
+    """Column means (resamples, c), and the number of units that are resampled."""
     units = np.arange(len(scores)) if groups is None else np.unique(groups, return_inverse=True)[1]
     number = int(units.max(initial=-1)) + 1
     if number < 2:
-        raise StudyError(f"an interval was asked of {number} sample or group; give 2 or more")
+        raise StudyError(f"a bootstrap interval needs 2 or more samples or groups; {number} given")
     sums = np.zeros((number, scores.shape[1] + 1))  # the last column counts the unit's samples
     np.add.at(sums, units, np.column_stack([scores, np.ones(len(scores))]))
     rng = np.random.default_rng(seed)
@@ -90,6 +95,6 @@ def _resampled(scores: np.ndarray, groups: np.ndarray | None, seed: int) -> tupl
 
 
 def _ends(number: int, level: float) -> list[float]:
-    """The two quantiles that are as wide apart as a t-interval of so many units."""
+    """The two quantiles that make the interval as wide as a t-interval of ``number`` units."""
     wide = stats.t.ppf((1 + level) / 2, number - 1) * math.sqrt(number / (number - 1))
     return [stats.norm.cdf(-wide), stats.norm.cdf(wide)]

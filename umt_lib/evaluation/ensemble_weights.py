@@ -1,4 +1,4 @@
-"""Weights of an ensemble of uni-modal models, fitted on validation."""
+"""Weights of an ensemble of uni-modal models, fitted on held-out predictions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from torch.nn.functional import nll_loss
 
 
 def fit_weights(logs: Tensor, y: Tensor) -> np.ndarray:
-    """Weights w (M,) >= 0 of log-probabilities ``logs`` (M, n, K) with the least cross-entropy.
+    """Fit weights w (M,) >= 0 of log-probabilities ``logs`` (M, n, K) by cross-entropy on ``y``.
 
-    >>> often_right, always_wrong = [0.9, 0.1, 0.9, 0.9], [0.4, 0.6, 0.4, 0.6]  # p of class 0
-    >>> p, y = torch.tensor([often_right, always_wrong]), torch.tensor([0, 1, 0, 1])
-    >>> fit_weights(torch.stack([p, 1 - p], dim=2).log(), y).round(2).tolist()
-    [0.5, 0.0]
+    >>> y = torch.tensor([0, 0, 0, 1, 1, 1, 1, 0])
+    >>> useful = torch.tensor([[0.8, 0.2]] * 4 + [[0.2, 0.8]] * 4)  # correct for 6 samples
+    >>> misleading = torch.tensor([[0.4, 0.6], [0.6, 0.4]])[y]  # correct for none
+    >>> fit_weights(torch.stack([useful, misleading]).log(), y).round(2)
+    array([0.79, 0.  ])
     """
     logs, y = logs.double().cpu(), y.cpu()
 

@@ -1,7 +1,8 @@
-"""Linear probes: how much of the label an encoder's features give to a linear classifier.
+"""Linear probes: the accuracy of a linear classifier on the frozen features of an encoder.
 
-Multinomial logistic regression on frozen, standardised features. The accuracy of a jointly trained
-encoder's probe below that of the uni-modally trained encoder is the measured laziness.
+The classifier is multinomial logistic regression on standardised features. Modality laziness is
+measured as the accuracy of a probe of the uni-modally trained encoder minus that of a probe of the
+jointly trained encoder.
 
 Source: Alain & Bengio, 2016; used for modality laziness by Du et al., ICML 2023, section 3.
 """
@@ -25,7 +26,7 @@ def linear_probe(
     test_y: Tensor,
     strength: float | None = None,
 ) -> float:
-    """Top-1 accuracy in [0, 1] on the test features.
+    """Top-1 accuracy in [0, 1] on test features of a linear classifier trained on features.
 
     Args:
         features: (n, d) with labels ``y`` (n,); test_features: (n', d) with ``test_y`` (n',).
@@ -33,9 +34,9 @@ def linear_probe(
             training features.
 
     >>> import torch
-    >>> z, y = torch.tensor([[0.0], [1.0], [2.0], [3.0]]), torch.tensor([0, 0, 1, 1])
-    >>> linear_probe(z, y, torch.tensor([[0.5], [2.5]]), torch.tensor([0, 0]), strength=1.0)
-    0.5
+    >>> features, y = torch.tensor([[0.0], [1.0]] * 10), torch.tensor([0, 1] * 10)
+    >>> linear_probe(features, y, features, y, strength=1.0)
+    1.0
     """
     known, truth = features.cpu().numpy().astype(np.float64), y.cpu().numpy()
     regression = LogisticRegression(C=strength or 1.0, max_iter=500, tol=1e-3)

@@ -1,27 +1,28 @@
-r"""The residual test: is there something in pairs that no combination of uni-modal predictions has?
+r"""The residual test: do interactions add to every combination of uni-modal predictions?
 
-Out-of-fold log-probabilities :math:`o` (n, K) of the uni-modal ensemble stay fixed, and a
-correction of them is trained by cross-entropy on the features:
+The out-of-fold log-probabilities :math:`o` (n, K) of the uni-modal ensemble stay fixed, and a
+correction to them is trained on the features by cross-entropy:
 
 .. math::
     \log p = o + V z + \sum_m g_m(z_m) \;[\, + h(z_1, \dots, z_M) \,] + \text{const}
 
-Without :math:`h` the correction is additive over modalities and can repair anything but pairs: a
-poor rule of combining, a uni-modal classifier that was too simple, noise shared by the modalities.
-With it, it can use pairs as well. Both start at exactly :math:`o`, from the same weights and with
-the same batches. So the held-out gain of the second over the first is what pairs add.
+Without :math:`h` the correction is additive over modalities. It can repair everything except
+interactions: a poor rule of combining, a uni-modal classifier that is too simple, noise shared by
+the modalities. With :math:`h` it can also use interactions (paired features). Both corrections
+start at exactly :math:`o`, from the same weights and with the same batches. So the held-out gain of
+the second over the first is what interactions add.
 
-Gradient descent from small weights finds a weak pair late or never among many features. So before
-that, both kinds take in what a few products of two directions say (``residual_products``), of two
-modalities with pairs and of one without.
+Gradient descent from small weights finds a weak interaction late, and among many features never.
+Therefore both corrections first include a few products of two directions (``residual_products``):
+of directions in two modalities, or, for the additive correction, in one.
 
-The offset must come from models that did not see the sample's label: with offsets fitted to their
-own samples nothing seems left to learn.
+The offset must come from models that were not trained on the label of the sample: with offsets
+fitted to their own samples there would seem to be nothing left to learn.
 
-All folds, with pairs and without, are trained side by side, a model axis in front of every tensor:
-on one core that takes a fraction of the time of one after the other.
+All folds and both kinds of correction are trained in parallel, with a model axis in front of every
+tensor: on one core this takes a fraction of the time of training one after the other.
 
-Source: ours; the projection it is checked against is EMAP, :mod:`umt_lib.evaluation.interactions`.
+Source: ours. It is checked against the EMAP projection of :mod:`umt_lib.evaluation.interactions`.
 """
 
 from __future__ import annotations
@@ -41,18 +42,25 @@ from umt_lib.evaluation.intervals import Interval
 from umt_lib.evaluation.residual_products import Products, Rows
 
 RATE = 3e-3
-DECAY = 6.0  # of all but the linear part: pairs have many ways to fit noise
+DECAY = 6.0  # of all but the linear part: interactions can fit noise in many ways
 LINEAR_DECAY = 0.01
 BATCH = 128
-STEPS = 2000  # at most; a pair can be invisible for hundreds of steps before it is learned
+STEPS = 2000  # at most; an interaction may need hundreds of steps before the loss shows it
 PATIENCE = 500  # steps without a better validation loss
-EVERY = 25  # steps between two looks at the validation loss
-PARTS = 5  # one of them decides when to stop
-TOGETHER = 2**24  # numbers of the training samples of folds that are trained side by side: 64 MB
+EVERY = 25  # steps between two evaluations of the validation loss
+PARTS = 5  # parts of the training samples, one of which is the validation part
+TOGETHER = 2**24  # numbers in the training samples of folds that are trained in parallel: 64 MB
 
 
 class Sample(NamedTuple):
-    """Features {m: (n, d_m)}, labels (n,) in 0..K-1, UME log-probabilities (n, K), groups (n,)."""
+    """Samples of one fold.
+
+    Attributes:
+        features: {modality: (n, d_m)}.
+        y: labels (n,) in 0..K-1.
+        offset: log-probabilities (n, K) of the uni-modal ensemble.
+        groups: (n,), or None.
+    """
 
     features: Mapping[str, np.ndarray]
     y: np.ndarray
@@ -63,10 +71,10 @@ class Sample(NamedTuple):
 def correct(train: Sample, test: Sample, pairs: bool, seed: int = 0) -> np.ndarray:
     """Log-probabilities (n_test, K), float64, of the corrected ensemble; test labels are not used.
 
-    A fifth of the training samples, whole groups where there are any, decides when to stop.
+    Training stops early on a fifth of the training samples (whole groups where there are groups).
 
     Args:
-        pairs: whether the correction may use modalities together.
+        pairs: whether the correction may use interactions between modalities.
     """
     return corrections([train], [test], (pairs,), seed)[0][0]
 
@@ -77,7 +85,12 @@ def corrections(
     kinds: tuple[bool, ...] = (False, True),
     seed: int = 0,
 ) -> list[tuple[np.ndarray, ...]]:
-    """:func:`correct` of every fold, {one per entry of ``train`` and ``test``}, for every kind."""
+    """Apply :func:`correct` to every fold: one tuple per fold, with one entry per kind.
+
+    Args:
+        train, test: the samples of each fold.
+        kinds: values of ``pairs``; see :func:`correct`.
+    """
     size = max(sum(z.size for z in sample.features.values()) for sample in train)
     step = max(1, TOGETHER // size)
     done = []
@@ -88,8 +101,10 @@ def corrections(
 
 
 def residual_gain(train: Sample, test: Sample, seed: int = 0) -> Interval:
-    """What pairs add on ``test``: the gain in mean log-likelihood (nats per sample) of the
-    correction with pairs over the one without, with its paired bootstrap interval.
+    """The gain from interactions on ``test``, in mean log-likelihood (nats per sample).
+
+    It is the gain of the correction with interactions over the additive one, with its paired
+    bootstrap interval.
     """
     rows = np.arange(len(test.y))
     without, with_pairs = (
@@ -101,12 +116,12 @@ def residual_gain(train: Sample, test: Sample, seed: int = 0) -> Interval:
 def _together(
     train: Sequence[Sample], test: Sequence[Sample], kinds: tuple[bool, ...], seed: int
 ) -> list[tuple[np.ndarray, ...]]:
-    """The models run over folds, then kinds."""
+    """:func:`corrections` of a few folds, trained in parallel; the model axis is folds x kinds."""
     stream = torch.Generator().manual_seed(seed)
     scalers = [StandardScaler().fit(_stacked(sample)) for sample in train]
     cuts = [_cut(sample, seed) for sample in train]
     dims = [z.shape[1] for z in train[0].features.values()]
-    params, seen = residual_network.start(
+    params, mask = residual_network.start(
         dims, train[0].offset.shape[1], kinds * len(train), stream
     )
     plain = [_rows(s, sample) for s, sample in zip(scalers, train, strict=True)]
@@ -117,19 +132,19 @@ def _together(
     ]
     cuts = [cut for cut in cuts for _ in kinds]
     plain = [rows for rows in plain for _ in kinds]
-    ready = [more(rows) for more, rows in zip(products, plain, strict=True)]
+    ready = [add(rows) for add, rows in zip(products, plain, strict=True)]
     held = _padded([rows.take(part) for rows, (_, part) in zip(ready, cuts, strict=True)])
-    known, counted = _padded(ready), _ones([len(part) for _, part in cuts])
-    curved = [value for name, value in params.items() if name != "linear"]
+    training, counted = _padded(ready), _ones([len(part) for _, part in cuts])
+    others = [value for name, value in params.items() if name != "linear"]
     groups: list[dict[str, Any]] = [
-        {"params": curved},
+        {"params": others},
         {"params": [params["linear"]], "weight_decay": LINEAR_DECAY},
     ]
     optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=DECAY, fused=True)
 
     def held_loss() -> Tensor:
         with torch.no_grad():
-            losses = residual_network.losses(params, seen, held.x, held.y, held.offset)
+            losses = residual_network.losses(params, mask, held.x, held.y, held.offset)
         return (losses * counted).sum(1) / counted.sum(1)
 
     best, found = held_loss(), torch.zeros(len(counted), dtype=torch.long)
@@ -144,11 +159,11 @@ def _together(
                 orders[i] = rest[torch.randperm(len(rest), generator=stream)]
         rows = torch.stack([order[:size] for order in orders])
         orders = [order[size:] for order in orders]
-        rows = rows.repeat_interleave(len(kinds), dim=0)  # the same batches with and without
-        x, y, offset = (part[models, rows] for part in known)
+        rows = rows.repeat_interleave(len(kinds), dim=0)  # the same batches for all kinds
+        x, y, offset = (part[models, rows] for part in training)
         optimizer.zero_grad()
-        losses = residual_network.losses(params, seen, x, y, offset)
-        losses.mean(1).sum().backward()  # models share nothing
+        losses = residual_network.losses(params, mask, x, y, offset)
+        losses.mean(1).sum().backward()  # models share no parameter
         optimizer.step()
         if step % EVERY == 0:
             loss = held_loss()
@@ -158,10 +173,10 @@ def _together(
                 chosen[name][better] = value.detach()[better]
             if (step - found >= PATIENCE).all():
                 break
-    asked = [_rows(s, t) for s, t in zip(scalers, test, strict=True) for _ in kinds]
-    asked = _padded([more(rows) for more, rows in zip(products, asked, strict=True)])
-    added = residual_network.forward(chosen, seen, asked.x).double()
-    logs = (asked.offset.double() + added).log_softmax(2).numpy()
+    plain = [_rows(s, t) for s, t in zip(scalers, test, strict=True) for _ in kinds]
+    tested = _padded([add(rows) for add, rows in zip(products, plain, strict=True)])
+    added = residual_network.forward(chosen, mask, tested.x).double()
+    logs = (tested.offset.double() + added).log_softmax(2).numpy()
     return [
         tuple(logs[i * len(kinds) + k, : len(sample.y)] for k in range(len(kinds)))
         for i, sample in enumerate(test)
@@ -169,7 +184,7 @@ def _together(
 
 
 def _cut(train: Sample, seed: int) -> tuple[Tensor, Tensor]:
-    """Rows to train on and rows that decide when to stop."""
+    """Rows to train on, and rows of the validation part."""
     folds = StratifiedKFold if train.groups is None else StratifiedGroupKFold
     parts = PARTS if train.groups is None else min(PARTS, len(np.unique(train.groups)))
     cut = folds(parts, shuffle=True, random_state=seed).split(train.y, train.y, train.groups)
@@ -182,7 +197,7 @@ def _stacked(sample: Sample) -> np.ndarray:
 
 
 def _rows(scaler: StandardScaler, sample: Sample) -> Rows:
-    """One model's samples, standardised as the training samples are; float32 but for labels."""
+    """The samples of one model, standardised by ``scaler``, as float32 tensors."""
     x = torch.from_numpy(scaler.transform(_stacked(sample)).astype(np.float32))
     return Rows(x, torch.from_numpy(sample.y), torch.from_numpy(sample.offset).float())
 
@@ -197,5 +212,5 @@ def _padded(samples: Sequence[Rows]) -> Rows:
 
 
 def _ones(lengths: Sequence[int]) -> Tensor:
-    """(G, longest): 1 for the samples there are, 0 for padding."""
+    """(G, longest): 1 for samples, 0 for padding."""
     return (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).float()

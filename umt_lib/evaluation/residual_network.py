@@ -1,7 +1,7 @@
-"""The correction of :mod:`umt_lib.evaluation.residual` as a network, many models side by side.
+"""The network of the correction in :mod:`umt_lib.evaluation.residual`, for many models in parallel.
 
-What is added to the offset: a linear part, hidden units that see one modality each, and units that
-with pairs see all of them.
+It adds to the offset a linear part, the output of hidden units with one modality as input, and that
+of further hidden units whose input is all modalities in the correction with interactions.
 """
 
 from __future__ import annotations
@@ -13,17 +13,25 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 HIDDEN = 32
-Params = dict[str, Tensor]  # every one with the model axis G in front
+Params = dict[str, Tensor]  # each with the model axis G in front
 
 
 def start(
     dims: list[int], classes: int, kinds: Sequence[bool], stream: torch.Generator
 ) -> tuple[Params, Tensor]:
-    """Parameters that add nothing yet, the same for all models, and what hidden units see.
+    """Initial parameters, the same for all models, and the mask (G, D, units) of the inputs.
 
-    The first HIDDEN units of each modality are its ``g``; the last HIDDEN are ``h``, of which
-    without pairs each sees one modality only. So both kinds have the same size and decay, and
-    differ in nothing else.
+    At first the network adds 0. The first HIDDEN units of each modality are its ``g``; the last
+    HIDDEN units are ``h``. In the additive correction each of these has one modality as input. So
+    both kinds have the same size and weight decay and differ only in the mask.
+
+    Args:
+        dims: number of features of each modality, D in total.
+        kinds: for each of the G models, whether it may use interactions.
+
+    >>> params, mask = start([2, 3], 4, (False, True), torch.Generator().manual_seed(0))
+    >>> mask.shape
+    torch.Size([2, 5, 96])
     """
     whole, parts = sum(dims), len(dims)
     column = torch.arange(parts).repeat_interleave(torch.tensor(dims))
@@ -46,14 +54,19 @@ def start(
     return params, torch.stack([(with_pairs if pairs else own).T for pairs in kinds])
 
 
-def forward(params: Params, seen: Tensor, x: Tensor) -> Tensor:
-    """(G, B, D) -> (G, B, K), what is added to the offset."""
-    hidden = torch.baddbmm(params["bias"], x, params["weight"] * seen).relu()
+def forward(params: Params, mask: Tensor, x: Tensor) -> Tensor:
+    """What the network adds to the offset: (G, B, D) -> (G, B, K).
+
+    >>> params, mask = start([2, 3], 4, (False, True), torch.Generator().manual_seed(0))
+    >>> forward(params, mask, torch.ones(2, 7, 5)).shape
+    torch.Size([2, 7, 4])
+    """
+    hidden = torch.baddbmm(params["bias"], x, params["weight"] * mask).relu()
     out = torch.baddbmm(params["constant"], x, params["linear"])
     return torch.baddbmm(out, hidden, params["last"])
 
 
-def losses(params: Params, seen: Tensor, x: Tensor, y: Tensor, offset: Tensor) -> Tensor:
-    """Cross-entropy of every sample, (G, B)."""
-    logits = offset + forward(params, seen, x)
+def losses(params: Params, mask: Tensor, x: Tensor, y: Tensor, offset: Tensor) -> Tensor:
+    """Cross-entropy (G, B) of every sample under the corrected log-probabilities."""
+    logits = offset + forward(params, mask, x)
     return cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view_as(y)

@@ -1,8 +1,9 @@
-"""Products of two directions: where a weak pair hides among many features, and what it says.
+"""Products of two directions in feature space: find weak interactions among many features.
 
-Gradient descent from small weights finds a weak pair late or never. The leading singular vectors
-of the cross-moments of what a prediction leaves over name the directions whose product speaks most
-of it: of two modalities, or, as the control without pairs, of one with itself.
+Gradient descent from small weights finds a weak interaction late or never. The leading singular
+vectors of the cross-moments between features and the residual of a prediction give the directions
+whose product is most correlated with that residual: one direction in each of two modalities, or, as
+the additive control, both directions in the same modality.
 """
 
 from __future__ import annotations
@@ -15,69 +16,76 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
-PRODUCTS = (1, 2, 4, 8)  # of two directions each: how many are tried
-SHRUNK = (0.25, 0.5, 1.0)  # what is found on a few samples speaks less of others
-ROUNDS = 20  # of fitting what products say
-WIDEST = 64  # leading components of a modality among which directions are looked for
+PRODUCTS = (1, 2, 4, 8)  # numbers of products that are tried
+SHRINKAGE = (0.25, 0.5, 1.0)  # factors of the coefficients: on few samples these are too large
+ROUNDS = 20  # iterations of fitting the coefficients
+WIDEST = 64  # leading components of a modality among which directions are searched
 
 
 class Rows(NamedTuple):
-    """Samples of one model, x (n, D), y (n,), offset (n, K), or padded of several, (G, n, ...)."""
+    """Samples of one model, x (n, D), y (n,), offset (n, K), or of several, padded (G, n, ...)."""
 
     x: Tensor
     y: Tensor
     offset: Tensor
 
     def take(self, rows: Tensor) -> Rows:
-        """Of one model."""
+        """The samples ``rows`` of one model.
+
+        >>> samples = Rows(torch.ones(3, 2), torch.tensor([0, 1, 1]), torch.zeros(3, 2))
+        >>> samples.take(torch.tensor([2, 0])).y
+        tensor([1, 0])
+        """
         return Rows(*(part[rows] for part in self))
 
 
 class Products:
-    """Adds to the offset what a few products of two directions say, found on ``rows``.
+    """A correction of the offset by products of two directions, fitted on ``rows``.
 
-    As many of them, and as much of what they say, as predicts ``held`` best: often none.
+    The number of products and the shrinkage of their coefficients are those that predict ``held``
+    best; often no product is used.
     """
 
     def __init__(self, rows: Rows, held: Rows, dims: list[int], pairs: bool):
-        left = rows.offset.double().softmax(1)
-        target = one_hot(rows.y, left.shape[1]).double()
-        self.first, self.second = _directions(rows.x.double(), target - left, dims, pairs)
-        made = self._made(rows.x)
-        mean, spread = made.mean(0), made.std(0).clamp(min=1e-6)
+        predicted = rows.offset.double().softmax(1)
+        target = one_hot(rows.y, predicted.shape[1]).double()
+        self.first, self.second = _directions(rows.x.double(), target - predicted, dims, pairs)
+        products = self._products(rows.x)
+        mean, spread = products.mean(0), products.std(0).clamp(min=1e-6)
         self.mean, self.spread = mean, spread
-        made, asked = (made - mean) / spread, (self._made(held.x) - mean) / spread
-        best, self.says = _nll(held.offset.double(), held.y), None
+        products, on_held = (products - mean) / spread, (self._products(held.x) - mean) / spread
+        best, self.coefficients = _nll(held.offset.double(), held.y), None
         for number in PRODUCTS:
-            says = _fitted(made[:, :number], rows.offset.double(), target)
-            for share in SHRUNK:
-                loss = _nll(held.offset + share * asked[:, :number] @ says, held.y)
+            fitted = _fitted(products[:, :number], rows.offset.double(), target)
+            for factor in SHRINKAGE:
+                loss = _nll(held.offset + factor * on_held[:, :number] @ fitted, held.y)
                 if loss < best:
-                    best, self.says = loss, share * says
+                    best, self.coefficients = loss, factor * fitted
 
     def __call__(self, rows: Rows) -> Rows:
-        """``rows`` with the products' part added to their offset."""
-        if self.says is None:
+        """The samples with the correction added to their offset."""
+        if self.coefficients is None:
             return rows
-        made = ((self._made(rows.x) - self.mean) / self.spread)[:, : len(self.says)]
-        return rows._replace(offset=rows.offset + (made @ self.says).float())
+        products = (self._products(rows.x) - self.mean) / self.spread
+        products = products[:, : len(self.coefficients)]
+        return rows._replace(offset=rows.offset + (products @ self.coefficients).float())
 
-    def _made(self, x: Tensor) -> Tensor:
+    def _products(self, x: Tensor) -> Tensor:
         return (x.double() @ self.first) * (x.double() @ self.second)
 
 
-def _directions(x: Tensor, left: Tensor, dims: list[int], pairs: bool) -> tuple[Tensor, Tensor]:
-    """Two directions (D, r) whose product speaks of what is ``left`` over (n, K)."""
+def _directions(x: Tensor, residual: Tensor, dims: list[int], pairs: bool) -> tuple[Tensor, Tensor]:
+    """Two sets of directions (D, r) whose products are most correlated with ``residual`` (n, K)."""
     parts = x.split(dims, dim=1)
     axes = [_axes(part) for part in parts]
     leading = [part @ axis for part, axis in zip(parts, axes, strict=True)]
-    left = left[:, 1:] if left.shape[1] == 2 else left  # of two classes one says all
+    residual = residual[:, 1:] if residual.shape[1] == 2 else residual  # the other is its negative
     number = len(dims)
     places = combinations(range(number), 2) if pairs else ((m, m) for m in range(number))
     found = []
     for a, b in places:
         noise = math.sqrt(leading[a].shape[1]) + math.sqrt(leading[b].shape[1])
-        moments = torch.einsum("nk,ni,nj->kij", left, leading[a], leading[b])
+        moments = torch.einsum("nk,ni,nj->kij", residual, leading[a], leading[b])
         for u, values, vh in zip(*torch.linalg.svd(moments, full_matrices=False), strict=True):
             for i in range(min(PRODUCTS[-1], len(values))):
                 first, second = torch.zeros(2, len(x[0]), dtype=x.dtype)
@@ -88,14 +96,15 @@ def _directions(x: Tensor, left: Tensor, dims: list[int], pairs: bool) -> tuple[
     return torch.stack([f[1] for f in found], dim=1), torch.stack([f[2] for f in found], dim=1)
 
 
-def _fitted(made: Tensor, offset: Tensor, target: Tensor) -> Tensor:
-    """Coefficients (r, K) of logistic regression with an offset (steps of Boehning's bound)."""
-    ridge = torch.eye(made.shape[1], dtype=made.dtype)
-    says = torch.zeros(made.shape[1], target.shape[1], dtype=made.dtype)
+def _fitted(products: Tensor, offset: Tensor, target: Tensor) -> Tensor:
+    """Coefficients (r, K) of logistic regression with an offset, by steps of Boehning's bound."""
+    ridge = torch.eye(products.shape[1], dtype=products.dtype)
+    fitted = torch.zeros(products.shape[1], target.shape[1], dtype=products.dtype)
     for _ in range(ROUNDS):
-        left = target - (offset + made @ says).softmax(1)
-        says = says + 2 * torch.linalg.solve(made.T @ made + 2 * ridge, made.T @ left - says)
-    return says
+        residual = target - (offset + products @ fitted).softmax(1)
+        step = torch.linalg.solve(products.T @ products + 2 * ridge, products.T @ residual - fitted)
+        fitted = fitted + 2 * step
+    return fitted
 
 
 def _nll(logits: Tensor, y: Tensor) -> float:
@@ -103,7 +112,7 @@ def _nll(logits: Tensor, y: Tensor) -> float:
 
 
 def _axes(x: Tensor) -> Tensor:
-    """(d, c): the leading principal axes of standardised x, all of them where there are few."""
+    """(d, c): the leading principal axes of standardised x, all axes where there are few."""
     if x.shape[1] <= WIDEST:
         return torch.eye(x.shape[1], dtype=x.dtype)
     return torch.linalg.eigh(x.T @ x)[1][:, -WIDEST:]
