@@ -69,7 +69,7 @@ found = recommend(
     given.features,
     given.labels,
     given.groups,
-    beside=given.beside,
+    extra=given.extra,
     seed=seed,
     source=Path(given.name).name,
 )
@@ -89,7 +89,8 @@ pd.DataFrame(accuracy, index=["accuracy (%)", "low", "high"]).T.round(1)
 
 # %%
 Markdown(
-    f"**What we saw.** Our rule says **{found.verdict}**: {found.reason}. The paper's rule says "
-    f"**{found.paper}**. {report.ADVICE[found.verdict]}\n\n**How it can be wrong**\n\n"
+    f"**What we saw.** The verdict of our rule is **{found.verdict}**: {found.reason}. The verdict "
+    f"of the paper's rule is **{found.paper}**. {report.ADVICE[found.verdict]}\n\n"
+    "**How this verdict can be wrong**\n\n"
     + "\n".join(f"- {warning}" for warning in found.warnings)
 )

@@ -38,7 +38,7 @@ def with_value(value: float) -> np.ndarray:
         (np.array(3.0), r"'a' has shape \(\); give"),
         (A[:, :0], r"'a' has no features; leave the modality out"),
         (0 * A + 3, r"'a' is the same for all samples, .*; leave the modality out"),
-        ([[1], [2, 3]], r"'a' is no array \(.*\); give a NumPy array"),
+        ([[1], [2, 3]], r"'a' is not an array \(.*\); give a NumPy array"),
     ],
 )
 def test_a_modality_that_would_mislead_is_refused(a, sentence):
@@ -52,7 +52,7 @@ def test_a_modality_that_would_mislead_is_refused(a, sentence):
         (0 * Y, r"all 100 values of 'labels' are '0'; give samples of two classes"),
         (np.arange(100) // 98, r"class '1' of 'labels' has 2 of the 100 .*; gather more"),
         (np.where(np.arange(100) == 3, np.nan, Y), r"'labels' holds .*NaN .* row 3; drop"),
-        (np.array([None, *Y[1:]]), r"'labels' holds nothing, .* in row 0; drop"),
+        (np.array([None, *Y[1:]]), r"'labels' holds no value, .* in row 0; drop"),
         (np.eye(2)[Y], r"'labels' has shape \(100, 2\); give one value per sample"),
         (Y[:0], r"'labels' is empty; give one value per sample"),
     ],
@@ -66,7 +66,7 @@ def test_labels_that_cannot_be_learned_are_refused(labels, sentence):
     ("groups", "sentence"),
     [
         (np.arange(99), r"'groups' has 99 rows for 100 labels; give one each"),
-        (np.arange(100) % 2, r"'groups' names 2 group\(s\), .*; give samples of more groups"),
+        (np.arange(100) % 2, r"'groups' names 2 group\(s\), .*; give samples from more groups"),
         (np.where(Y, 9, np.arange(100) % 5), r"class '1' of 'labels' .* 1 of 6 'groups', .*; give"),
         (np.eye(100), r"'groups' has shape \(100, 100\); give one value per sample"),
     ],

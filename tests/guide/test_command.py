@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import guide_cases as cases
 import numpy as np
 import pytest
 
-from umt_lib.guide import command, recommend
+from umt_lib.guide import command, readers, recommend
 
 COMMAND = [sys.executable, "-m", "umt_lib.guide"]
 
@@ -42,7 +43,7 @@ def left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_inputs_beside_are_asked_for_pairs(tmp_path, capsys):
+def test_raw_inputs_serve_to_detect_interactions(tmp_path, capsys):
     hidden, labels = cases.xor(240)
     np.savez(tmp_path / "mine.npz", labels=labels, **{m: x[:, 1:] for m, x in hidden.items()})
     pictures = {m: x[:, :, None] * np.ones((1, 1, 3)) for m, x in hidden.items()}
@@ -66,7 +67,7 @@ BAD_INPUTS = {
 
 
 @pytest.mark.parametrize("sentence", BAD_INPUTS)
-def test_inputs_that_do_not_fit_are_told(npz, tmp_path, capsys, sentence):
+def test_inputs_that_do_not_fit_are_refused(npz, tmp_path, capsys, sentence):
     np.savez(tmp_path / "raw.npz", **BAD_INPUTS[sentence])
     assert command.main([str(npz), "--inputs", str(tmp_path / "raw.npz")]) == 2
     assert sentence in capsys.readouterr().err
@@ -100,7 +101,11 @@ def test_the_whole_command(npz, tmp_path):
         (["mine.npz", "--out", "."], ".: is a folder; name a file to write"),
         (["mine.npz", "--out", "no/r.html"], "no/r.html: cannot be written, there is no folder no"),
         (["mine.npz", "--out", "mine.npz"], "mine.npz: holds the features; name another file"),
-        (["mine.npz", "--out", "r", "--json", "r"], "r: asked for the report and the numbers;"),
+        (
+            ["mine.npz", "--out", "r", "--json", "r"],
+            "r: both --out and --json name this file; name two",
+        ),
+        (["n" * 300 + ".npz"], "n" * 300 + ".npz: cannot be used (File name too long); check"),
         (["mine.npz", "--folds", "1"], "folds is 1; give 2 or more"),
         (["mine.npz", "--max-samples", "0"], "max_samples is 0; give how many"),
         (["mine.npz", "--seed", "-1"], "seed is -1; give a whole number"),
@@ -116,16 +121,29 @@ def test_bad_input_is_one_sentence_and_status_2(npz, monkeypatch, capsys, argume
     assert left(npz.parent) == ["mine.npz"]
 
 
-def test_no_permission_is_said_before_any_work(npz, tmp_path, monkeypatch, capsys):
+def test_the_help_describes_every_option_and_file_format(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stopped:
+        command.main(["--help"])
+    assert stopped.value.code == 0
+    text = capsys.readouterr().out
+    for option in ("inputs FILE", "out FILE", "json FILE", "seed N", "folds N", "max-samples N"):
+        assert re.search(rf"^  --{option}\s+[a-z]", text, re.MULTILINE)
+    assert readers.FORMATS in text
+    assert "`" not in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_a_lack_of_permission_is_reported_before_any_work(npz, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command.os, "access", lambda *_: False)  # root may write anywhere
     monkeypatch.setattr(command, "recommend", None)
     assert command.main([str(npz), "--out", str(tmp_path / "r.html")]) == 2
-    assert "r.html: cannot be written; mend the permissions" in capsys.readouterr().err
+    assert "r.html: cannot be written; fix the permissions" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("option", ["--out", "--json"])
-def test_a_full_disk_is_said_and_a_device_is_not_replaced(npz, capsys, option):
+def test_a_full_disk_is_reported_and_a_device_is_not_replaced(npz, capsys, option):
     assert command.main([str(npz), option, "/dev/full"]) == 2
     out, err = capsys.readouterr()
     assert (out, err) == ("", "/dev/full: cannot be written (No space left on device)\n")
@@ -179,14 +197,14 @@ def ended(pid: int) -> int:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_full_disk_under_standard_output_is_said(npz, tmp_path):
-    told = tmp_path / "told"
+def test_a_full_disk_under_standard_output_is_reported(npz, tmp_path):
+    err = tmp_path / "err"
     found()  # before the fork, so that it is kept
-    assert ended(forked([npz], Path("/dev/full"), told)) == 2
-    assert told.read_text() == "standard output: cannot be written (No space left on device)\n"
+    assert ended(forked([npz], Path("/dev/full"), err)) == 2
+    assert err.read_text() == "standard output: cannot be written (No space left on device)\n"
 
 
-def test_ctrl_c_is_said_and_leaves_nothing(npz, tmp_path, monkeypatch):
+def test_ctrl_c_is_reported_and_leaves_nothing(npz, tmp_path, monkeypatch):
     def interrupted(*_, **__) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         signal.pause()

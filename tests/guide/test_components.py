@@ -1,4 +1,4 @@
-"""What the guide sees beside the features: leading components of the inputs, and no noise."""
+"""Principal components of the inputs: what varies is kept and noise is left out."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def test_components_of_wide_inputs():
 
 
 def test_every_modality_has_components_fitted_on_the_training_samples():
-    train, asked = ({m: torch.randn(n, 1, 5) for m in "ab"} for n in (30, 7))
-    seen = of_inputs(train, asked)
-    assert list(seen) == ["a", "b"]
-    for m, z in seen.items():
-        assert np.array_equal(z, components(train[m].numpy(), asked[m].numpy()))
+    train, samples = ({m: torch.randn(n, 1, 5) for m in "ab"} for n in (30, 7))
+    found = of_inputs(train, samples)
+    assert list(found) == ["a", "b"]
+    for m, z in found.items():
+        assert np.array_equal(z, components(train[m].numpy(), samples[m].numpy()))

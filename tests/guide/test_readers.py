@@ -66,7 +66,7 @@ def test_a_folder_is_memory_mapped(folder):
 def test_an_array_larger_than_memory_is_read_where_it_is_drawn(tmp_path):
     n, d = 2**18, 2**14
     rng, labels = np.random.default_rng(0), np.arange(n) % 2
-    drawn = checks._thinned(labels, d + 2, 200, 0)
+    drawn = checks._subset(labels, d + 2, 200, 0)
     np.save(tmp_path / "audio.npy", rng.normal(size=(n, 2)).astype(np.float32))
     np.save(tmp_path / "labels.npy", labels.astype(np.int8))
     video = np.lib.format.open_memmap(tmp_path / "video.npy", "w+", np.float64, (n, d))
@@ -118,9 +118,9 @@ def test_a_column_that_is_there_twice_or_is_the_index_is_named(tmp_path, table):
     table.to_csv(path)
     refused(path, r"column 'Unnamed: 0' .*\(index=False\)")
     table.rename(columns={"audio_1": "audio_0"}).to_csv(path, index=False)
-    refused(path, "column 'audio_0' is there twice; rename one")
+    refused(path, "column 'audio_0' occurs twice; rename one")
     table.drop(columns="label").to_csv(path, index=False)
-    refused(path, r"no array 'labels' \(there is: audio, video\); add the labels")
+    refused(path, r"no array 'labels' \(found: audio, video\); add the labels")
 
 
 def test_parquet_is_read_or_says_what_it_needs(tmp_path, table, monkeypatch):
@@ -156,13 +156,13 @@ def test_parquet_is_read_or_says_what_it_needs(tmp_path, table, monkeypatch):
         ("e.npy", b"x", "does not know this kind of file; give .* or its folder"),
     ],
 )
-def test_a_file_that_is_none_is_said(tmp_path, name, content, sentence):
+def test_a_file_of_another_kind_is_refused(tmp_path, name, content, sentence):
     (tmp_path / name).write_bytes(content)
     refused(tmp_path / name, sentence)
 
 
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.99])
-def test_a_truncated_npz_is_said(npz, share):
+def test_a_truncated_npz_is_refused(npz, share):
     whole = npz.read_bytes()
     npz.write_bytes(whole[: int(share * len(whole))])
     refused(npz, r"cannot be read .*; save it again with np\.savez")
@@ -187,8 +187,8 @@ def test_python_objects_are_refused_not_unpickled(npz, folder):
         readers.load(str(folder))
 
 
-def test_what_is_missing_is_said(tmp_path):
+def test_what_is_missing_is_named(tmp_path):
     refused(tmp_path, "the folder holds no npy files; save one per modality, and labels.npy")
     refused(tmp_path / "none.npz", "no such file or folder; check the path")
     np.savez(tmp_path / "mine.npz", audio=A)
-    refused(tmp_path / "mine.npz", r"no array 'labels' \(there is: audio\); add the labels")
+    refused(tmp_path / "mine.npz", r"no array 'labels' \(found: audio\); add the labels")

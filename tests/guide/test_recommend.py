@@ -50,17 +50,17 @@ def test_a_third_modality_that_says_nothing_changes_nothing(verdict):
     assert "c alone" in three.competitors
 
 
-def test_columns_beside_are_asked_for_pairs_only():
+def test_extra_columns_serve_to_detect_interactions_only():
     hidden, y = cases.xor(240)
     kept = {m: hidden[m][:, 1:] for m in hidden}  # the half of the pair was lost by the encoder
-    alone = recommend(kept, y, folds=3)
-    both = recommend(kept, y, folds=3, beside={m: hidden[m][:, :1] for m in hidden})
-    assert (alone.verdict, both.verdict) == ("no clear winner", "interactions")
+    without = recommend(kept, y, folds=3)
+    both = recommend(kept, y, folds=3, extra={m: hidden[m][:, :1] for m in hidden})
+    assert (without.verdict, both.verdict) == ("no clear winner", "interactions")
     assert both.data["modalities"] == {"a": 2, "b": 2}
-    assert both.cost["fits"] > alone.cost["fits"]
+    assert both.cost["fits"] > without.cost["fits"]
     features, y = MADE["UME"]("ab")
     noise = np.random.default_rng(0).normal(size=(len(y), 20))
-    same = recommend(features, y, folds=3, beside=dict.fromkeys("ab", noise))
+    same = recommend(features, y, folds=3, extra=dict.fromkeys("ab", noise))
     kept, wanted = measured(same), measured(found("UME"))
     assert kept.pop("cost") != wanted.pop("cost")
     assert kept == wanted
@@ -68,25 +68,25 @@ def test_columns_beside_are_asked_for_pairs_only():
 
 def test_features_come_first_and_stay_as_they_are():
     features, _ = cases.noise(7)
-    beside = {m: np.full((7, 3), i) for i, m in enumerate(features)}
-    for m, wide in widened(features, beside).items():
+    extra = {m: np.full((7, 3), i) for i, m in enumerate(features)}
+    for m, wide in widened(features, extra).items():
         assert np.array_equal(wide[:, :2], features[m])
-        assert np.array_equal(wide[:, 2:], beside[m])
+        assert np.array_equal(wide[:, 2:], extra[m])
 
 
 @pytest.mark.parametrize(
-    ("beside", "sentence"),
+    ("extra", "sentence"),
     [
-        ({"a": np.zeros((120, 1))}, r"given for \['a', 'b'\], columns beside them for \['a'\]"),
+        ({"a": np.zeros((120, 1))}, r"given for \['a', 'b'\], extra columns for \['a'\]"),
         ({"a": np.zeros((120, 1)), "b": np.zeros((119, 1))}, r"'b' has features of shape \(120, 2"),
         ({"a": np.zeros((120, 1)), "b": np.zeros(120)}, r"of shape \(120,\); give one row per"),
         (dict.fromkeys("ab", np.full((120, 1), np.nan)), "'a' holds NaN, infinity"),
         (dict.fromkeys("ab", np.full((120, 1), "x")), "'a' holds text instead of numbers"),
     ],
 )
-def test_columns_beside_that_do_not_fit_are_told(beside, sentence):
+def test_extra_columns_that_do_not_fit_are_refused(extra, sentence):
     with pytest.raises(StudyError, match=sentence):
-        recommend(*cases.noise(120), folds=2, beside=beside)
+        recommend(*cases.noise(120), folds=2, extra=extra)
 
 
 def test_each_gain_isolates_one_thing():
@@ -99,7 +99,7 @@ def test_each_gain_isolates_one_thing():
     assert found("UME").gains["pairs"].likelihood.low <= 0
 
 
-def test_the_papers_rule_stands_beside_ours():
+def test_the_rule_of_the_paper_is_reported_too():
     assert found("UMT").paper == "UMT"
     assert found("UME").paper == "no clear winner"
     assert found("interactions").paper != "interactions"  # it has no such verdict
@@ -118,21 +118,21 @@ def test_groups_never_straddle_folds():
     features, y = cases.noise(120)
     groups = np.array([f"person {i}" for i in np.arange(120) % 12])
     inputs = checked(features, y, groups, 3, 1000, 0, "here")
-    asked = []
+    tested = []
     for train, test in evidence._split(inputs, np.arange(120), inputs.folds, 0):
         assert not set(inputs.groups[train]) & set(inputs.groups[test])
-        asked += test.tolist()
-    assert sorted(asked) == list(range(120))
+        tested += test.tolist()
+    assert sorted(tested) == list(range(120))
     grouped = recommend(features, y, groups, folds=3)
     assert grouped.data["groups"] == 12
     assert not any("No groups" in w for w in grouped.warnings)
 
 
-def test_a_draw_is_stratified_and_said():
+def test_a_random_subset_is_stratified_and_reported():
     features, y = cases.noise(303)
     drawn = recommend(features, y, folds=2, max_samples=300)  # 3 left over for 2 classes
     assert (drawn.data["samples"], drawn.data["samples given"]) == (300, 303)
-    assert any("300 of 303 samples were drawn" in w for w in drawn.warnings)
+    assert any("300 of 303 samples were drawn at random" in w for w in drawn.warnings)
 
 
 def test_the_oddest_value_is_found_in_the_row_as_it_was_given():
@@ -147,12 +147,12 @@ def test_the_oddest_value_is_found_in_the_row_as_it_was_given():
     assert all(away < 6 for m, (away, _) in data["farthest"].items() if m != first)
 
 
-def test_a_fold_without_a_class_is_said_with_the_source(monkeypatch):
+def test_a_fold_without_a_class_is_refused_with_the_source(monkeypatch):
     def gather(*_):
-        raise StudyError("class '3' is in too few groups")
+        raise StudyError("class '3' occurs in too few groups")
 
     monkeypatch.setattr(sys.modules["umt_lib.guide.recommend"], "gather", gather)
-    with pytest.raises(StudyError, match="mine: class '3' is in too few groups"):
+    with pytest.raises(StudyError, match="mine: class '3' occurs in too few groups"):
         recommend(*cases.noise(60), source="mine")
 
 

@@ -52,7 +52,7 @@ def found() -> Recommendation:
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_it_holds_verdict_reason_advice_and_both_rules(found, verdict):
     page = report.page(replace(found, verdict=verdict))
-    for part in (verdict, "Because nothing gains.", "The paper's rule says", "mine.npz"):
+    for part in (verdict, "Because nothing gains.", "Verdict of the paper's rule", "mine.npz"):
         assert part in page
     assert report.ADVICE[verdict] in page.replace("&#x27;", "'")
     for name in found.competitors:
@@ -94,13 +94,13 @@ def test_names_in_any_script_are_shown_as_they_are(found, name):
     assert page.count(escaped) >= 4  # source, modality, picture, table
 
 
-def test_what_shows_in_this_case_is_warned_of_first(found):
+def test_warnings_about_this_case_come_first(found):
     gains = {**found.gains, "combining": measure(0.1), "additive": measure(0.1)}
     few = cautions.warnings("UME", gains, {**DATA, "groups": 4, "samples given": 500})
     assert [w.split()[0] for w in few[:4]] == ["An", "The", "There", "90"]
     assert few[4:] == cautions.ALWAYS
     pairs = cautions.warnings("UME", {**found.gains, "pairs": measure(0.1)}, DATA)
-    assert pairs[0].startswith("Pairs clearly gain in log-likelihood")
+    assert pairs[0].startswith("Interactions clearly improve the log-likelihood")
     assert pairs[1].startswith("No groups were given")
     odd = cautions.warnings("UME", found.gains, {**DATA, "farthest": {"audio": (31.0, 7)}})
     assert "audio, in row 7 (the first is 0), lies 31 standard deviations" in odd[1]

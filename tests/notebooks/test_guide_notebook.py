@@ -1,4 +1,4 @@
-"""The guide's notebook runs as it is, and says what the guide says."""
+"""The guide's notebook runs as it is and shows the verdict of the guide."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def test_it_runs_by_default_without_any_runs(tmp_path, runs):
     shown = executed(tmp_path)
     assert sum("image/png" in data for data in shown) == 1
     assert any("linear joint head" in data.get("text/html", "") for data in shown)
-    assert "**What we saw.** Our rule says **" in shown[-1]["text/markdown"]
+    assert "**What we saw.** The verdict of our rule is **" in shown[-1]["text/markdown"]
     assert not runs.exists()
 
 
-def test_it_says_what_the_guide_says(tmp_path):
+def test_it_shows_the_verdict_of_the_guide(tmp_path):
     rng, mine = np.random.default_rng(0), tmp_path / "mine.npz"
     np.savez(mine, a=rng.normal(size=(50, 2)), b=rng.normal(size=(50, 2)), labels=np.arange(50) % 2)
     shown = executed(tmp_path, source=str(mine), seed=3)
     given = readers.load(str(mine))
     found = recommend(given.features, given.labels, given.groups, seed=3)
-    assert f"says **{found.verdict}**: {found.reason}." in shown[-1]["text/markdown"]
+    assert f"our rule is **{found.verdict}**: {found.reason}." in shown[-1]["text/markdown"]
 
 
 def test_a_missing_source_is_refused_in_a_sentence(tmp_path):

@@ -1,52 +1,65 @@
-r"""UME, UMT, or interactions? A recommendation for one data set, with its evidence.
+r"""Recommend how to train on a multi-modal data set: UME, UMT, or joint training.
 
     recommendation = recommend({"audio": a, "video": v}, labels)
     umt guide my_features.npz --out report.html [--inputs my_inputs.npz]
 
-Features are what uni-modal encoders make of samples they were not trained on. By cross-validation
-(stratified; whole groups where there are groups) every sample gets a held-out prediction of
+The input is features: the outputs of uni-modal encoders for samples they were not trained on. The
+verdict is one of
+
+* ``UME``: keep the uni-modal models and combine their predictions (uni-modal ensemble);
+* ``UMT``: train jointly, with the uni-modal models as teachers (uni-modal teachers);
+* ``interactions``: train jointly with a head that can model interactions between modalities, such
+  as an MLP (a linear head cannot);
+* ``no clear winner``: the samples do not decide.
+
+**Evidence.** By cross-validation (stratified; groups, where given, stay together) every sample gets
+a held-out prediction of
 
 * a linear classifier per modality, and their ensemble (UME) by the mean of probabilities, by their
-  product and by fitted weights; the best rule is chosen inside each training part;
+  product and by fitted weights; the best of these rules is chosen inside each training part;
 * one linear head on all features, as on frozen encoders;
-* the best ensemble with a trained correction, once additive over modalities and once with pairs
-  (:mod:`umt_lib.evaluation.residual`).
+* the best ensemble with a trained correction, once additive over modalities and once with
+  interactions (:mod:`umt_lib.evaluation.residual`).
 
-All classifiers are linear on purpose: encoders are trained to be read linearly, and with the same
-kind of model on both sides a difference is due to how modalities are joined. What a linear
-classifier misses within one modality goes to the additive correction, not to the pairs.
+All classifiers are linear on purpose: the features are trained for a linear classifier, and if all
+models are of the same kind, a difference is due to how the modalities are combined. What a linear
+classifier misses within one modality is learned by the additive correction, so it does not count as
+an interaction.
 
-**Our rule**, first match (gains are held-out and paired; "clearly" = the 95% interval of the gain
-in log-likelihood or in accuracy is above 0):
+**Our rule** gives the first verdict whose conditions hold. Gains are held-out and paired. "Clearly"
+means that the 95% interval of a gain in log-likelihood or in accuracy lies above 0.
 
-1. ``interactions``: the correction with pairs clearly beats the additive one, and is at least 0.5
-   accuracy points better than it, than the linear head and than UME. Train jointly with a head that
-   can join features (not a linear one).
-2. ``UMT``: the linear head clearly beats UME's *best* rule, by at least 0.5 accuracy points. The
-   features hold something in common that only training together uses.
-   Both of these must clearly beat naming the commonest class themselves.
-3. ``UME``: UME clearly beats naming the commonest class; neither the linear head nor pairs gain 0.5
-   points, and the upper ends of both intervals stay below 2 points.
-4. ``no clear winner``: anything else.
+1. ``interactions``: the correction with interactions is clearly better than the additive one, and
+   its accuracy is at least 0.5 points above that of the additive one, of the linear head and of
+   UME. It is also clearly more accurate than predicting the most frequent class.
+2. ``UMT``: the linear head is clearly better than the *best* rule of UME, by at least 0.5 accuracy
+   points: the features share something that only joint training uses. The linear head is also
+   clearly more accurate than predicting the most frequent class.
+3. ``UME``: UME is clearly more accurate than predicting the most frequent class; neither the linear
+   head nor interactions gain 0.5 points, and the upper ends of both intervals are below 2 points.
+4. ``no clear winner``: in all other cases.
 
-**Where features hide pairs.** An encoder trained alone may drop what speaks only in a pair. Columns
-``beside`` the features (components of the raw inputs, a hidden layer) are asked for that one thing:
-the rule is followed twice, without them and with them, and ``interactions`` counts wherever it is
-said; every other verdict is that of the features alone, among which small gains show best.
+Either measure may show that a gain is real (a single over-confident sample can spoil the
+log-likelihood); the accuracy decides whether it matters. Below 0.5 points a gain does not justify
+the cost of joint training. 2 points is the largest loss that the verdict ``UME`` may hide; with a
+few hundred samples no verdict is more certain than that.
 
-Either may show that a gain is real (one over-confident sample can spoil the likelihood); the
-accuracy decides whether it matters. 0.5 points: below, a joint training is not worth its cost.
-2 points: the loss "UME" may still hide; with a few hundred samples no verdict is that sure.
+**Extra columns.** An encoder trained on one modality may lose information that is useful only
+together with another modality. The ``extra`` columns (principal components of the raw inputs, or a
+hidden layer) serve to detect such interactions, and nothing else: the rule is applied without and
+with them. The verdict is ``interactions`` if either application says so; otherwise it is the one of
+the features without extra columns, where small gains are easier to detect.
 
-**The paper's rule** stands beside it: the linear head against UME by the mean of probabilities, in
-accuracy. Where the two differ, a better rule of combining or an interaction is the reason.
+**The rule of the paper** is reported as well: the linear head against UME by the mean of
+probabilities, in accuracy. Where the two rules differ, the reason is a better rule of combining
+predictions, or an interaction.
 
-**What is refused** (a StudyError that names source, array and mend): fewer than two modalities;
-rows that do not match; text, NaN, infinity or numbers beyond 1e30; arrays that are not (n, d); a
-constant modality; labels or groups that are not (n,); one class; a class with fewer than 2 samples
-per fold; fewer than 3 groups, or a class in fewer than 3. Labels may have any values. Above 10,000
-samples, or 2**26 numbers, a stratified draw is used and the report says so; only the drawn rows are
-read and checked.
+**Refused input** raises a StudyError that names the source, the array and the fix: fewer than two
+modalities; numbers of rows that do not match; text, NaN, infinity or numbers beyond 1e30; arrays
+that are not (n, d); a constant modality; labels or groups that are not (n,); a single class; a
+class with fewer than 2 samples per fold; fewer than 3 groups, or a class in fewer than 3. Labels
+may have any values. Of more than 10,000 samples, or 2**26 numbers, a stratified random subset is
+used, and the report says so; only its rows are read and checked.
 
 Source of the paper's rule: Du et al., ICML 2023, section 4. The rest is ours.
 """

@@ -1,4 +1,4 @@
-"""Sentences of caution: the ways in which a verdict can be wrong."""
+"""Warnings in plain sentences: the ways in which a verdict can be wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from umt_lib.guide.recommendation import Measure
 
-ODD = 30.0  # standard deviations: then little is left of the other values of that column
+ODD = 30.0  # standard deviations: standardised, the other values of the column are nearly equal
 ALWAYS = (
     "The guide sees the features, not the inputs. An encoder trained on one modality has no reason "
     "to keep a part that speaks only in a pair; then the pair is missed. Features of several "
@@ -23,18 +23,18 @@ ALWAYS = (
 
 
 def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> tuple[str, ...]:
-    """Ways the verdict can be wrong: those that show in this case first, then the general ones."""
+    """How the verdict can be wrong: first what applies to this case, then what always applies."""
     found = []
     if gains["additive"].likelihood.low > 0 and verdict in ("UME", "no clear winner"):
         found.append(
-            "An additive correction clearly improves UME: linear classifiers miss something within "
-            "the modalities, or combine them too simply. Better uni-modal classifiers may change "
-            "the verdict."
+            "An additive correction clearly improves UME: the linear classifiers miss something "
+            "within a modality, or the rule that combines their predictions is too simple. Better "
+            "uni-modal classifiers may change the verdict."
         )
     if gains["pairs"].likelihood.low > 0 and verdict != "interactions":
         found.append(
-            "Pairs clearly gain in log-likelihood over the additive correction, but less in "
-            "accuracy than is worth a joint training."
+            "Interactions clearly improve the log-likelihood over the additive correction, but the "
+            "gain in accuracy is too small to justify joint training."
         )
     if gains["combining"].likelihood.low > 0:
         found.append(
@@ -48,8 +48,8 @@ def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> t
         )
     elif data["groups"] < 10:
         found.append(
-            f"There are only {data['groups']} groups: intervals over so few say little about "
-            f"unseen ones."
+            f"There are only {data['groups']} groups: intervals over so few groups say little "
+            f"about unseen groups."
         )
     for m, (away, row) in data["farthest"].items():
         if away > ODD:
@@ -60,7 +60,8 @@ def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> t
             )
     if data["samples"] < data["samples given"]:
         found.append(
-            f"{data['samples']} of {data['samples given']} samples were drawn (stratified, by the "
-            f"seed); all could decide what these leave open."
+            f"{data['samples']} of {data['samples given']} samples were drawn at random "
+            f"(stratified by class; the seed fixes which). All samples might give a clearer "
+            f"verdict."
         )
     return (*found, *ALWAYS)

@@ -1,4 +1,4 @@
-"""What the guide is given, checked: arrays that would lead to a wrong verdict are refused."""
+"""Checks of the guide's input: arrays that would lead to a wrong verdict are refused."""
 
 from __future__ import annotations
 
@@ -10,25 +10,39 @@ import pandas as pd
 
 from umt_lib.errors import StudyError
 
-MAX_SAMPLES = 10_000  # more are thinned out: minutes instead of hours, and bounded memory
-MAX_NUMBERS = 2**26  # rows x columns read, over all modalities: half a GB
+MAX_SAMPLES = 10_000  # of more samples a subset is used: minutes instead of hours
+MAX_NUMBERS = 2**26  # rows x columns that are read, over all modalities: half a GB
 LARGEST = 1e30  # squares of larger values overflow
-INNER = 3  # folds inside a training part
+INNER = 3  # folds within a training part
 
 
 class Inputs(NamedTuple):
-    """Features {m: (n, d_m)} float64, labels (n,) in 0..K-1, groups (n,) in 0..G-1 or None."""
+    """The checked input.
+
+    Attributes:
+        features: {modality: (n, d_m)}, float64.
+        y: labels (n,) in 0..K-1; groups: (n,) in 0..G-1, or None.
+        classes: the K values of the labels.
+        given: number of samples given, of which n are used.
+        folds: number of folds, at most the number of groups.
+        rows: (n,), the row numbers of these samples in the given arrays.
+    """
 
     features: dict[str, np.ndarray]
     y: np.ndarray
     groups: np.ndarray | None
     classes: tuple[str, ...]
-    given: int  # samples before thinning out
+    given: int
     folds: int
-    rows: np.ndarray  # numbers of these samples among the given ones
+    rows: np.ndarray
 
     def farthest(self) -> dict[str, tuple[float, int]]:
-        """{m: (standard deviations from its column's mean, row as given)} of the oddest value."""
+        """The most extreme value of each modality.
+
+        Returns:
+            {modality: (its distance from the mean of its column in standard deviations, its row in
+            the given array)}.
+        """
         found = {}
         for m, x in self.features.items():
             mean, spread = x.mean(axis=0), x.std(axis=0)
@@ -49,20 +63,24 @@ def checked(
     seed: int,
     source: str,
 ) -> Inputs:
-    """The rows the guide works with. A memory-mapped array is never read whole.
+    """Check the input and return the samples to use; a memory-mapped array is never read whole.
 
     Raises:
-        StudyError: anything listed in :mod:`umt_lib.guide` under "What is refused".
+        StudyError: anything listed in :mod:`umt_lib.guide` under "Refused input".
+
+    >>> x = np.arange(8.0)[:, None]
+    >>> checked({"a": x, "b": -x}, ["no", "yes"] * 4, None, 2, 100, 0, "mine").y.tolist()
+    [0, 1, 0, 1, 0, 1, 0, 1]
     """
     if not 0 <= seed < 2**32:
         raise StudyError(f"seed is {seed}; give a whole number from 0 to 2**32 - 1")
     if max_samples < 1:
         raise StudyError(f"max_samples is {max_samples}; give how many samples may be used")
     if len(features) < 2:
-        there = ", ".join(map(str, features)) or "none"
+        names = ", ".join(map(str, features)) or "none"
         raise StudyError(
-            f"{source}: {len(features)} modality given ({there}); "
-            f"the guide compares ways to join modalities, so give two or more"
+            f"{source}: {len(features)} modality given ({names}); "
+            f"the guide compares strategies to combine modalities, so give two or more"
         )
     labels = _column(labels, "labels", source)
     groups = None if groups is None else _column(groups, "groups", source)
@@ -73,7 +91,7 @@ def checked(
         )
     classes, y = np.unique(labels, return_inverse=True)
     folds = _foldable(classes, y, groups, folds, source)
-    keep = _thinned(y, sum(x.shape[1] for x in arrays.values()), max_samples, seed)
+    keep = _subset(y, sum(x.shape[1] for x in arrays.values()), max_samples, seed)
     folds = _foldable(classes, y[keep], None if groups is None else groups[keep], folds, source)
     return Inputs(
         {m: _numbers(m, x, keep, source) for m, x in arrays.items()},
@@ -87,7 +105,7 @@ def checked(
 
 
 def _column(values: object, name: str, source: str) -> np.ndarray:
-    """Labels or groups: any values that can be told apart, one per sample."""
+    """Labels or groups as an array, one value per sample; any type of value will do."""
     values = _array(values, name, source)
     if values.ndim != 1:
         raise StudyError(
@@ -101,20 +119,22 @@ def _column(values: object, name: str, source: str) -> np.ndarray:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise StudyError(
-            f"{source}: {name!r} holds nothing, NaN or infinity in row {row}; drop that sample"
+            f"{source}: {name!r} holds no value, NaN or infinity in row {row}; drop that sample"
         )
     return values.astype(str) if values.dtype.kind == "O" else values
 
 
 def _array(values: object, name: str, source: str) -> np.ndarray:
-    """An array as it is (it may be memory-mapped), anything else made into one."""
+    """The values as an array; an array is returned as it is (it may be memory-mapped)."""
     if isinstance(values, np.ndarray):
         return values
     try:
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors on a GPU
         why = " ".join(str(error).split()).rstrip(".")
-        raise StudyError(f"{source}: {name!r} is no array ({why}); give a NumPy array") from None
+        raise StudyError(
+            f"{source}: {name!r} is not an array ({why}); give a NumPy array"
+        ) from None
 
 
 def _shaped(modality: str, x: object, n: int, source: str) -> np.ndarray:
@@ -127,10 +147,10 @@ def _shaped(modality: str, x: object, n: int, source: str) -> np.ndarray:
     if x.ndim == 2 and x.shape[1] == 0:
         raise StudyError(f"{source}: {modality!r} has no features; leave the modality out")
     if x.ndim != 2:
-        mend = "x[:, None]" if x.ndim == 1 else "x.reshape(n, -1)"
+        fix = "x[:, None]" if x.ndim == 1 else "x.reshape(n, -1)"
         raise StudyError(
             f"{source}: {modality!r} has shape {x.shape}; give one row of features per sample, "
-            f"shape (n, d), for example with {mend}"
+            f"shape (n, d), for example with {fix}"
         )
     if len(x) != n:
         raise StudyError(
@@ -151,14 +171,14 @@ def _numbers(modality: str, x: np.ndarray, keep: np.ndarray, source: str) -> np.
         )
     if (x == x[0]).all():
         raise StudyError(
-            f"{source}: {modality!r} is the same for all samples, so it says nothing; leave the "
-            f"modality out or extract its features again"
+            f"{source}: {modality!r} is the same for all samples, so it carries no information; "
+            f"leave the modality out or extract its features again"
         )
     return x
 
 
-def _thinned(y: np.ndarray, columns: int, max_samples: int, seed: int) -> np.ndarray:
-    """Row numbers in order: all, or a stratified draw of as many as may be read."""
+def _subset(y: np.ndarray, columns: int, max_samples: int, seed: int) -> np.ndarray:
+    """Row numbers in order: all of them, or a stratified random subset of the size allowed."""
     most = min(max_samples, MAX_NUMBERS // columns)
     if len(y) <= most:
         return np.arange(len(y))
@@ -173,7 +193,7 @@ def _thinned(y: np.ndarray, columns: int, max_samples: int, seed: int) -> np.nda
 def _foldable(
     classes: np.ndarray, y: np.ndarray, groups: np.ndarray | None, folds: int, source: str
 ) -> int:
-    """How many folds there can be: as many as asked for, fewer where there are fewer groups."""
+    """The number of folds: the given one, or the number of groups if that is smaller."""
     if folds < 2:
         raise StudyError(f"folds is {folds}; give 2 or more")
     if len(classes) < 2:
@@ -195,18 +215,22 @@ def _foldable(
     if number < INNER:
         raise StudyError(
             f"{source}: 'groups' names {number} group(s), at least {INNER} are needed to predict "
-            f"unseen groups; give samples of more groups"
+            f"unseen groups; give samples from more groups"
         )
     for k in rare(y, groups)[:1]:
         within = len(np.unique(groups[y == k]))
         raise StudyError(
             f"{source}: class {str(classes[k])!r} of 'labels' occurs in {within} of {number} "
-            f"'groups', so leaving groups out leaves the class out; give it in {INNER} groups "
-            f"or more, or leave it out"
+            f"'groups', so a fold without these groups has no sample of the class; give samples "
+            f"of it in {INNER} groups or more, or leave the class out"
         )
     return min(folds, number)
 
 
 def rare(y: np.ndarray, groups: np.ndarray) -> list[int]:
-    """Classes in fewer groups than it takes to hold groups out and keep the class."""
+    """Classes that occur in too few groups: held-out groups could contain all of their samples.
+
+    >>> rare(np.array([0, 0, 0, 1, 1, 1]), np.array([1, 2, 3, 1, 2, 2]))
+    [1]
+    """
     return [int(k) for k in np.unique(y) if len(np.unique(groups[y == k])) < INNER]

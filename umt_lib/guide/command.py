@@ -1,4 +1,4 @@
-"""The command: umt guide my_features.npz --out report.html"""
+"""The command ``umt guide``: read features, print a recommendation, write a report."""
 
 from __future__ import annotations
 
@@ -12,92 +12,142 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from umt_lib.errors import StudyError
+from umt_lib.errors import StudyError, exit_status
 from umt_lib.files import write_atomically
 from umt_lib.guide import readers, recommend, report
 from umt_lib.guide.checks import MAX_SAMPLES
+from umt_lib.guide.recommendation import Recommendation
+
+DESCRIPTION = """\
+Recommend how to train on your features: with an ensemble of uni-modal models
+(UME), jointly with uni-modal teachers (UMT), or jointly with a head that can
+model interactions between modalities. The last line of the output is the
+verdict."""
+
+Load = Callable[[str, int], readers.Source]
 
 
 def main(
-    arguments: list[str] | None = None,
-    load: Callable[[str, int], readers.Source] = lambda source, seed: readers.load(source),
+    arguments: list[str] | None = None, load: Load = lambda source, seed: readers.load(source)
 ) -> int:
-    """Returns the exit status (2 for a StudyError, 130 for Ctrl-C).
+    """Run the command and return its exit status: 2 for a StudyError, 130 for Ctrl-C.
 
     Args:
-        load: reads the source, for a seed; the study's knows the names of data sets too.
+        load: reads the source for a seed; the one of the study also knows the names of data sets.
     """
+    given = _parser().parse_args(arguments)
+    interrupted = f"{given.source}: interrupted; nothing was written"
+    return exit_status(lambda: _run(given, load), interrupted)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="umt guide",
-        description="UME, UMT or interactions for one data set; the last line is the verdict.",
-        epilog=readers.__doc__,
+        description=DESCRIPTION,
+        epilog=readers.FORMATS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", help="npz, csv, parquet, a folder of npy, or a data set's name")
-    parser.add_argument("--inputs", help="raw inputs, to look for pairs that features hide")
-    parser.add_argument("--out", type=Path, help="write the report, one HTML page, here")
-    parser.add_argument("--json", type=Path, help="write all numbers here")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--max-samples", type=int, default=MAX_SAMPLES)
-    given = parser.parse_args(arguments)
+    parser.add_argument(
+        "source",
+        help="features and labels: a .npz, .csv or .parquet file, a folder of .npy files, or the "
+        "name of a data set whose uni-modal experiments have been run",
+    )
+    parser.add_argument(
+        "--inputs",
+        metavar="FILE",
+        help="raw inputs of the same samples (.npz or a folder of .npy files), used to detect "
+        "interactions that the features do not contain",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write a report to FILE, as one HTML page"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="random seed of folds, corrections and intervals (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--folds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="number of cross-validation folds (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-samples",
+        type=int,
+        default=MAX_SAMPLES,
+        metavar="N",
+        help="of more samples than this, use a random subset, stratified by class "
+        "(default: %(default)s)",
+    )
+    return parser
+
+
+def _run(given: argparse.Namespace, load: Load) -> int:
     try:
-        for path in filter(None, (given.out, given.json)):
-            _writable(path, given.source)
-        if given.out and given.out == given.json:
-            raise StudyError(f"{given.out}: asked for the report and the numbers; name two files")
+        _check_outputs(given)
         source = load(given.source, given.seed)
         if given.inputs:
-            source = source._replace(beside=readers.inputs(given.inputs, source))
-        folds = given.folds * (1 if source.beside is None else 2)
-        with tqdm(desc="folds", total=folds, disable=not sys.stderr.isatty()) as bar:
-            found = recommend(
-                source.features,
-                source.labels,
-                source.groups,
-                beside=source.beside,
-                seed=given.seed,
-                folds=given.folds,
-                max_samples=given.max_samples,
-                source=source.name,
-                tick=bar.update,
-            )
-        if given.out:
-            _write(given.out, report.page(found))
-        if given.json:
-            _write(given.json, json.dumps(found.to_dict(), indent=1) + "\n")
-        print(f"reason: {found.reason}")
-        print(f"the paper's rule: {found.paper}")
-        print(f"verdict: {found.verdict}")
-        sys.stdout.flush()
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{given.source}: interrupted; nothing was written", file=sys.stderr)
-        return 130
-    except OSError as error:
-        print(f"standard output: cannot be written ({error.strerror})", file=sys.stderr)
-        with contextlib.suppress(OSError):  # what is still buffered would fail once more at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 2
+            source = source._replace(extra=readers.inputs(given.inputs, source))
+    except OSError as error:  # such as a path that is too long
+        path = error.filename or given.source
+        raise StudyError(f"{path}: cannot be used ({error.strerror}); check the path") from None
+    folds = given.folds * (1 if source.extra is None else 2)
+    with tqdm(desc="folds", total=folds, disable=not sys.stderr.isatty()) as bar:
+        found = recommend(
+            source.features,
+            source.labels,
+            source.groups,
+            extra=source.extra,
+            seed=given.seed,
+            folds=given.folds,
+            max_samples=given.max_samples,
+            source=source.name,
+            tick=bar.update,
+        )
+    if given.out:
+        _write(given.out, report.page(found))
+    if given.json:
+        _write(given.json, json.dumps(found.to_dict(), indent=1) + "\n")
+    _print(found)
     return 0
 
 
-def _writable(path: Path, source: str) -> None:
-    """Refuse before minutes of work what cannot be written after them."""
+def _check_outputs(given: argparse.Namespace) -> None:
+    """Refuse, before minutes of work, outputs that cannot be written or would destroy an input."""
+    outputs = [path for path in (given.out, given.json) if path]
+    if len(outputs) == 2 and _same(*outputs):
+        raise StudyError(f"{given.out}: both --out and --json name this file; name two files")
+    for path in outputs:
+        _check_writable(path)
+        if path.exists() and Path(given.source).exists() and path.samefile(given.source):
+            raise StudyError(f"{path}: holds the features; name another file to write")
+
+
+def _check_writable(path: Path) -> None:
     if path.is_dir():
         raise StudyError(f"{path}: is a folder; name a file to write")
     if not path.parent.is_dir():
-        raise StudyError(f"{path}: cannot be written, there is no folder {path.parent}; make it")
+        raise StudyError(
+            f"{path}: cannot be written, there is no folder {path.parent}; create the folder"
+        )
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise StudyError(f"{path}: cannot be written; mend the permissions or name another file")
-    if path.exists() and Path(source).exists() and path.samefile(source):
-        raise StudyError(f"{path}: holds the features; name another file to write")
+        raise StudyError(f"{path}: cannot be written; fix the permissions or name another file")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to the same file, whether it exists or not."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all; a device or pipe is written to, never replaced."""
+    """Write the whole text or nothing; a device or pipe is written to, never replaced."""
     content = text.encode(errors="replace")
     if path.exists() and not path.is_file():
         try:
@@ -106,3 +156,16 @@ def _write(path: Path, text: str) -> None:
             raise StudyError(f"{path}: cannot be written ({error.strerror})") from None
     else:
         write_atomically(path, content)
+
+
+def _print(found: Recommendation) -> None:
+    """Print the verdict with its reason; the verdict is the last line."""
+    try:
+        print(f"reason: {found.reason}")
+        print(f"the paper's rule: {found.paper}")
+        print(f"verdict: {found.verdict}")
+        sys.stdout.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError):  # what is still buffered would fail once more at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise StudyError(f"standard output: cannot be written ({error.strerror})") from None

@@ -1,8 +1,9 @@
-"""What the guide sees of each modality: the encoder's features, and the leading parts of its input.
+"""Principal components of the raw inputs, used to detect interactions that the features lack.
 
-An encoder that was trained on one modality has little reason to keep what speaks only together with
-another modality; its last layer then hides the pairs. Where the inputs are at hand, their leading
-principal components, beside the features, let the guide look for pairs past the encoder.
+An encoder that was trained on one modality has little reason to keep information that is useful
+only together with another modality; its last layer may then contain no interaction. Where the raw
+inputs are available, their leading principal components, as extra columns of the features, let the
+guide detect interactions that the encoders have lost.
 """
 
 from __future__ import annotations
@@ -16,30 +17,37 @@ from torch import Tensor
 COMPONENTS = 32  # at most
 
 
-def of_inputs(train: Mapping[str, Tensor], asked: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """{modality: (n, c)}: :func:`components` of every modality's raw inputs.
+def of_inputs(train: Mapping[str, Tensor], samples: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """Principal components {modality: (n, c)} of the raw inputs; see :func:`components`.
 
     Args:
         train: {modality: (n', ...)}, the inputs that the components are fitted on.
-        asked: {modality: (n, ...)}, the inputs of the samples the guide will see.
+        samples: {modality: (n, ...)}, the inputs of the samples given to the guide.
+
+    >>> import torch
+    >>> images = {"left": torch.rand(8, 3, 4, 4), "right": torch.rand(8, 3, 4, 4)}
+    >>> {m: len(z) for m, z in of_inputs(images, images).items()}
+    {'left': 8, 'right': 8}
     """
-    return {m: components(train[m].numpy(), x.numpy()) for m, x in asked.items()}
+    return {m: components(train[m].numpy(), x.numpy()) for m, x in samples.items()}
 
 
-def components(train: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """(n, c): those leading components that vary more than the average one, 1 to 32 of them.
+def components(train: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """The leading principal components (n, c) of ``samples``, fitted on ``train``; c is 1 to 32.
 
-    Noise of equal size in all directions is left out: every column the guide need not look at makes
-    pairs easier to find among the rest.
+    Kept are the components with more variance than the average component. So noise of equal size in
+    all directions is left out: the fewer columns there are, the easier an interaction is to detect.
 
-    >>> x = np.random.default_rng(0).standard_normal((100, 5)) * [9, 1, 1, 1, 1]
-    >>> components(x, x[:10]).shape
+    >>> rng = np.random.default_rng(0)
+    >>> signal = 5 * rng.normal(size=(50, 1)) * [1.0, 1.0, 1.0, 1.0]  # in one direction
+    >>> inputs = signal + rng.normal(size=(50, 4))
+    >>> components(inputs[:40], inputs[40:]).shape
     (10, 1)
     """
-    train, asked = (x.reshape(len(x), -1).astype(np.float64) for x in (train, asked))
+    train, samples = (x.reshape(len(x), -1).astype(np.float64) for x in (train, samples))
     rank = min(len(train) - 1, train.shape[1])
     solver = "full" if train.shape[1] <= 4 * COMPONENTS else "randomized"
     fitted = PCA(min(COMPONENTS, rank), svd_solver=solver, random_state=0).fit(train)
     average = train.var(axis=0, ddof=1).sum() / rank
     kept = max(1, int((fitted.explained_variance_ > average).sum()))
-    return fitted.transform(asked)[:, :kept]
+    return fitted.transform(samples)[:, :kept]

@@ -1,8 +1,8 @@
-"""Held-out predictions of every way to join the modalities, from one cross-validation.
+"""Held-out predictions of every strategy to combine the modalities, from one cross-validation.
 
-Everything that is fitted or chosen (regularisation, UME's rule and weights, when to stop) is fitted
-or chosen inside the training part of a fold, from predictions of samples the predictor has not
-seen. So every sample gets one prediction of each competitor, made without its label.
+Everything that is fitted or chosen (regularisation, the rule and weights of UME, early stopping) is
+fitted or chosen inside the training part of a fold, from predictions for samples that the predictor
+was not trained on. So every sample gets one prediction of each competitor, made without its label.
 """
 
 from __future__ import annotations
@@ -30,15 +30,22 @@ ADDITIVE, PAIRS = "UME + additive correction", "UME + correction with pairs"
 
 
 class Evidence(NamedTuple):
-    """Held-out scores {competitor: (n, 2)}: log-likelihood (nats) and whether it was right."""
+    """What the cross-validation gives.
+
+    Attributes:
+        scores: {competitor: (n, 2)}, held-out log-likelihood (nats) and whether the prediction is
+            correct.
+        rules: UME's best rule, chosen in each fold.
+        fits: number of linear classifiers and corrections trained.
+    """
 
     scores: dict[str, np.ndarray]
-    rules: tuple[str, ...]  # UME's best rule, chosen in each fold
-    fits: int  # linear classifiers and corrections trained
+    rules: tuple[str, ...]
+    fits: int
 
 
 class Linear(NamedTuple):
-    """Log-probabilities of one linear classifier: cross-fitted (n, K) and held-out (n', K)."""
+    """Log-probabilities of one linear classifier, cross-fitted (n, K) and held-out (n', K)."""
 
     train: np.ndarray
     test: np.ndarray
@@ -49,31 +56,31 @@ def gather(inputs: Inputs, seed: int, tick: Callable[[], None] = lambda: None) -
     """Run the cross-validation; ``tick`` is called after each fold.
 
     Raises:
-        StudyError: a training part of a fold has no sample of some class (with groups).
+        StudyError: the training part of a fold has no sample of some class (with groups).
     """
     rules, fits = [], 0
-    tests, predicted, past, future = [], [], [], []
+    tests, predicted, train_samples, test_samples = [], [], [], []
     for train, test in _split(inputs, np.arange(len(inputs.y)), inputs.folds, seed):
         x = {m: z[train] for m, z in inputs.features.items()}
-        asked = {m: z[test] for m, z in inputs.features.items()}
+        x_test = {m: z[test] for m, z in inputs.features.items()}
         inner = list(_split(inputs, train, INNER, seed))
-        alone = {m: _linear(x[m], asked[m], inputs.y[train], inner) for m in x}
-        joint = _linear(_beside(x), _beside(asked), inputs.y[train], inner)
+        unimodal = {m: _linear(x[m], x_test[m], inputs.y[train], inner) for m in x}
+        joint = _linear(_concatenated(x), _concatenated(x_test), inputs.y[train], inner)
         prior = np.log(np.bincount(inputs.y[train]) / len(train))
-        known = _ensembles([f.train for f in alone.values()], prior, inputs.y[train])
-        unseen = _ensembles([f.test for f in alone.values()], prior, None, known.weights)
-        rule = max(RULES, key=lambda r: _score(known.logs[r], inputs.y[train])[:, 0].mean())
+        on_train = _ensembles([f.train for f in unimodal.values()], prior, inputs.y[train])
+        on_test = _ensembles([f.test for f in unimodal.values()], prior, None, on_train.weights)
+        rule = max(RULES, key=lambda r: _score(on_train.logs[r], inputs.y[train])[:, 0].mean())
         groups = None if inputs.groups is None else inputs.groups[train]
-        past.append(Sample(x, inputs.y[train], known.logs[rule], groups))
-        future.append(Sample(asked, inputs.y[test], unseen.logs[rule]))
-        logs = {f"{m} alone": f.test for m, f in alone.items()}
-        logs |= {f"UME {r}": unseen.logs[r] for r in RULES}
-        predicted.append(logs | {BEST: unseen.logs[rule], LINEAR: joint.test})
+        train_samples.append(Sample(x, inputs.y[train], on_train.logs[rule], groups))
+        test_samples.append(Sample(x_test, inputs.y[test], on_test.logs[rule]))
+        logs = {f"{m} alone": f.test for m, f in unimodal.items()}
+        logs |= {f"UME {r}": on_test.logs[r] for r in RULES}
+        predicted.append(logs | {BEST: on_test.logs[rule], LINEAR: joint.test})
         tests.append(test)
         rules.append(rule)
-        fits += joint.fits + sum(f.fits for f in alone.values()) + 2
+        fits += joint.fits + sum(f.fits for f in unimodal.values()) + 2
         tick()
-    corrected = corrections(past, future, seed=seed)
+    corrected = corrections(train_samples, test_samples, seed=seed)
     scores: dict[str, np.ndarray] = {}
     for test, logs, (additive, pairs) in zip(tests, predicted, corrected, strict=True):
         for name, held_out in (logs | {ADDITIVE: additive, PAIRS: pairs}).items():
@@ -86,7 +93,7 @@ def gather(inputs: Inputs, seed: int, tick: Callable[[], None] = lambda: None) -
 def _split(
     inputs: Inputs, rows: np.ndarray, parts: int, seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(train, test) positions within ``rows``: stratified, groups whole."""
+    """Pairs (train, test) of positions within ``rows``: stratified, groups kept together."""
     y = inputs.y[rows]
     if inputs.groups is None:
         cut = StratifiedKFold(parts, shuffle=True, random_state=seed).split(y, y)
@@ -94,27 +101,28 @@ def _split(
         groups = inputs.groups[rows]
         parts = min(parts, len(np.unique(groups)))
         cut = StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(y, y, groups)
-    with warnings.catch_warnings():  # a class in few groups: the sentence below says it better
+    with warnings.catch_warnings():  # a class in few groups: the error below is clearer
         warnings.filterwarnings("ignore", "The least populated class")
         for train, test in cut:
             if absent := set(range(len(inputs.classes))) - set(y[train].tolist()):
                 raise StudyError(
-                    f"class {inputs.classes[min(absent)]!r} is in too few groups: a training part "
-                    f"without some groups has none of it; give it in more groups or leave it out"
+                    f"class {inputs.classes[min(absent)]!r} occurs in too few groups: the training "
+                    f"part of a fold has no sample of it; give samples of this class in more "
+                    f"groups, or leave the class out"
                 )
             yield train, test
 
 
 def _linear(
     x: np.ndarray,
-    asked: np.ndarray,
+    x_test: np.ndarray,
     y: np.ndarray,
     inner: list[tuple[np.ndarray, np.ndarray]],
 ) -> Linear:
     """Multinomial logistic regression on standardised features, C by inner cross-validation.
 
-    From strong to weak regularisation, each fit starts where the last one ended; the search ends
-    at the first C that predicts worse than the one before.
+    C is tried from strong to weak regularisation, and each fit starts from the previous one; the
+    search ends at the first C that is no better than the one before.
     """
     paths = [_Path(x[train], y[train], x[test]) for train, test in inner]
     best, cross_fitted, chosen, fits = -np.inf, None, STRENGTHS[0], 1
@@ -128,20 +136,20 @@ def _linear(
             break
         best, chosen, cross_fitted = value, strength, logs
     assert cross_fitted is not None  # the first is better than -inf
-    return Linear(cross_fitted, _Path(x, y, asked)(chosen), fits)
+    return Linear(cross_fitted, _Path(x, y, x_test)(chosen), fits)
 
 
 class _Path:
-    """Held-out log-probabilities of one classifier, for one regularisation after the other."""
+    """Held-out log-probabilities of one classifier along a path of regularisation strengths."""
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, asked: np.ndarray):
+    def __init__(self, x: np.ndarray, y: np.ndarray, x_test: np.ndarray):
         scaler = StandardScaler().fit(x)
-        self.x, self.y, self.asked = scaler.transform(x), y, scaler.transform(asked)
+        self.x, self.y, self.x_test = scaler.transform(x), y, scaler.transform(x_test)
         self.regression = LogisticRegression(max_iter=2000, tol=1e-3, warm_start=True)
 
     def __call__(self, strength: float) -> np.ndarray:
         self.regression.set_params(C=strength).fit(self.x, self.y)
-        scores = self.regression.decision_function(self.asked)
+        scores = self.regression.decision_function(self.x_test)
         if scores.ndim == 1:  # two classes: the log-odds of the second
             scores = np.column_stack([np.zeros_like(scores), scores])
         return log_softmax(scores, axis=1)
@@ -153,16 +161,16 @@ class _Ensembles(NamedTuple):
 
 
 def _ensembles(
-    alone: list[np.ndarray],
+    predictions: list[np.ndarray],
     prior: np.ndarray,
     y: np.ndarray | None,
     weights: np.ndarray | None = None,
 ) -> _Ensembles:
     """UME by each rule; the product and the weighted rule count the class frequencies once.
 
-    ``weights`` (M + 1,), the last that of ``prior``, are fitted to ``y`` where it is given.
+    ``weights`` (M + 1,), the last of which belongs to ``prior``, are fitted to ``y`` if given.
     """
-    stacked = np.stack(alone)  # (M, n, K)
+    stacked = np.stack(predictions)  # (M, n, K)
     above = np.concatenate([stacked - prior, np.broadcast_to(prior, stacked[:1].shape)])
     if y is not None:
         weights = fit_weights(torch.from_numpy(above), torch.from_numpy(y))
@@ -175,10 +183,10 @@ def _ensembles(
     return _Ensembles({r: log_softmax(v, axis=1) for r, v in logs.items()}, weights)
 
 
-def _beside(x: dict[str, np.ndarray]) -> np.ndarray:
+def _concatenated(x: dict[str, np.ndarray]) -> np.ndarray:
     return np.hstack(list(x.values()))
 
 
 def _score(logs: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(n, 2): log-likelihood, and whether the likeliest class is right."""
+    """(n, 2): log-likelihood, and whether the most likely class is the correct one."""
     return np.column_stack([logs[np.arange(len(y)), y], logs.argmax(axis=1) == y])

@@ -1,15 +1,4 @@
-"""Features from where people keep them: npz, a folder of npy, csv or parquet.
-
-* **npz**: one array (n, d) per modality, named by the modality; ``labels`` (n,); optionally
-  ``groups`` (n,).
-* **a folder**: the same arrays as ``<name>.npy``. They are memory-mapped, so they may be larger
-  than memory.
-* **csv, parquet**: a column ``label`` or ``labels``, optionally ``group`` or ``groups``; every
-  other column is ``<modality>.<anything>`` (the modality is what stands before the first dot) or
-  ``<modality>_<number>``. Parquet needs pyarrow.
-
-Inputs beside features of your own are an npz or a folder with one array (n, ...) per modality.
-"""
+"""Read features, labels and groups from an npz, csv or parquet file or a folder of npy files."""
 
 from __future__ import annotations
 
@@ -26,26 +15,45 @@ import pandas as pd
 from umt_lib.errors import StudyError
 from umt_lib.guide import components
 
+FORMATS = """\
+file formats:
+  .npz            one array (n, d) per modality, named after the modality;
+                  labels (n,); optionally groups (n,), such as persons or videos
+  folder          the same arrays as NAME.npy; they are memory-mapped, so they
+                  may be larger than memory
+  .csv, .parquet  a column "label" or "labels", optionally "group" or "groups";
+                  every other column is named MODALITY.ANYTHING (the modality is
+                  the part before the first dot) or MODALITY_NUMBER; parquet
+                  needs pyarrow
+  --inputs        a .npz file or a folder with one array (n, ...) per modality,
+                  under the names of the features and with the same rows"""
+
 LABELS, GROUPS = ("labels", "label"), ("groups", "group")
 DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 class Source(NamedTuple):
-    """What :func:`umt_lib.guide.recommend` takes, and where it came from."""
+    """The arguments of :func:`umt_lib.guide.recommend`, and the name of where they were read."""
 
     features: dict[str, np.ndarray]
     labels: np.ndarray
     groups: np.ndarray | None
     name: str
-    beside: dict[str, np.ndarray] | None = None
+    extra: dict[str, np.ndarray] | None = None
 
 
 def load(source: str) -> Source:
-    """Read a path.
+    """Read a file or a folder; :data:`FORMATS` describes what is understood.
 
     Raises:
         StudyError: nothing of that name, a file that cannot be read, no labels, or a column that
             belongs to no modality.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/mine.npz", audio=np.zeros((3, 2)), labels=[0, 1, 1])
+    ...     load(f"{folder}/mine.npz").labels.tolist()
+    [0, 1, 1]
     """
     path = Path(source)
     if path.is_dir():
@@ -53,20 +61,20 @@ def load(source: str) -> Source:
     if path.exists():
         kinds = {".npz": _npz, ".csv": _table, ".parquet": _table}
         if path.suffix not in kinds:
-            mend = "its folder" if path.suffix == ".npy" else "a folder of npy files"
+            fix = "its folder" if path.suffix == ".npy" else "a folder of npy files"
             raise StudyError(
                 f"{path}: the guide does not know this kind of file; give {', '.join(kinds)} or "
-                f"{mend}"
+                f"{fix}"
             )
         return _named(path, kinds[path.suffix](path))
     raise StudyError(f"{path}: no such file or folder; check the path")
 
 
 def inputs(source: str, like: Source) -> dict[str, np.ndarray]:
-    """Leading components {modality: (n, c)} of the raw inputs in an npz or a folder of npy.
+    """Principal components {modality: (n, c)} of the raw inputs in an npz file or a folder.
 
     Args:
-        like: the features that they will stand beside.
+        like: the features of the same samples.
 
     Raises:
         StudyError: a file that cannot be read, a modality or rows that are missing, no numbers.
@@ -96,7 +104,7 @@ def _npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
             if not zipfile.is_zipfile(file):
-                why = "it is truncated, or no npz archive"
+                why = "it is truncated or not an npz archive"
                 raise StudyError(_unreadable(path, why, "save it again with np.savez"))
             file.seek(0)
             archive = np.load(file, allow_pickle=False)
@@ -129,9 +137,9 @@ def _read(path: Path, name: str, read) -> np.ndarray:
         ) from None
     except DAMAGED as error:
         if "pickle" in str(error):
-            why = "it holds Python objects, or is no array at all"
-            mend = "save plain numbers, and labels as numbers or str"
-            raise StudyError(_unreadable(path, why, mend, name)) from None
+            why = "it holds Python objects or is not an array"
+            fix = "save plain numbers, and labels as numbers or str"
+            raise StudyError(_unreadable(path, why, fix, name)) from None
         raise StudyError(_unreadable(path, error, "save it again with numpy", name)) from None
 
 
@@ -143,7 +151,7 @@ def _table(path: Path) -> dict[str, np.ndarray]:
             if header.duplicated().any():
                 twice = str(header[header.duplicated()].iloc[0])
                 raise StudyError(
-                    f"{path}: column {twice!r} is there twice; rename one or leave it out"
+                    f"{path}: column {twice!r} occurs twice; rename one or leave it out"
                 )
         else:
             frame = pd.read_parquet(path)
@@ -193,21 +201,21 @@ def _modality(path: Path, column: str) -> str:
 
 
 def _named(path: Path, arrays: Mapping[str, np.ndarray]) -> Source:
-    """Arrays by name into features, labels and groups."""
+    """Separate named arrays into features, labels and groups."""
     for one, other in (LABELS, GROUPS):
         if one in arrays and other in arrays:
             raise StudyError(f"{path}: there are both {one!r} and {other!r}; leave one out")
     found = [next((n for n in names if n in arrays), None) for names in (LABELS, GROUPS)]
     labels, groups = found
     if labels is None:
-        there = ", ".join(arrays) or "nothing"
-        raise StudyError(f"{path}: no array 'labels' (there is: {there}); add the labels (n,)")
+        names = ", ".join(arrays) or "nothing"
+        raise StudyError(f"{path}: no array 'labels' (found: {names}); add the labels (n,)")
     features = {n: x for n, x in arrays.items() if n not in found}
     return Source(features, arrays[labels], None if groups is None else arrays[groups], str(path))
 
 
-def _unreadable(path: Path, error: Exception | str, mend: str, name: str = "") -> str:
+def _unreadable(path: Path, error: Exception | str, fix: str, name: str = "") -> str:
     where = f"{path}: array {name!r}" if name else f"{path}:"
     if isinstance(error, PermissionError):
-        error, mend = "no permission", "mend the permissions"
-    return f"{where} cannot be read ({' '.join(str(error).split())}); {mend}"
+        error, fix = "no permission", "fix the permissions"
+    return f"{where} cannot be read ({' '.join(str(error).split())}); {fix}"

@@ -1,4 +1,4 @@
-"""Check, gather, conclude: a recommendation for one data set."""
+"""The function ``recommend``: check the input, gather the evidence, apply the rule."""
 
 from __future__ import annotations
 
@@ -21,32 +21,40 @@ def recommend(
     labels: ArrayLike,
     groups: ArrayLike | None = None,
     *,
-    beside: Mapping[str, ArrayLike] | None = None,
+    extra: Mapping[str, ArrayLike] | None = None,
     seed: int = 0,
     folds: int = 5,
     max_samples: int = MAX_SAMPLES,
     source: str = "the features",
     tick: Callable[[], None] = lambda: None,
 ) -> Recommendation:
-    """How to train on these modalities; see :mod:`umt_lib.guide` for the rule.
+    """Recommend how to train on these modalities; the rule is in :mod:`umt_lib.guide`.
 
     Args:
-        features: {modality: (n, d_m)}, of samples the encoders were not trained on. Predictions do
-            as well, best as log-probabilities.
-        labels: (n,), any values; groups: (n,), samples of one group never straddle folds.
-        beside: {modality: (n, c)}, further columns in which pairs may show that the features hide,
-            such as :func:`umt_lib.guide.components.components` of the raw inputs. The guide is then
-            asked twice, see :func:`umt_lib.guide.verdict.deciding`.
-        seed: fixes folds, initialisations and resampling; on a CPU one seed gives one result,
-            ``cost`` apart.
-        source: what to call the input in sentences and in the report.
+        features: {modality: (n, d_m)}, of samples the encoders were not trained on. Predictions can
+            be given too, preferably as log-probabilities.
+        labels: (n,), any values.
+        groups: (n,), such as persons or videos; samples of one group are always in the same fold.
+        extra: {modality: (n, c)}, extra columns in which to look for interactions that the features
+            may have lost, such as :func:`umt_lib.guide.components.components` of the raw inputs.
+            The rule is then applied twice, see :func:`umt_lib.guide.verdict.deciding`.
+        seed: of folds, initialisations and resampling; on a CPU one seed always gives the same
+            result, except for the time in ``cost``.
+        folds: number of cross-validation folds.
+        max_samples: of more samples than this, a stratified random subset is used.
+        source: the name of the input in messages and in the report.
         tick: called after each fold, for a progress bar.
 
     Raises:
         StudyError: input that would lead to a wrong verdict.
+
+    >>> a, b = np.random.default_rng(0).choice([-1, 1], size=(2, 60, 1))
+    >>> equal = (a == b)[:, 0]  # the label: whether the signs are equal
+    >>> recommend({"audio": a, "video": b}, equal, folds=2).verdict
+    'interactions'
     """
 
-    def asked(x: Mapping[str, ArrayLike], source: str) -> Recommendation:
+    def applied(x: Mapping[str, ArrayLike], source: str) -> Recommendation:
         began = time.perf_counter()
         inputs = checked(x, labels, groups, folds, max_samples, seed, source)
         try:
@@ -55,36 +63,36 @@ def recommend(
             raise StudyError(f"{source}: {error}") from None
         return conclude(inputs, evidence, seed, time.perf_counter() - began, source)
 
-    alone = asked(features, source)
-    if beside is None:
-        return alone
-    wider = asked(widened(features, beside, source), f"{source}, with columns beside")
-    cost = {key: alone.cost[key] + wider.cost[key] for key in alone.cost}
-    return replace(deciding(alone, wider), cost=cost)
+    first = applied(features, source)
+    if extra is None:
+        return first
+    second = applied(widened(features, extra, source), f"{source}, with extra columns")
+    cost = {key: first.cost[key] + second.cost[key] for key in first.cost}
+    return replace(deciding(first, second), cost=cost)
 
 
 def widened(
-    features: Mapping[str, ArrayLike], beside: Mapping[str, ArrayLike], source: str = "the features"
+    features: Mapping[str, ArrayLike], extra: Mapping[str, ArrayLike], source: str = "the features"
 ) -> dict[str, np.ndarray]:
-    """{modality: (n, d + c)}: features with further columns beside them.
+    """Append the extra columns to the features: {modality: (n, d + c)}.
 
     Raises:
         StudyError: other modalities, or other numbers of rows.
 
-    >>> widened({"audio": [[1, 2], [3, 4]]}, {"audio": [[5], [6]]})["audio"].tolist()
-    [[1, 2, 5], [3, 4, 6]]
+    >>> widened({"a": [[1], [2]]}, {"a": [[3, 4], [5, 6]]})["a"].tolist()
+    [[1, 3, 4], [2, 5, 6]]
     """
-    if set(features) != set(beside):
+    if set(features) != set(extra):
         raise StudyError(
-            f"{source}: features are given for {sorted(features)}, columns beside them for "
-            f"{sorted(beside)}; give both for every modality"
+            f"{source}: features are given for {sorted(features)}, extra columns for "
+            f"{sorted(extra)}; give both for every modality"
         )
     wide = {}
     for m, x in features.items():
-        z, more = np.asarray(x), np.asarray(beside[m])
+        z, more = np.asarray(x), np.asarray(extra[m])
         if z.ndim != 2 or more.ndim != 2 or len(z) != len(more):
             raise StudyError(
-                f"{source}: {m!r} has features of shape {z.shape} and columns beside them of shape "
+                f"{source}: {m!r} has features of shape {z.shape} and extra columns of shape "
                 f"{more.shape}; give one row per sample in both"
             )
         wide[m] = np.hstack([z, more])

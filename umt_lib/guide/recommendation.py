@@ -1,4 +1,4 @@
-"""What the guide recommends, with its evidence: plain data."""
+"""The result of the guide: a recommendation and its evidence, as plain data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UME, UMT, INTERACTIONS, UNCLEAR = VERDICTS = ("UME", "UMT", "interactions", "no 
 
 
 class Measure(NamedTuple):
-    """Held-out log-likelihood in nats per sample, and accuracy in 0..1 (or gains in them)."""
+    """Held-out log-likelihood (nats per sample) and accuracy (0..1), or gains in them."""
 
     likelihood: Interval
     accuracy: Interval
@@ -19,21 +19,21 @@ class Measure(NamedTuple):
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What :func:`umt_lib.guide.recommend` found."""
+    """The verdict of :func:`umt_lib.guide.recommend` with its evidence."""
 
     verdict: str  # one of VERDICTS
     reason: str
     paper: str  # the verdict of the paper's rule
     competitors: dict[str, Measure]
-    gains: dict[str, Measure]  # see GAINS
-    chance: float  # accuracy of always naming the commonest class
-    rules: tuple[str, ...]
+    gains: dict[str, Measure]  # see umt_lib.guide.verdict.GAINS
+    chance: float  # accuracy of always predicting the most frequent class
+    rules: tuple[str, ...]  # UME's best rule in each fold
     data: dict[str, Any]
     cost: dict[str, Any]
-    warnings: tuple[str, ...]  # known ways it can be wrong, those of this case first
+    warnings: tuple[str, ...]  # how the verdict can be wrong; those of this case first
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, JSON-able; an interval is {"mean", "low", "high"}."""
+        """All of it as JSON-compatible values; an interval is {"mean", "low", "high"}."""
 
         def plain(value: Any) -> Any:
             if isinstance(value, Interval):

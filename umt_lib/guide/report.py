@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing else."""
+"""The report of a recommendation: one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -14,21 +14,29 @@ from umt_lib import style
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.guide.recommendation import Measure, Recommendation
 
-WORDS = {  # gain: what it means
-    "combining": "UME's best rule over the mean of probabilities",
-    "paper": "linear joint head over UME's mean (the paper's rule)",
-    "joint": "linear joint head over UME's best rule (UMT?)",
-    "additive": "additive correction over UME's best rule",
-    "pairs": "pairs over the additive correction (interactions?)",
+WORDS = {  # gain: what is compared with what
+    "combining": "UME best rule over UME mean",
+    "paper": "linear joint head over UME mean (the paper's rule)",
+    "joint": "linear joint head over UME best rule (UMT?)",
+    "additive": "additive correction over UME best rule",
+    "pairs": "correction with pairs over additive correction (interactions?)",
 }
 ADVICE = {
     "UME": "Keep the uni-modal models and combine their predictions: M trainings for M modalities.",
     "UMT": "Train jointly with uni-modal teachers: M + 1 trainings, and one more for each further "
     "value of the distillation weight that is tried.",
-    "interactions": "Train jointly with a head that can join features (an MLP, attention), from "
-    "the inputs if you can: one training. UME and a linear head cannot use what was found.",
-    "no clear winner": "Gather more samples or better features, or take UME, the cheapest.",
+    "interactions": "Train jointly with a head that can model interactions (an MLP or attention), "
+    "if possible from the raw inputs: one training. UME and a linear head cannot use these "
+    "interactions.",
+    "no clear winner": "Collect more samples or better features, or use UME, which costs least.",
 }
+NAMES = (  # of the competitors
+    "A modality alone: a linear classifier on its features. UME: the ensemble of these "
+    "classifiers, by the mean of their probabilities, their product, or fitted weights; the best "
+    "rule is chosen within each training part. Linear joint head: a linear classifier on the "
+    "features of all modalities. Correction: a small network added to the best rule of UME; the "
+    "additive correction cannot use interactions between modalities, the correction with pairs can."
+)
 STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .8em;text-align:right;"
@@ -39,12 +47,12 @@ STYLE = (
 
 @style.styled
 def picture(found: Recommendation) -> Figure:
-    """Left: held-out accuracy of every competitor. Right: the gains that decide, 0 marked."""
+    """Figure with the held-out accuracy of every competitor (left) and the gains (right)."""
     figure = Figure(figsize=(10, 3.4))
     left, right = figure.subplots(1, 2)
     _dots(left, {name: m.accuracy for name, m in found.competitors.items()})
     left.axvline(100 * found.chance, color="#777777", linestyle="--", linewidth=1)
-    left.set(title="Held-out accuracy (%); dashed: commonest class")
+    left.set(title="Held-out accuracy (%); dashed: most frequent class")
     short = {name: WORDS[name].split(" (")[0].replace(" over ", "\nover ") for name in WORDS}
     _dots(right, {short[name]: m.accuracy for name, m in found.gains.items()})
     right.axvline(0, color="black", linewidth=0.8)
@@ -53,7 +61,7 @@ def picture(found: Recommendation) -> Figure:
 
 
 def page(found: Recommendation) -> str:
-    """The whole HTML page."""
+    """The HTML page: verdict, reason, advice, figure, tables and warnings."""
     data = found.data
     modalities = ", ".join(f"{m} ({d})" for m, d in data["modalities"].items())
     groups = "" if data["groups"] is None else f" in {data['groups']} groups"
@@ -61,23 +69,24 @@ def page(found: Recommendation) -> str:
     chosen = ", ".join(f"{r} in {found.rules.count(r)}" for r in dict.fromkeys(found.rules))
     about = (
         f"{data['source']}: {data['samples']}{drawn} samples{groups}, {data['classes']} classes; "
-        f"modalities (features): {modalities}. {data['folds']} folds, seed {data['seed']}; "
-        f"{found.cost['fits']} fits, {found.cost['seconds']:.0f} s. Best rule of UME, by fold: "
-        f"{chosen}."
+        f"modalities (number of features): {modalities}. {data['folds']} folds, seed "
+        f"{data['seed']}; {found.cost['fits']} fits in {found.cost['seconds']:.0f} s. Best rule of "
+        f"UME (number of folds): {chosen}."
     )
     worded = {WORDS[name]: m for name, m in found.gains.items()}
-    caveats = "".join(f"<li>{escape(w)}</li>" for w in found.warnings)
+    warnings = "".join(f"<li>{escape(w)}</li>" for w in found.warnings)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>UME or UMT?</title>'
         f"<style>{STYLE}</style>"
         f'<p class="verdict">Verdict: <strong>{escape(found.verdict)}</strong></p>'
         f"<p>Because {escape(found.reason)}. {escape(ADVICE[found.verdict])}</p>"
-        f"<p>The paper's rule says: <strong>{escape(found.paper)}</strong>.</p>"
+        f"<p>Verdict of the paper's rule: <strong>{escape(found.paper)}</strong>.</p>"
         f"<p>{escape(about)}</p>{_svg(picture(found))}"
-        f"<h2>The evidence</h2><p>Held-out, with 95% intervals; paired for gains.</p>"
+        f"<h2>Evidence</h2><p>{NAMES} All values are held-out, with 95% intervals; the intervals "
+        f"of gains are paired.</p>"
         f"{_table('competitor', found.competitors, '.1f')}"
         f"{_table('gain', worded, '+.1f')}"
-        f"<h2>How it can be wrong</h2><ul>{caveats}</ul></html>\n"
+        f"<h2>How this verdict can be wrong</h2><ul>{warnings}</ul></html>\n"
     )
 
 
@@ -106,7 +115,7 @@ def _table(first: str, rows: dict[str, Measure], form: str) -> str:
 
 def _svg(figure: Figure) -> str:
     text = io.StringIO()
-    # Text stays text, so that names in any script are drawn by the reader's own fonts.
+    # Text stays text: the reader's browser has the fonts for names in any script.
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with mpl_style.context([style.STYLE, {"svg.fonttype": "none"}]), catch_warnings():
         filterwarnings("ignore", "Glyph .* missing")

@@ -1,4 +1,4 @@
-"""From evidence to a verdict: the rule of :mod:`umt_lib.guide`, and the paper's."""
+"""From evidence to a verdict: our rule (see :mod:`umt_lib.guide`) and the rule of the paper."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from umt_lib.guide.recommendation import (
     Recommendation,
 )
 
-FLOOR = 0.005  # a smaller gain in accuracy is not worth a joint training
-MARGIN = 0.02  # the largest loss in accuracy that "UME" may still hide
-GAINS = {  # name: (better, than)
+FLOOR = 0.005  # a smaller gain in accuracy does not justify the cost of joint training
+MARGIN = 0.02  # the largest loss in accuracy that the verdict "UME" may hide
+GAINS = {  # name: (competitor, baseline)
     "combining": (BEST, MEAN),
     "paper": (LINEAR, MEAN),
     "joint": (LINEAR, BEST),
@@ -31,7 +31,7 @@ GAINS = {  # name: (better, than)
 def measures(
     evidence: Evidence, groups: np.ndarray | None, seed: int
 ) -> tuple[dict[str, Measure], dict[str, Measure]]:
-    """Of every competitor, and of every gain of :data:`GAINS`; all intervals paired."""
+    """Measures of every competitor and of every gain in :data:`GAINS`; all intervals are paired."""
     scores = evidence.scores
     gains = {name: scores[a] - scores[b] for name, (a, b) in GAINS.items()}
     columns = np.hstack([*scores.values(), *gains.values()])
@@ -41,7 +41,7 @@ def measures(
 
 
 def paper_rule(gains: dict[str, Measure]) -> str:
-    """A head trained on frozen features against UME by the mean of probabilities, in accuracy."""
+    """The paper's rule: a head on frozen features against UME by the mean, in accuracy."""
     gain = gains["paper"].accuracy
     if gain.contains_zero:
         return UNCLEAR
@@ -51,56 +51,59 @@ def paper_rule(gains: dict[str, Measure]) -> str:
 def our_rule(
     competitors: dict[str, Measure], gains: dict[str, Measure], chance: float
 ) -> tuple[str, str]:
-    """The verdict and the sentence that gives its reason."""
+    """Our rule: the verdict, and the reason for it as a sentence."""
     pairs, joint = gains["pairs"], gains["joint"]
     accuracy = {name: m.accuracy.mean for name, m in competitors.items()}
-    worth = accuracy[PAIRS] - max(accuracy[n] for n in (ADDITIVE, LINEAR, BEST))
+    gain = accuracy[PAIRS] - max(accuracy[n] for n in (ADDITIVE, LINEAR, BEST))
     informed = {name for name, m in competitors.items() if m.accuracy.low > chance}
-    if _clear(pairs) and worth >= FLOOR and PAIRS in informed:
+    if _clear(pairs) and gain >= FLOOR and PAIRS in informed:
         return INTERACTIONS, (
-            f"a correction that sees modalities together gains {_points(worth)} on held-out "
+            f"a correction that sees modalities together gains {_points(gain)} on held-out "
             f"samples over the best model that adds them up"
         )
     if _clear(joint) and joint.accuracy.mean >= FLOOR and LINEAR in informed:
         return UMT, (
             f"one linear head on all features gains {_points(joint.accuracy.mean)} over the best "
-            f"combination of uni-modal predictions, and pairs add nothing clear beyond it"
+            f"combination of uni-modal predictions, and interactions add no clear further gain"
         )
     if BEST not in informed:
         return UNCLEAR, (
-            "the uni-modal predictions are not clearly better than naming the commonest class, "
-            "and nothing joint is clearly better than they are"
+            "the uni-modal predictions are not clearly better than always predicting the most "
+            "frequent class, and no joint model is clearly better than they are"
         )
-    rivals = (joint.accuracy, pairs.accuracy)
-    if all(g.mean < FLOOR and g.high < MARGIN for g in rivals):
+    joint_gains = (joint.accuracy, pairs.accuracy)
+    if all(g.mean < FLOOR and g.high < MARGIN for g in joint_gains):
         return UME, (
             f"nothing trained jointly gains {_points(FLOOR)} over the best combination of "
             f"uni-modal predictions, or can be expected to gain {_points(MARGIN)}"
         )
     return UNCLEAR, (
-        f"joint training may gain up to {_points(max(g.high for g in rivals))} or nothing: there "
-        f"are too few samples to tell"
+        f"joint training may gain up to {_points(max(g.high for g in joint_gains))} or nothing: "
+        f"there are too few samples to tell"
     )
 
 
 def _clear(gain: Measure) -> bool:
-    """In likelihood, the more sensitive, or in accuracy, which no single sample can spoil."""
+    """Whether the gain is clear in log-likelihood or in accuracy.
+
+    The log-likelihood is more sensitive; the accuracy cannot be spoilt by a single sample.
+    """
     return gain.likelihood.low > 0 or gain.accuracy.low > 0
 
 
-def deciding(alone: Recommendation, wider: Recommendation) -> Recommendation:
-    """Of the features alone and of wider ones, the recommendation that counts.
+def deciding(features: Recommendation, widened: Recommendation) -> Recommendation:
+    """Choose between the recommendation for the features and that for features with extra columns.
 
-    Wider features are asked for one thing, pairs: a clear one counts wherever it is seen. For
-    everything else their further columns are noise that hides small gains.
+    The extra columns serve to detect interactions: a clear interaction counts in either. For all
+    other verdicts these columns are noise that hides small gains, so the features decide.
     """
-    return wider if wider.verdict == INTERACTIONS else alone
+    return widened if widened.verdict == INTERACTIONS else features
 
 
 def conclude(
     inputs: Inputs, evidence: Evidence, seed: int, seconds: float, source: str
 ) -> Recommendation:
-    """All of it in one object."""
+    """The recommendation: both rules applied to the evidence, with everything a report needs."""
     competitors, gains = measures(evidence, inputs.groups, seed)
     chance = float(np.bincount(inputs.y).max() / len(inputs.y))
     verdict, reason = our_rule(competitors, gains, chance)

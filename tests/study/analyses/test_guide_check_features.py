@@ -39,7 +39,7 @@ def test_runs_of_ours_give_validation_features(params, ours):
     source = features.load("synthetic", seed=1)
     shapes = {m: z.shape for m, z in source.features.items()}
     assert shapes == {"a": (40, 6), "b": (40, 6)}
-    assert {len(z) for z in source.beside.values()} == {40}
+    assert {len(z) for z in source.extra.values()} == {40}
     assert source.name == "synthetic, validation split, uni-modal encoders of seed 1"
     with pytest.raises(StudyError, match=r"synthetic: .* has no seed 7; give one of \[0, 1\]"):
         features.load("synthetic", seed=7)
@@ -61,7 +61,7 @@ def test_a_class_of_ours_in_too_few_groups_is_left_out_and_named(monkeypatch):
     assert not (source.labels == 1).any()
     assert source.groups.tolist() == groups[rows].tolist()
     assert all(x[:, 0].tolist() == rows.tolist() for x in source.features.values())
-    assert {len(x) for x in source.beside.values()} == {len(rows)}
+    assert {len(x) for x in source.extra.values()} == {len(rows)}
 
 
 def test_a_file_is_read_and_an_unknown_name_is_refused(tmp_path):

@@ -104,7 +104,7 @@ def load(source: str, seed: int = 0) -> Source:
 
 
 def runs(dataset: str, seed: int) -> Source:
-    """Validation samples as the uni-modal encoders of ``seed`` see them, inputs beside.
+    """Validation features of the uni-modal encoders of ``seed``, and components of the inputs.
 
     Raises:
         StudyError: a uni-modal experiment of the data set has not been run.
@@ -115,5 +115,5 @@ def runs(dataset: str, seed: int) -> Source:
         name = f"{name}, {seen.together} groups taken together"
     if seen.without:  # as above: a verdict for the other classes
         name = f"{name}, without {', '.join(seen.without)} (too few groups)"
-    beside = components.of_inputs(seen.train, seen.inputs)
-    return Source(seen.features, seen.y, seen.groups, name, beside)
+    extra = components.of_inputs(seen.train, seen.inputs)
+    return Source(seen.features, seen.y, seen.groups, name, extra)
