@@ -121,6 +121,40 @@ def test_bad_input_is_one_sentence_and_status_2(npz, monkeypatch, capsys, argume
     assert left(npz.parent) == ["mine.npz"]
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("option", ["--out", "--json"])
+@pytest.mark.parametrize(
+    "name", ["mine.npz", "raw.npz", "arrays/a.npy", "link", "arrays/../raw.npz"]
+)
+def test_no_output_replaces_an_input(npz, tmp_path, monkeypatch, capsys, option, name):
+    """Neither features nor raw inputs, neither files nor arrays of a folder, by whatever path."""
+    monkeypatch.chdir(tmp_path)
+    raw = {m: np.zeros((40, 3)) for m in "ab"}
+    np.savez("raw.npz", **raw)
+    Path("arrays").mkdir()
+    for m, x in raw.items():
+        np.save(f"arrays/{m}.npy", x)
+    Path("link").symlink_to("raw.npz")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.np*")}
+    inputs = "arrays" if name == "arrays/a.npy" else "raw.npz"
+    assert command.main(["mine.npz", "--inputs", inputs, option, name]) == 2
+    what = "features" if name == "mine.npz" else "inputs"
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"{name}: holds the {what}; name another file to write\n")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.np*")} == before
+    assert Path("link").is_symlink()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_new_file_in_a_folder_of_inputs_may_be_written(npz, tmp_path, capsys):
+    (tmp_path / "arrays").mkdir()
+    for m, x in cases.noise(40)[0].items():
+        np.save(tmp_path / f"arrays/{m}.npy", x)
+    line = [npz, "--inputs", tmp_path / "arrays", "--out", tmp_path / "arrays/report.html"]
+    assert command.main([str(a) for a in line]) == 0
+    assert left(tmp_path / "arrays") == ["a.npy", "b.npy", "report.html"]
+
+
 def test_the_help_describes_every_option_and_file_format(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as stopped:

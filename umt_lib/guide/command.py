@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -124,8 +124,9 @@ def _check_outputs(given: argparse.Namespace) -> None:
         raise StudyError(f"{given.out}: both --out and --json name this file; name two files")
     for path in outputs:
         _check_writable(path)
-        if path.exists() and Path(given.source).exists() and path.samefile(given.source):
-            raise StudyError(f"{path}: holds the features; name another file to write")
+        for source, content in ((given.source, "features"), (given.inputs, "inputs")):
+            if source and any(_same(path, file) for file in _files(Path(source))):
+                raise StudyError(f"{path}: holds the {content}; name another file to write")
 
 
 def _check_writable(path: Path) -> None:
@@ -137,6 +138,14 @@ def _check_writable(path: Path) -> None:
         )
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise StudyError(f"{path}: cannot be written; fix the permissions or name another file")
+
+
+def _files(source: Path) -> Iterator[Path]:
+    """The files that are read from a path; none where it does not exist."""
+    if source.is_dir():
+        yield from source.glob("*.npy")
+    elif source.exists():
+        yield source
 
 
 def _same(one: Path, other: Path) -> bool:
