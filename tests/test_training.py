@@ -1,4 +1,4 @@
-"""fit(): what every number of the study goes through."""
+"""fit(): the training loop behind every result of the study."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_augmentation_repeats_with_the_seed_and_changes_with_the_epoch():
     assert not torch.equal(view(0), train.x["a"])
 
 
-def test_validation_and_glimpse_are_not_augmented():
+def test_validation_and_the_subset_for_curves_are_not_augmented():
     plain, wild = Bench(epochs=1), Bench(epochs=1, augment=lambda x, stream: x)
     assert plain.train(method("joint"))[1].curves == wild.train(method("joint"))[1].curves
 

@@ -1,18 +1,18 @@
 """umt_lib: when should multi-modal models learn together?
 
-The library, each package importing only from those above it:
+The library consists of these packages; each imports only from those above it:
 
-``data``        the data sets: three checked splits of named modalities each
-``models``      encoders, fusion heads, and late fusion, which joins them
-``losses``      what methods add to cross-entropy: distillation, contrastive losses, ...
+``data``        the data sets: for each, three checked splits of named modalities
+``models``      encoders, fusion heads, and late fusion, which combines them
+``losses``      the losses that methods add to cross-entropy: distillation, contrastive, ...
 ``evaluation``  accuracy, intervals, linear probes, interactions between modalities
 ``methods``     one file per training method: a few hooks around one loop
-``training``    fit(), that loop
-``guide``       UME, UMT or joint training? for anyone's features
+``training``    fit(), the training loop
+``guide``       recommends UME, UMT or joint training for given features
 ``study``       the machinery of this study: params/*.yaml -> results/*.json -> book
 
-What most users need is here by name: ``recommend``, ``METHODS``, ``DATASETS``, ``LateFusion``,
-``fit`` and ``results``. Each is imported when it is first used.
+What most users need can be imported from here: ``recommend``, ``METHODS``, ``DATASETS``,
+``LateFusion``, ``fit`` and ``results``. Each is loaded when it is first used.
 """
 
 from __future__ import annotations

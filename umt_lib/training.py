@@ -1,8 +1,8 @@
-"""fit(): the only training loop. A method may change the update, never copy the loop.
+"""The training loop of all methods: :func:`fit`. A method may change the update, not the loop.
 
-Every epoch draws its order, augmentation and noise from a stream of its own, made of the seed and
-the epoch's number: so an interrupted run goes on exactly as if nothing had happened, and one seed
-gives the same bytes twice on a CPU.
+The sample order, augmentation and noise of an epoch come from a random stream that depends only on
+the seed and the epoch. So an interrupted run resumes exactly as if it had not been interrupted, and
+on a CPU two runs with the same seed give identical results.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from umt_lib.evaluation.probes import linear_probe
 from umt_lib.methods.base import Method
 from umt_lib.models.inference import outputs
 
-GLIMPSE = 500  # training samples the curves and the probes along the way look at, the same always
+CURVE_SAMPLES = 500  # training samples for curves and for probes during training: a fixed subset
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
 class Training:
-    """One schedule for all methods of a data set: SGD, constant rate, then linear decay to 0.
+    """The training schedule of a data set: SGD with a constant rate, then linear decay to 0.
 
     Attributes:
-        epochs: of which the last ``decay`` share lowers the learning rate.
-        probe_every: epochs between two linear probes along the way; 0 for none.
+        epochs: number of epochs; in the last share ``decay`` of them the learning rate decreases.
+        probe_every: epochs between two linear probes during training; 0 for none.
         precision: "bf16" runs forward passes under autocast.
-        workers: threads that read data which is not in memory; no number depends on it.
-        compile: run the encoders through torch.compile.
+        workers: threads that read data which is not in memory; results do not depend on it.
+        compile: apply torch.compile to the encoders.
     """
 
     epochs: PositiveInt
@@ -56,17 +56,20 @@ class Training:
 
 @dataclass
 class Progress:
-    """How far a run is; what a checkpoint holds beside the tensors. Curves: one entry an epoch."""
+    """The progress of a run: all that a checkpoint contains except tensors.
+
+    Curves have one entry per epoch.
+    """
 
     epoch: int = 0  # epochs finished
-    best: int = 0  # the epoch (1-based) validation chose; 0 before the first
+    best: int = 0  # the epoch (from 1) with the best validation score; 0 before the first
     curves: dict[str, list] = field(default_factory=dict)
-    seconds: float = 0.0  # of the processor on a CPU, of the clock elsewhere
+    seconds: float = 0.0  # processor time on a CPU, elapsed time elsewhere
     samples: int = 0
 
     @property
     def score(self) -> tuple[float, float]:
-        """Validation accuracy of the chosen epoch, then minus its cross-entropy."""
+        """Validation accuracy of the best epoch, and its negative cross-entropy to break ties."""
         if not self.best:
             return (-1.0, 0.0)
         at = self.best - 1
@@ -75,7 +78,7 @@ class Progress:
 
 @dataclass
 class State:
-    """All that a run needs to go on: restored by :func:`fit`, written by ``save``."""
+    """Everything that a run needs to resume: read by :func:`fit`, written by ``save``."""
 
     progress: Progress
     model: dict[str, torch.Tensor]
@@ -94,12 +97,12 @@ def fit(
     save: Callable[[State], None] | None = None,
     tick: Callable[[str], None] = lambda text: None,
 ) -> Progress:
-    """Train ``model`` in place and leave in it the weights of the epoch validation chose.
+    """Train ``model`` in place and restore the weights of the epoch with the best validation score.
 
-    The method must have been started. The test split is not looked at.
+    The method must have been started. The test split is not used.
 
     Args:
-        state: from where to go on; None begins.
+        state: where to resume; None to start from the beginning.
         save: called with the state after each epoch.
         tick: called with a short text after each epoch, for a progress bar.
 
@@ -109,7 +112,7 @@ def fit(
     device = next(model.parameters()).device
     train, validation = splits.train.to(device), splits.validation.to(device)
     epochs, progress, best = method.epochs(training.epochs), Progress(), model.state_dict()
-    if not epochs:  # a method that only combines finished models
+    if not epochs:  # a method that only combines trained models
         return progress
     learned = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(
@@ -121,7 +124,7 @@ def fit(
         optimizer.load_state_dict(state.optimizer)
         method.restore(state.method)
     clock = time.process_time if device.type == "cpu" else time.perf_counter
-    glimpse = train.take(np.random.default_rng(0).permutation(len(train))[:GLIMPSE])
+    subset = train.take(np.random.default_rng(0).permutation(len(train))[:CURVE_SAMPLES])
 
     for epoch in range(progress.epoch, epochs):
         began = clock()
@@ -143,12 +146,12 @@ def fit(
             )
         curves = {"train_loss": loss, **_scores("validation", model, method, validation)}
         curves["train_accuracy"] = metrics.accuracy(
-            method.predict(outputs(model, glimpse)), glimpse.y
+            method.predict(outputs(model, subset)), subset.y
         )
         for name, value in curves.items():
             progress.curves.setdefault(name, []).append(value)
         if training.probe_every and (epoch + 1) % training.probe_every == 0:
-            _probe(progress, epoch + 1, model, glimpse, validation)
+            _probe(progress, epoch + 1, model, subset, validation)
         progress.epoch, progress.samples = epoch + 1, progress.samples + len(train)
         now = (curves["validation_accuracy"], -curves["validation_nll"])
         if now > progress.score:
@@ -163,7 +166,7 @@ def fit(
 
 
 def _rate(done: float, decay: float) -> float:
-    """Share of the learning rate when ``done`` of the schedule is over."""
+    """Factor of the learning rate after the share ``done`` of the schedule."""
     return min(1.0, (1 - done) / decay) if decay else 1.0
 
 
@@ -176,7 +179,7 @@ def _scores(name: str, model: nn.Module, method: Method, split: Split) -> dict[s
 
 
 def _probe(progress: Progress, epoch: int, model: nn.Module, known: Split, held: Split) -> None:
-    """Linear probes on validation at fixed strength: for the saturation curve, not for tables."""
+    """Add linear probes at a fixed regularisation strength: for the curve, not for tables."""
     probes = progress.curves.setdefault("probe", [])
     known_out, held_out = outputs(model, known), outputs(model, held)
     accuracy = {

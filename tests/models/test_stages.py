@@ -52,5 +52,5 @@ def test_a_resnet_is_its_stem_and_four_layers(make, shape):
 
 
 def test_an_unknown_encoder_is_named():
-    with pytest.raises(StudyError, match=r"encoders\.sound: Linear cannot be cut into stages"):
+    with pytest.raises(StudyError, match=r"encoders\.sound: Linear cannot be split into stages"):
         stages(nn.Linear(2, 2), "sound")

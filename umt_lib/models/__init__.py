@@ -1,4 +1,4 @@
-"""Encoders and heads by name, and :func:`build`, which puts them together."""
+"""Models: encoders and fusion heads by name, and :func:`build`, which combines them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -32,14 +32,16 @@ def build(
     auxiliary: bool = False,
     bf16: bool = False,
 ) -> LateFusion:
-    """A freshly initialised model from specs ``{"name": ..., **options}``.
+    """Build a newly initialised model from specifications ``{"name": ..., **options}``.
 
-    The encoders are made first, in order: with one seed, methods that differ only in what follows
-    them start from the same encoders.
+    The encoders are initialised first, in order: with the same seed, methods that differ only in
+    what follows the encoders start from the same encoders.
 
     Args:
-        encoders: {modality: spec}; head: spec; shapes: {modality: shape of one sample}.
-        auxiliary: give each modality its own linear head as well.
+        encoders: {modality: specification}.
+        head: the specification of the head.
+        shapes: {modality: shape of one sample}.
+        auxiliary: add a linear head for each modality.
     """
     made = {m: _make(ENCODERS, spec, shapes[m]) for m, spec in encoders.items()}
     dims = {m: encoder.dim for m, encoder in made.items()}

@@ -1,4 +1,4 @@
-"""Encoders: one modality's input to one feature vector, (B, ...) -> (B, dim)."""
+"""Encoders: map the input of one modality to a feature vector, (B, ...) -> (B, dim)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class MLP(nn.Sequential):
-    """For vectors and tiny pictures: (B, ...) flattened -> (B, dim)."""
+    """Multi-layer perceptron for vectors and tiny images: (B, ...) flattened -> (B, dim)."""
 
     def __init__(self, shape: tuple[int, ...], hidden: int = 128, dim: int = 64):
         inputs = 1
@@ -22,8 +22,9 @@ class MLP(nn.Sequential):
 
 
 class ImageCNN(nn.Module):
-    """For pictures (B, C, H, W): 3x3 convolutions, halved after each, averaged -> (B, dim).
+    """Convolutional network for images: (B, C, H, W) -> (B, dim).
 
+    3x3 convolutions with pooling by 2 between them, then the average over positions.
     ``stride`` is that of the first convolution.
     """
 
@@ -40,9 +41,10 @@ class ImageCNN(nn.Module):
 
 
 class SeriesCNN(nn.Module):
-    """For series (B, C, T): convolutions over time, halved after each, averaged -> (B, dim).
+    """Convolutional network for time series: (B, C, T) -> (B, dim).
 
-    A series is a picture of height 1: on a CPU that is 1.7 times as fast as ``nn.Conv1d``.
+    Convolutions over time with pooling by 2 between them, then the average over time. A series is
+    treated as an image of height 1: on a CPU that is 1.7 times as fast as ``nn.Conv1d``.
     ``stride`` is that of the first convolution.
     """
 
@@ -67,9 +69,9 @@ Pair = tuple[int, int]
 
 
 def _blocks(sizes: tuple[int, ...], kernel: Pair, stride: Pair, pool: Pair) -> nn.Sequential:
-    """Convolution, batch normalisation, ReLU for each two sizes; pooling between them.
+    """Blocks of convolution, batch normalisation and ReLU, with pooling between them.
 
-    channels_last: nearly twice as fast on a CPU.
+    The memory format channels_last is nearly twice as fast on a CPU.
     """
     layers: list[nn.Module] = []
     padding = (kernel[0] // 2, kernel[1] // 2)

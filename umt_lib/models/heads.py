@@ -1,4 +1,4 @@
-"""Fusion heads: features by modality, {m: (B, d_m)}, to logits (B, K)."""
+"""Fusion heads: map the features of all modalities, {m: (B, d_m)}, to logits (B, K)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from torch import Tensor, nn
 
 
 class LinearHead(nn.Module):
-    """One linear layer on the concatenated features, kept as one block W_m per modality.
+    """Linear layer on the concatenated features, stored as one block W_m per modality.
 
-    The only additive head, hence the only one with logits per modality. It can never represent an
-    interaction between modalities: with z_1 fixed, changing z_2 adds the same to the logits
-    whatever z_1 is.
+    It is the only additive head, hence the only one with logits per modality. It cannot represent
+    an interaction between modalities: a change of z_2 adds the same to the logits for every z_1.
     """
 
     def __init__(self, dims: dict[str, int], classes: int):
         super().__init__()
-        whole = nn.Linear(sum(dims.values()), classes)  # initialised as the concatenation would be
+        whole = nn.Linear(sum(dims.values()), classes)  # initialised as one layer
         blocks = whole.weight.detach().split(list(dims.values()), dim=1)
         self.weights = nn.ParameterDict(
             {m: block.clone() for m, block in zip(dims, blocks, strict=True)}
@@ -30,7 +29,7 @@ class LinearHead(nn.Module):
 
 
 class MLPHead(nn.Module):
-    """One hidden layer on the concatenated features: can represent pairs of features."""
+    """Network with one hidden layer on the concatenated features; it can represent interactions."""
 
     def __init__(self, dims: dict[str, int], classes: int, hidden: int = 128):
         super().__init__()
@@ -45,7 +44,7 @@ class MLPHead(nn.Module):
 
 
 class AttentionHead(nn.Module):
-    """One self-attention block over the M feature tokens and a CLS token, which is classified."""
+    """Self-attention block over M feature tokens and a CLS token, which is classified."""
 
     def __init__(self, dims: dict[str, int], classes: int, width: int = 64, heads: int = 4):
         super().__init__()

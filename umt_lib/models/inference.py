@@ -1,4 +1,4 @@
-"""Looking without learning: features and predictions of a whole split, in evaluation mode."""
+"""Inference: features and predictions for a whole split, in evaluation mode."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BATCH = 512  # large enough to be fast, small enough for any encoder here on any
 
 @torch.no_grad()
 def outputs(model: nn.Module, split: Split) -> Output:
-    """The model's :class:`Output` on every sample of ``split``, in order; no sample is dropped."""
+    """Compute the model's :class:`Output` for every sample of ``split``, in order."""
     was_training, device = model.training, split.y.device
     model.eval()
     parts = []

@@ -1,10 +1,10 @@
-"""Intermediate fusion: modalities meet inside the encoders, not first in the head.
+"""Intermediate fusion: modalities are combined inside the encoders, not only in the head.
 
     z_1, ..., z_M = T(x_1, ..., x_M),   logits = H(z_1, ..., z_M)
 
-A trunk T takes the place of the M encoders; head, losses and outputs are those of late fusion. So
-z_m may know of every modality, and neither a probe of z_m nor the logits W_m z_m tell what m alone
-would be worth.
+A trunk T replaces the M encoders; head, losses and outputs are those of late fusion. So z_m may
+contain information from every modality, and neither a probe of z_m nor the logits W_m z_m measure
+the uni-modal accuracy of m.
 
 The trunk of MMTM (Joze et al., CVPR 2020) is :class:`Gated`, that of MBT (Nagrani et al., NeurIPS
 2021) is :class:`Bottlenecked`.
@@ -26,14 +26,17 @@ HEADS = 4  # of attention
 
 
 class IntermediateFusion(LateFusion):
-    """``trunk``: {m: (B, ...)} -> {m: (B, d_m)}; head and options are those of ``model``."""
+    """A model with ``trunk``, {m: (B, ...)} -> {m: (B, d_m)}, in place of the encoders.
+
+    The head and all options are those of ``model``.
+    """
 
     def __init__(self, model: LateFusion, trunk: nn.Module):
         super().__init__({}, model.head, dict(model.auxiliary), model.bf16)
-        self.encoders = trunk  # under this name: what is computed before features are gathered
+        self.encoders = trunk  # this name: all that is computed before features are gathered
 
     def forward(self, x: dict[str, Tensor]) -> Output:
-        """{m: (B, ...)} -> Output, by way of the trunk."""
+        """Apply trunk and head: {m: (B, ...)} -> Output."""
         device = next(iter(x.values())).device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
             features = self.encoders(x)
@@ -41,7 +44,10 @@ class IntermediateFusion(LateFusion):
 
 
 class Gate(nn.Module):
-    """Squeeze all maps, excite each: x_m * 2 sigmoid(W_m relu(W_s [pool x_1; ...; pool x_M]))."""
+    """Squeeze-and-excitation gate over all modalities.
+
+    x_m * 2 sigmoid(W_m relu(W_s [pool x_1; ...; pool x_M]))
+    """
 
     def __init__(self, widths: dict[str, int]):
         super().__init__()
@@ -50,21 +56,21 @@ class Gate(nn.Module):
         self.excite = nn.ModuleDict({m: nn.Linear(joint, c) for m, c in widths.items()})
 
     def forward(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
-        """{m: (B, C_m, ...)}, each map times its gate."""
+        """Multiply each map {m: (B, C_m, ...)} by its gates."""
         gates = self.gates(maps)
         return {
             m: x * gates[m].reshape(*gates[m].shape, *[1] * (x.ndim - 2)) for m, x in maps.items()
         }
 
     def gates(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
-        """{m: (B, C_m)}, each between 0 and 2."""
+        """The gates {m: (B, C_m)}, each between 0 and 2."""
         joint = torch.cat([pooled(maps[m]) for m in self.excite], dim=1)
         joint = self.squeeze(joint).relu()
         return {m: 2 * excite(joint).sigmoid() for m, excite in self.excite.items()}
 
 
 class Gated(nn.Module):
-    """Encoders in step, with a ``gate`` (:class:`Gate`) after each of their last stages."""
+    """Trunk of encoders with a ``gate`` (:class:`Gate`) after each of their last stages."""
 
     def __init__(self, encoders: nn.ModuleDict, gate: type[Gate] = Gate):
         super().__init__()
@@ -76,7 +82,7 @@ class Gated(nn.Module):
         )
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
-        """{m: (B, ...)} -> features {m: (B, d_m)}."""
+        """Compute the features: {m: (B, ...)} -> {m: (B, d_m)}."""
         maps = {m: x[m] for m in self.stages}
         for m, parts in self.stages.items():
             for stage in parts[: -self.together]:
@@ -87,11 +93,11 @@ class Gated(nn.Module):
 
 
 class Bottlenecked(nn.Module):
-    """A transformer per modality over its encoder's last maps; they meet in bottleneck tokens.
+    """Trunk with one transformer per modality on its encoder, connected by bottleneck tokens.
 
-    In each of the last ``fusion`` layers a modality sees its own tokens and the bottleneck tokens,
-    and what it makes of these is averaged over modalities. So it takes two such layers to bring
-    something from one modality to another.
+    In each of the last ``fusion`` layers a modality attends to its own tokens and to the bottleneck
+    tokens; the updated bottleneck tokens are averaged over modalities. So information needs two
+    such layers to pass from one modality to another.
 
     Args:
         layers: transformer layers per modality, ``fusion`` of them with ``tokens`` bottlenecks.
@@ -119,7 +125,7 @@ class Bottlenecked(nn.Module):
         self.apart = layers - fusion  # layers before the first bottleneck
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
-        """{m: (B, ...)} -> features {m: (B, d_m)}."""
+        """Compute the features: {m: (B, ...)} -> {m: (B, d_m)}."""
         tokens = {m: self.tokens(m, x[m]) for m in self.stages}
         shared = self.shared.expand(len(next(iter(tokens.values()))), -1, -1)
         for i in range(len(next(iter(self.layers.values())))):
@@ -133,7 +139,7 @@ class Bottlenecked(nn.Module):
         return {m: self.give[m](t.mean(1)) for m, t in tokens.items()}
 
     def tokens(self, m: str, x: Tensor) -> Tensor:
-        """(B, ...) -> (B, positions, size); a feature vector is one position."""
+        """Tokens of a modality: (B, ...) -> (B, positions, size); a feature vector is one token."""
         for stage in self.stages[m]:
             x = stage(x)
         x = x.reshape(*x.shape[:2], -1).transpose(1, 2)  # (B, positions, C)
@@ -141,7 +147,7 @@ class Bottlenecked(nn.Module):
 
 
 def positions(n: int, size: int) -> Tensor:
-    """Sines and cosines (n, size) that tell position 0..n-1 apart (size even)."""
+    """Sinusoidal encodings (n, size) of the positions 0..n-1; size is even."""
     rate = 10_000.0 ** (-torch.arange(0, size, 2) / size)
     angle = torch.arange(n)[:, None] * rate
     return torch.cat([angle.sin(), angle.cos()], 1)

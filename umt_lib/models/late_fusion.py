@@ -3,8 +3,8 @@
     z_m = encoder_m(x_m),   logits = H(z_1, ..., z_M)
 
 A head that is linear and additive over modalities, H(z) = sum_m W_m z_m + b, also has logits
-per modality, l_m = W_m z_m + b/M with sum_m l_m = H(z). No other head has them, so ``unimodal`` is
-empty there and a method that needs it refuses the head (the split is that of Peng et al., 2022).
+per modality, l_m = W_m z_m + b/M with sum_m l_m = H(z), as in Peng et al., 2022. Other heads have
+none: ``Output.unimodal`` is then empty, and methods that need these logits refuse such a head.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from umt_lib import distributed
 
 
 class Output(NamedTuple):
-    """What one forward pass gives: all a method may look at."""
+    """The result of a forward pass: everything that a method may use."""
 
     features: dict[str, Tensor]  # {m: (B, d_m)}, after pooling, just before fusion
     fused: Tensor  # (B, K)
-    unimodal: dict[str, Tensor]  # {m: (B, K)}, summing to fused; {} for a head that is not additive
-    auxiliary: dict[str, Tensor]  # {m: (B, K)} of each modality's own head; {} where there is none
+    unimodal: dict[str, Tensor]  # {m: (B, K)}, with sum fused; {} for a head that is not additive
+    auxiliary: dict[str, Tensor]  # {m: (B, K)} of the head of each modality; {} without these heads
 
 
 class LateFusion(nn.Module):
-    """Encoders by modality name, a fusion head, and optionally an own linear head per modality.
+    """Late-fusion model: one encoder per modality, a fusion head, optionally a head per modality.
 
     Args:
         encoders: {modality: module with ``dim``}, (B, ...) -> (B, dim).
@@ -51,7 +51,7 @@ class LateFusion(nn.Module):
         self.frozen = False
 
     def freeze_encoders(self) -> None:
-        """Stop the encoders from learning; their batch statistics stay put in training mode too."""
+        """Stop training the encoders; their batch statistics no longer change either."""
         self.frozen = True
         self.encoders.requires_grad_(False)
         self.encoders.eval()
@@ -64,14 +64,14 @@ class LateFusion(nn.Module):
         return self
 
     def forward(self, x: dict[str, Tensor]) -> Output:
-        """{m: (B, ...)} -> Output; modalities without an encoder here are not looked at."""
+        """{m: (B, ...)} -> Output; modalities without an encoder in this model are ignored."""
         device = next(iter(x.values())).device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
             features = {m: encoder(x[m]) for m, encoder in self.encoders.items()}
         return self.fuse({m: distributed.all_gather(z.float()) for m, z in features.items()})
 
     def fuse(self, features: dict[str, Tensor]) -> Output:
-        """{m: (B, d_m)} -> Output: everything after the encoders."""
+        """Compute everything after the encoders: {m: (B, d_m)} -> Output."""
         own = {m: head(features[m]) for m, head in self.auxiliary.items()}
         if hasattr(self.head, "unimodal_logits"):
             logits = self.head.unimodal_logits(features)

@@ -1,16 +1,17 @@
-"""ResNet-18 for pictures, spectrograms, flow stacks and clips, on torchvision's models.
+"""ResNet-18 encoders for images, spectrograms, flow stacks and clips, from torchvision.
 
 He et al. 2016, "Deep Residual Learning for Image Recognition": x <- relu(x + F(x)), two 3x3
 convolutions in F. Tran et al. 2018, "A Closer Look at Spatiotemporal Convolutions for Action
-Recognition": the same with 3x3x3 convolutions (R3D-18). The classifier is left out; what remains is
-the average over space (and time) after the last block, 512 numbers.
+Recognition": the same with 3x3x3 convolutions (R3D-18). The classifier is left out; the features
+are the average over space (and time) after the last block, 512 numbers.
 
-Several frames of one sample go through the 2-D network one by one and their vectors are averaged,
-as is usual in this literature. For other than 3 channels the first convolution is a new one; from
-ImageNet weights it gets their mean over R, G and B, times 3 / C, so that C equal channels give what
-3 equal ones gave (Wang et al. 2016, "Temporal Segment Networks", without the factor).
+The 2-D network encodes each frame of a sample, and the feature vectors are averaged, as is usual in
+this literature. For a number of channels C other than 3 the first convolution is replaced. With
+ImageNet weights, the new kernel is the mean of the old one over R, G and B, times 3 / C, so that C
+equal channels give the same output as 3 equal channels (Wang et al. 2016, "Temporal Segment
+Networks", without the factor).
 
-Pictures stay uint8 until they are on the device: that is a quarter of the traffic.
+Images stay uint8 until they are on the device, which is a quarter of the data transfer.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's R, G a
 
 
 class ResNet18(nn.Sequential):
-    """For pictures (B, C, H, W), or n frames (B, n, C, H, W) of each sample -> (B, 512).
+    """ResNet-18 for images (B, C, H, W), or n frames (B, n, C, H, W) per sample -> (B, 512).
 
-    uint8 is normalised here: three channels by ImageNet's statistics, others as (x/255 - 0.5) / s
-    with s the average of ImageNet's deviations (the zero of stored flow lies in the middle). Other
-    types are taken as they are. The stages keep torchvision's names, ``conv1`` to ``layer4``.
+    uint8 is normalised here: three channels by ImageNet's statistics, others as (x/255 - 0.5) / s,
+    where s is the average of ImageNet's standard deviations (0.5 is the zero of stored flow). Other
+    types are not changed. The stages keep torchvision's names, ``conv1`` to ``layer4``.
 
     Args:
         shape: of one sample, (C, H, W) or (n, C, H, W).
-        weights: "none" for random ones, "imagenet" for torchvision's, downloaded once and kept in
-            torch's cache (``TORCH_HOME``).
+        weights: "none" for random weights, "imagenet" for those of torchvision, which are
+            downloaded once and kept in torch's cache (``TORCH_HOME``).
 
     Raises:
         StudyError: torchvision is missing, or the weights cannot be loaded.
@@ -68,11 +69,11 @@ class ResNet18(nn.Sequential):
 
 
 class ResNet3D18(nn.Sequential):
-    """For clips (B, n, 3, H, W) of n frames, convolved over time too -> (B, 512).
+    """ResNet-18 for clips of n frames, convolved over time as well: (B, n, 3, H, W) -> (B, 512).
 
-    Random weights: the ones published for it were trained on Kinetics-400, a data set of this
-    study. uint8 is normalised as by :class:`ResNet18`. The stages are ``stem`` and ``layer1`` to
-    ``layer4``.
+    The weights are random, because the published ones were trained on Kinetics-400, a data set of
+    this study. uint8 is normalised as in :class:`ResNet18`. The stages are ``stem`` and ``layer1``
+    to ``layer4``.
 
     Args:
         shape: of one sample, (n, 3, H, W).
@@ -95,7 +96,7 @@ class ResNet3D18(nn.Sequential):
 
 
 def _torchvision() -> torchvision:
-    """Imported only where it is used: the study on small data needs no torchvision."""
+    """Import torchvision only when it is used: the study on small data does not need it."""
     try:
         import torchvision
     except ImportError:
@@ -107,7 +108,7 @@ def _torchvision() -> torchvision:
 
 
 def _first(conv: nn.Conv2d, channels: int, averaged: bool) -> nn.Conv2d:
-    """``conv`` for ``channels`` inputs: initialised as torchvision does, or from its RGB kernel."""
+    """``conv`` for ``channels`` inputs, initialised as in torchvision or from the RGB kernel."""
     kernel, stride, padding = cast(Any, (conv.kernel_size, conv.stride, conv.padding))
     new = nn.Conv2d(channels, conv.out_channels, kernel, stride, padding, bias=False)
     if averaged:
@@ -124,7 +125,7 @@ def _without_classifier(net: nn.Module) -> OrderedDict[str, nn.Module]:
 
 
 def _statistics(encoder: nn.Module, channels: int, axes: int) -> None:
-    """Buffers ``mean`` and ``std`` on the scale of uint8, to broadcast over (C, *axes)."""
+    """Register buffers ``mean`` and ``std`` in units of uint8, which broadcast over (C, *axes)."""
     other = (0.5,) * channels, (sum(STD) / 3,) * channels
     for name, values in zip(("mean", "std"), (MEAN, STD) if channels == 3 else other, strict=True):
         buffer = 255 * torch.tensor(values).view(-1, *[1] * axes)

@@ -1,6 +1,6 @@
-"""An encoder cut into stages, for models whose modalities meet before the features are pooled.
+"""Split an encoder into stages, for models that combine modalities before features are pooled.
 
-The stages in order, then :func:`pooled`, are the encoder: same modules, same result.
+The stages in order, followed by :func:`pooled`, are the encoder: same modules, same result.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from umt_lib.models.encoders import MLP, ImageCNN, SeriesCNN
 
 
 def stages(encoder: nn.Module, modality: str) -> nn.ModuleList:
-    """The stages of ``encoder``: (B, ...) -> (B, C, ...) each, C being :func:`width`.
+    """The stages of ``encoder``; each maps (B, ...) to (B, C, ...), where C is its :func:`width`.
 
     Raises:
-        StudyError: an encoder of a kind that is not known here.
+        StudyError: an encoder of an unknown kind.
     """
     if isinstance(encoder, MLP):
         return _cut(encoder)
     if isinstance(encoder, ImageCNN | SeriesCNN):
-        return _cut([_Picture(), *encoder.layers])
+        return _cut([_Image(), *encoder.layers])
     if isinstance(encoder, resnet.ResNet18 | resnet.ResNet3D18):
         return _of_resnet(encoder)
     raise StudyError(
-        f"encoders.{modality}: {type(encoder).__name__} cannot be cut into stages, so modalities "
-        f"cannot meet inside it; choose mlp, image-cnn, series-cnn or a ResNet"
+        f"encoders.{modality}: {type(encoder).__name__} cannot be split into stages, so modalities "
+        f"cannot be combined inside it; choose mlp, image-cnn, series-cnn or a ResNet"
     )
 
 
 def width(stage: nn.Module) -> int:
-    """Channels that come out of a stage."""
+    """The number of output channels of a stage."""
     return [p.shape[0] for p in stage.parameters() if p.ndim > 1][-1]
 
 
 def pooled(x: Tensor) -> Tensor:
-    """(B, C, ...) -> (B, C), the mean over positions."""
+    """The mean over positions: (B, C, ...) -> (B, C)."""
     return x.mean(dim=tuple(range(2, x.ndim))) if x.ndim > 2 else x
 
 
 def _cut(layers: Iterable[nn.Module]) -> nn.ModuleList:
-    """Cut after each ReLU."""
+    """Split after each ReLU."""
     found: list[list[nn.Module]] = [[]]
     for layer in layers:
         found[-1].append(layer)
@@ -54,7 +54,7 @@ def _cut(layers: Iterable[nn.Module]) -> nn.ModuleList:
 
 
 def _of_resnet(encoder: resnet.ResNet18 | resnet.ResNet3D18) -> nn.ModuleList:
-    """Its stem, then its layers 1 to 4; of a 2-D network frame by frame."""
+    """The stem and layers 1 to 4 of a ResNet; a 2-D network is applied frame by frame."""
     over_time = isinstance(encoder, resnet.ResNet3D18)
     children = dict(encoder.named_children())
     stem = nn.Sequential(*(part for name, part in children.items() if "layer" not in name))
@@ -63,8 +63,8 @@ def _of_resnet(encoder: resnet.ResNet18 | resnet.ResNet3D18) -> nn.ModuleList:
     return nn.ModuleList([nn.Sequential(_Standardised(encoder, over_time), parts[0]), *parts[1:]])
 
 
-class _Picture(nn.Module):
-    """(B, C, T) or (B, C, H, W) to a picture, as the small convolutional encoders see it."""
+class _Image(nn.Module):
+    """(B, C, T) or (B, C, H, W) to an image, the input of the small convolutional encoders."""
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.unsqueeze(2) if x.ndim == 3 else x
@@ -72,7 +72,7 @@ class _Picture(nn.Module):
 
 
 class _Standardised(nn.Module):
-    """(B, C, H, W) or (B, n, C, H, W) as a ResNet sees it; frames become (B, C, n, H, W)."""
+    """(B, C, H, W) or (B, n, C, H, W), standardised; frames become (B, C, n, H, W)."""
 
     def __init__(self, encoder: nn.Module, over_time: bool):
         super().__init__()
@@ -89,7 +89,7 @@ class _Standardised(nn.Module):
 
 
 class _Frames(nn.Module):
-    """A stage of a 2-D network, on (B, C, H, W) or on each frame of (B, C, n, H, W)."""
+    """A stage of a 2-D network, applied to (B, C, H, W) or to each frame of (B, C, n, H, W)."""
 
     def __init__(self, stage: nn.Module):
         super().__init__()
