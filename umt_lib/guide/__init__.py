@@ -46,9 +46,9 @@ few hundred samples no verdict is more certain than that.
 
 **Extra columns.** An encoder trained on one modality may lose information that is useful only
 together with another modality. The ``extra`` columns (principal components of the raw inputs, or a
-hidden layer) serve to detect such interactions, and nothing else: the rule is applied without and
-with them. The verdict is ``interactions`` if either application says so; otherwise it is the one of
-the features without extra columns, where small gains are easier to detect.
+hidden layer) serve only to detect such interactions: the rule is applied without and with them. The
+verdict is ``interactions`` if it is so in either case; otherwise it is the verdict for the features
+without extra columns, where small gains are easier to detect.
 
 **The rule of the paper** is reported as well: the linear head against UME by the mean of
 probabilities, in accuracy. Where the two rules differ, the reason is a better rule of combining
@@ -59,7 +59,7 @@ modalities; numbers of rows that do not match; text, NaN, infinity or numbers be
 that are not (n, d); a constant modality; labels or groups that are not (n,); a single class; a
 class with fewer than 2 samples per fold; fewer than 3 groups, or a class in fewer than 3. Labels
 may have any values. Of more than 10,000 samples, or 2**26 numbers, a stratified random subset is
-used, and the report says so; only its rows are read and checked.
+used, and the report states it; only its rows are read and checked.
 
 Source of the paper's rule: Du et al., ICML 2023, section 4. The rest is ours.
 """

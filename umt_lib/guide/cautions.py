@@ -1,4 +1,9 @@
-"""Warnings in plain sentences: the ways in which a verdict can be wrong."""
+"""Warnings in plain sentences: how a verdict can be wrong.
+
+The sentences are part of published results (``results/analyses/guide-*.json``), so a sentence that
+occurs there is changed only when these are measured again. The same holds for the reasons in
+:mod:`umt_lib.guide.verdict`.
+"""
 
 from __future__ import annotations
 
