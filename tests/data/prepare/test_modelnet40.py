@@ -1,5 +1,6 @@
 """ModelNet40 from miniature OFF files and pictures in the publishers' layouts."""
 
+import errno
 import os
 import re
 import zipfile
@@ -197,6 +198,19 @@ def test_an_archive_is_unpacked_once_and_truncated_files_again(tmp_path):
     archive.write_bytes(archive.read_bytes()[:100])
     with pytest.raises(StudyError, match=r"a\.zip: damaged .* delete it"):
         archives.unpack(archive, folder)
+
+
+def test_a_full_disk_ends_unpacking_in_one_sentence(tmp_path, monkeypatch):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("x.off", "OFF")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "extract", full)
+    with pytest.raises(StudyError, match=r"out: cannot be written .*free some space"):
+        archives.unpack(archive, tmp_path / "out")
 
 
 def test_a_failed_download_says_how_to_download_by_hand(tmp_path):

@@ -46,7 +46,7 @@ def unpack(archive: Path, folder: Path) -> int:
     repeated (pooch.Unzip would keep a truncated file).
 
     Raises:
-        StudyError: the archive is damaged.
+        StudyError: the archive is damaged, or a file cannot be written (a full disk).
     """
     try:
         with zipfile.ZipFile(archive) as packed:
@@ -58,5 +58,10 @@ def unpack(archive: Path, folder: Path) -> int:
     except (zipfile.BadZipFile, zlib.error, EOFError) as fault:
         raise StudyError(
             f"{archive}: damaged ({fault}); delete it and run the same command again"
+        ) from None
+    except OSError as fault:
+        raise StudyError(
+            f"{folder}: cannot be written ({fault.strerror or fault}); free some space or fix the "
+            f"permissions, then run the same command again"
         ) from None
     return len(files)
