@@ -20,12 +20,14 @@ ENCODERS = {
     "series-cnn": {"name": "series-cnn", "channels": (4, 6), "kernel": 3},
     "image-cnn": {"name": "image-cnn", "channels": (4, 6)},
 }
+REQUIRED = {METHODS["unimodal"]: {"modality": "a"}, METHODS["lfm"]: {"rate": 1.0}}
 
 
 def method(name: str, **options) -> Method:
     """A method with its required options filled in, and those that few epochs ask for."""
-    required = {"unimodal": {"modality": "a"}, "lfm": {"rate": 1.0}}
-    return METHODS[name](**{**required.get(name, {}), **options})
+    cls = METHODS[name]
+    required = next((given for base, given in REQUIRED.items() if issubclass(cls, base)), {})
+    return cls(**{**required, **options})
 
 
 class Bench:

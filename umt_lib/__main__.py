@@ -15,6 +15,7 @@ VERBS = {  # verb: (module whose ``main`` takes the arguments, what it does)
     "book": ("umt_lib.study.report.build", "build the book from results"),
     "publish": ("umt_lib.study.pipeline.publish", "copy current results to results/"),
     "smoke": ("umt_lib.study.pipeline.smoke", "run every experiment for one epoch"),
+    "new": ("umt_lib.study.pipeline.new", "write all files of a new method or data set"),
 }
 
 
