@@ -1,4 +1,4 @@
-"""What counts as a change: what a module means, of the modules an experiment uses."""
+"""Digests of code change with the syntax trees of the modules that an experiment uses."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from umt_lib.methods import METHODS
 from umt_lib.paths import ROOT
 from umt_lib.study.experiments import provenance
 from umt_lib.study.experiments.provenance import (
+    ast_digest,
+    code_digest,
     code_key,
-    code_of,
     digest,
     imported,
-    meaning,
     training_key,
 )
 from umt_lib.study.pipeline import publish
@@ -42,8 +42,8 @@ class Thing:
 
 
 @pytest.fixture
-def meant(tmp_path):
-    """meaning() of a text; every text in a file of its own."""
+def digest_of(tmp_path):
+    """ast_digest() of a text; every text in a file of its own."""
     count = iter(range(100))
 
     def of(text: str, name: str = "") -> str:
@@ -51,7 +51,7 @@ def meant(tmp_path):
         folder.mkdir()
         path = folder / (name or "module.py")
         path.write_text(text)
-        return meaning(path)
+        return ast_digest(path)
 
     return of
 
@@ -67,9 +67,9 @@ def meant(tmp_path):
         ("rate = 0.5", "rate = .5"),
     ],
 )
-def test_words_and_formatting_do_not_count(meant, old, new):
+def test_words_and_formatting_do_not_count(digest_of, old, new):
     assert old in SOURCE
-    assert meant(SOURCE.replace(old, new)) == meant(SOURCE)
+    assert digest_of(SOURCE.replace(old, new)) == digest_of(SOURCE)
 
 
 @pytest.mark.parametrize(
@@ -82,52 +82,54 @@ def test_words_and_formatting_do_not_count(meant, old, new):
         ("def gain", "def loss"),
     ],
 )
-def test_operators_constants_and_names_count(meant, old, new):
+def test_operators_constants_and_names_count(digest_of, old, new):
     assert old in SOURCE
-    assert meant(SOURCE.replace(old, new)) != meant(SOURCE)
+    assert digest_of(SOURCE.replace(old, new)) != digest_of(SOURCE)
 
 
 @pytest.mark.parametrize("name", provenance.DESCRIPTION)
-def test_what_a_method_is_called_does_not_count_and_its_other_attributes_do(meant, name):
+def test_what_a_method_is_called_does_not_count_and_its_other_attributes_do(digest_of, name):
     """Only in the body of a class, and no field of a dataclass: that is an option."""
 
     def method(line: str) -> str:
         return f'class M:\n    """Doc."""\n\n    {line}\n    rate: float = 0.5\n'
 
-    plain = meant(method("pass").replace("    pass\n", ""))
+    plain = digest_of(method("pass").replace("    pass\n", ""))
     ignored = [f"{name} = 1", f"{name} = 2", f"{name}: ClassVar[int]", f"{name}: ClassVar = 3"]
-    assert {meant(method(line)) for line in ignored} == {plain}
+    assert {digest_of(method(line)) for line in ignored} == {plain}
     counted = [f"{name}: int = 1", f"{name}: int = 2", f"{name}s = 1", f"{name}s = 2"]
-    assert len({plain, *(meant(method(line)) for line in counted)}) == 5
-    assert meant(f"{name} = 1") != meant(f"{name} = 2")
+    assert len({plain, *(digest_of(method(line)) for line in counted)}) == 5
+    assert digest_of(f"{name} = 1") != digest_of(f"{name} = 2")
     in_function = "def f(x):\n    {} = {}\n    return x\n"
-    assert meant(in_function.format(name, 1)) != meant(in_function.format(name, 2))
+    assert digest_of(in_function.format(name, 1)) != digest_of(in_function.format(name, 2))
 
 
-def test_where_the_library_keeps_a_module_does_not_count_and_what_it_is_called_here_does(meant):
+def test_the_path_of_a_module_does_not_count_and_a_new_name_of_an_import_does(digest_of):
     """A moved module leaves results current; another function under the old name does not."""
     inside = "def f(x):\n    from umt_lib.{} import loss\n    return x\n"
     text = "from umt_lib.{} import gain\n\n\n" + inside
-    assert meant(text.format("a", "b")) == meant(text.format("a.c", "d"))
-    assert meant(text.format("a", "b")) == meant("def f(x):\n    return x\n")
-    assert meant("from umt_lib.a import loss as gain\n") != meant("from umt_lib.a import gain\n")
+    assert digest_of(text.format("a", "b")) == digest_of(text.format("a.c", "d"))
+    assert digest_of(text.format("a", "b")) == digest_of("def f(x):\n    return x\n")
+    renamed, plain = (f"from umt_lib.a import {what}\n" for what in ("loss as gain", "gain"))
+    assert digest_of(renamed) != digest_of(plain)
     for_types = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    {}\n"
-    assert meant(for_types.format("from a import B")) == meant(for_types.format("import c"))
+    one, other = (for_types.format(line) for line in ("from a import B", "import c"))
+    assert digest_of(one) == digest_of(other)
 
 
 def test_moved_modules_have_the_digest_of_code_they_had(tmp_path):
-    """The set of meanings counts: neither paths nor how many modules mean the same."""
+    """The set of digests counts: neither paths nor the number of modules with one digest."""
     old, new = tmp_path / "metrics.py", tmp_path / "evaluation" / "intervals.py"
     new.parent.mkdir()
     for path in (old, new):
         path.write_text(SOURCE)
-    assert code_of({old}) == code_of({new}) == code_of({old, new})
+    assert code_digest({old}) == code_digest({new}) == code_digest({old, new})
     other = tmp_path / "other.py"
     other.write_text(SOURCE.replace("rate = 0.5", "rate = 0.6"))
-    assert len({code_of({old}), code_of({other}), code_of({old, other})}) == 3
+    assert len({code_digest(files) for files in ({old}, {other}, {old, other})}) == 3
 
 
-def test_what_does_not_count_is_told_by_its_path(tmp_path, monkeypatch):
+def test_modules_that_do_not_count_are_named_by_their_path(tmp_path, monkeypatch):
     """A second report.py somewhere counts; every path named is a module that is there."""
     assert all((ROOT / "umt_lib" / path).is_file() for path in provenance.OUTSIDE)
     package = tmp_path / "umt_lib"
@@ -147,15 +149,15 @@ def test_every_published_result_measured_what_publish_wrote_down():
             assert (paths.PUBLISHED / name).read_bytes() == content, name
 
 
-def test_of_a_packages_index_the_functions_count_and_the_list_does_not(meant):
+def test_of_an_init_file_the_functions_count_and_the_list_does_not(digest_of):
     index = "from a import A\n\nALL = {'a': A}\n\n\ndef build(x):\n    return ALL[x]\n"
     longer = index.replace("import A\n", "import A\nfrom b import B\n").replace("A}", "A, 'b': B}")
-    assert meant(longer, "__init__.py") == meant(index, "__init__.py")
+    assert digest_of(longer, "__init__.py") == digest_of(index, "__init__.py")
     other = index.replace("ALL[x]", "ALL[x]()")
-    assert meant(other, "__init__.py") != meant(index, "__init__.py")
+    assert digest_of(other, "__init__.py") != digest_of(index, "__init__.py")
 
 
-def test_the_digest_of_code_is_that_of_pythons_before_and_after(meant, monkeypatch):
+def test_the_digest_of_code_is_the_same_in_all_versions_of_python(digest_of, monkeypatch):
     """Python 3.12 and later give functions and classes one more field, mostly empty."""
     with_all = (
         SOURCE
@@ -164,25 +166,25 @@ async def g(*a: int, k=None, **b) -> str:
     return f"{a!r:>{k}}" if b else b"x"
 """
     )
-    here = meant(with_all)
+    here = digest_of(with_all)
     assert here == "cd2c9825b7d7ddee19efeca12e05e8bc42a18782102d8ae7e0076de5e27fabc9"
     for kind in (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
         if "type_params" not in kind._fields:
             monkeypatch.setattr(kind, "_fields", (*kind._fields, "type_params"))
             monkeypatch.setattr(kind, "type_params", [], raising=False)
-    assert meant(with_all) == here
+    assert digest_of(with_all) == here
 
 
 @pytest.fixture
 def key_after(monkeypatch, params):
-    """code_key of a method's experiment as if the file ``edited`` meant something else."""
-    real = provenance.meaning
+    """code_key of a method's experiment as if the file ``edited`` had another content."""
+    real = provenance.ast_digest
 
     def key(method: str, edited: str = "", **changes) -> str:
         with monkeypatch.context() as patch:
             target = ROOT / "umt_lib" / edited
             assert not edited or target.is_file()
-            patch.setattr(provenance, "meaning", lambda f: "new" if f == target else real(f))
+            patch.setattr(provenance, "ast_digest", lambda f: "new" if f == target else real(f))
             return code_key({**params, "method": {"name": method}, **changes})
 
     return key

@@ -174,17 +174,17 @@ def stale(name: str, results: Path, params_dir: Path = paths.PARAMS) -> str:
 
 
 def code_key(params: dict[str, Any]) -> str:
-    """Digest of every umt_lib module the analysis' numbers come from."""
-    return provenance.code_of(code_files(params))
+    """Digest of every umt_lib module that affects the numbers of the analysis."""
+    return provenance.code_digest(code_files(params))
 
 
 def code_files(params: dict[str, Any]) -> set[Path]:
-    """The modules :func:`code_key` is made of."""
+    """The modules that :func:`code_key` is computed from."""
     function = ANALYSES[params["analysis"]["name"]]
     small = ENCODERS["mlp"]  # with it, in one file, the other encoders that analyses run on
     built = [inspect.getmodule(make) for make in (models.build, small, *HEADS.values())]
     starts = [inspect.getmodule(function), *built, inspect.getmodule(models.LateFusion)]
-    return provenance.reached([provenance.file_of(module) for module in starts])
+    return provenance.import_closure([provenance.file_of(module) for module in starts])
 
 
 def main(arguments: list[str] | None = None) -> int:

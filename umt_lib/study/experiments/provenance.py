@@ -1,9 +1,9 @@
-"""What a result was made from, by content: clocks decide nothing.
+"""Digests of what a result was made from: parameters, code, data and teachers.
 
-A result is current if the parameters, the code and the data that made it are. Code counts as
-changed when its meaning may have: comments, docstrings and formatting do not count, nor does a
-module the experiment does not use (a new method leaves the results of all others current). Where a
-module lies does not count either: code that is moved, and is otherwise the same, keeps its results.
+A result is current if these digests are the same as when it was made; the dates of files are not
+used. The digest of code depends on syntax trees: comments, docstrings and formatting do not change
+it, nor does a module that the experiment does not use (a new method leaves the results of all other
+methods current), nor the path of a module (code that is only moved keeps its results).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from umt_lib.paths import ROOT
 from umt_lib.study.experiments.params import options
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
-DESCRIPTION = ("title", "family", "year", "baseline")  # class attributes that decide no number
+DESCRIPTION = ("title", "family", "year", "baseline")  # class attributes that affect no number
 
 
 def digest(*parts: Any) -> str:
@@ -47,12 +47,12 @@ def params_key(params: dict[str, Any]) -> str:
 
 
 def code_key(params: dict[str, Any]) -> str:
-    """Digest of every umt_lib module that decides the numbers of this experiment."""
-    return code_of(code_files(params))
+    """Digest of every umt_lib module that affects the numbers of this experiment."""
+    return code_digest(code_files(params))
 
 
 def code_files(params: dict[str, Any]) -> set[Path]:
-    """The modules :func:`code_key` is made of."""
+    """The modules that :func:`code_key` is computed from."""
     made_by = [
         DATASETS[params["dataset"]["name"]],
         METHODS[params["method"]["name"]],
@@ -62,23 +62,23 @@ def code_files(params: dict[str, Any]) -> set[Path]:
     ]
     modules = [training, metrics, probes, inference, models, *map(inspect.getmodule, made_by)]
     starts = [file_of(module) for module in modules]
-    return reached([*starts, ROOT / "umt_lib/study/experiments/experiment.py"])
+    return import_closure([*starts, ROOT / "umt_lib/study/experiments/experiment.py"])
 
 
 def file_of(module: ModuleType | None) -> Path:
-    """The file of a module, as ``inspect.getmodule`` gives it."""
+    """The file of a module that ``inspect.getmodule`` returned."""
     assert module is not None
     assert module.__file__ is not None
     return Path(module.__file__)
 
 
-def code_of(files: set[Path]) -> str:
-    """Digest of the set of what these modules mean, wherever they lie."""
-    return digest(sorted({meaning(file) for file in files}))
+def code_digest(files: set[Path]) -> str:
+    """Digest of the set of :func:`ast_digest` of these modules; their paths do not count."""
+    return digest(sorted({ast_digest(file) for file in files}))
 
 
-def reached(starts: list[Path]) -> set[Path]:
-    """These modules and all of umt_lib that they import, at any depth."""
+def import_closure(starts: list[Path]) -> set[Path]:
+    """These modules and all umt_lib modules that they import, directly or indirectly."""
     files: set[Path] = set()
     waiting = list(starts)
     while waiting:
@@ -97,12 +97,13 @@ def splits(params: dict[str, Any]) -> Splits:
 def source(params: dict[str, Any], elsewhere: str | None = None) -> str:
     """Digest of the experiment's raw data.
 
-    A module of data that is downloaded may have a function ``source``, whose digest loading holds
-    the data to: then it is known without the data.
+    The module of a data set that is downloaded may have a function ``source`` with the digest that
+    loading checks the data against. Then the digest is known without the data.
 
     Args:
-        elsewhere: what to take for data that is not on this machine and has no such function. A
-            result can so be judged by all else where its data, prepared on a cluster, is not.
+        elsewhere: the digest to return for data that is not on this machine and has no such
+            function. A result whose data was prepared on a cluster can so be checked for everything
+            except its data.
     """
     known = getattr(inspect.getmodule(DATASETS[params["dataset"]["name"]]), "source", None)
     if known is not None:
@@ -125,10 +126,13 @@ def training_key(
     teachers: dict[str, str],
     data: str | None = None,
 ) -> str:
-    """Digest of all that decides one training; ``teachers`` {modality: their training keys}.
+    """Digest of everything that determines one training.
 
-    Adding a seed or a swept value leaves the trainings that are there current. ``data`` is the
-    digest of the raw data, where it is known already.
+    Adding a seed or a swept value leaves the other trainings current.
+
+    Args:
+        teachers: {modality: training key of its teacher}.
+        data: digest of the raw data, if it is known already.
     """
     decides = {k: v for k, v in params.items() if k not in ("name", "resources", "seeds", "sweep")}
     decides["method"] = {**params["method"], **overrides}
@@ -136,12 +140,12 @@ def training_key(
 
 
 @cache
-def meaning(file: Path) -> str:
-    """Digest of a module's syntax tree without what decides nothing.
+def ast_digest(file: Path) -> str:
+    """Digest of a module's syntax tree without the parts that affect no number.
 
-    That is: docstrings, ``picture``, the class attributes that describe a method, and where the
-    other modules of umt_lib lie (names that they are given here do count). Of a package's index
-    only the functions count: what it lists counts where it is used.
+    Left out are docstrings, functions called ``picture``, the class attributes that describe a
+    method, and imports from umt_lib (new names given with ``as`` do count). Of the ``__init__.py``
+    of a package only the functions count: what it imports counts where it is used.
     """
     tree = ast.parse(file.read_text(encoding="utf-8"))
     node: Any
@@ -162,7 +166,7 @@ def meaning(file: Path) -> str:
 
 
 def _counted(statement: Any) -> list[ast.AST]:
-    """The statement, nothing, or for an import from umt_lib the names that it gives anew."""
+    """The statement, or nothing; of an import from umt_lib, only its new names (``as``)."""
     if _is_for_types(statement) or getattr(statement, "name", "") == "picture":
         return []
     if not _is_ours(statement):
@@ -171,9 +175,9 @@ def _counted(statement: Any) -> list[ast.AST]:
 
 
 def _describes(statement: ast.AST) -> bool:
-    """Whether this statement of a class only says what a method is called, as ``title = ...`` does.
+    """Whether this statement of a class only describes a method, as ``title = ...`` does.
 
-    A field of a dataclass, ``year: int = 5``, counts: it is an option.
+    A field of a dataclass, ``year: int = 5``, does not: it is an option.
     """
     if isinstance(statement, ast.AnnAssign):
         names = [statement.target] if "ClassVar" in ast.dump(statement.annotation) else []
@@ -183,7 +187,7 @@ def _describes(statement: ast.AST) -> bool:
 
 
 def _is_ours(node: ast.AST) -> bool:
-    """Whether this is ``from umt_lib... import``, the one form in which umt_lib imports itself."""
+    """Whether this is ``from umt_lib... import``, the only form of import within umt_lib."""
     return isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "umt_lib"
 
 
@@ -193,10 +197,10 @@ def _is_for_types(node: ast.AST) -> bool:
 
 
 def _written(node: Any) -> str:
-    """A syntax tree as text, the same in every Python: ``ast.dump`` of 3.11.
+    """A syntax tree as text that is the same in every version of Python: ``ast.dump`` of 3.11.
 
-    That of 3.12 adds an empty ``type_params`` to every function and class, that of 3.13 leaves
-    empty lists out; with either, results made under one Python would be stale under another.
+    ``ast.dump`` of 3.12 adds an empty ``type_params`` to every function and class, that of 3.13
+    omits empty lists. With either, results made under one version would be stale under another.
     """
     if isinstance(node, list):
         return f"[{', '.join(_written(entry) for entry in node)}]"
@@ -205,14 +209,14 @@ def _written(node: Any) -> str:
     fields = [
         f"{name}={_written(value)}"
         for name, value in ast.iter_fields(node)
-        if value is not None or not hasattr(type(node), name)  # an optional one that is not there
+        if value is not None or not hasattr(type(node), name)  # omit optional fields without value
         if (name, value) != ("type_params", [])
     ]
     return f"{type(node).__name__}({', '.join(fields)})"
 
 
-# Modules, by their path in umt_lib, whose words change and numbers do not: sentences, paths, the
-# files' outside, the guide's page, this one.
+# Modules, by their path in umt_lib, that affect no number: messages, paths, the format of files,
+# the report of the guide, and this module.
 OUTSIDE = (
     "errors.py",
     "files.py",
@@ -226,7 +230,7 @@ OUTSIDE = (
 
 @cache
 def imported(file: Path) -> tuple[Path, ...]:
-    """The umt_lib modules ``file`` imports; packages' indexes are passed through, not followed."""
+    """The umt_lib modules that ``file`` imports; imports of an ``__init__.py`` are not followed."""
     if file.name == "__init__.py":
         return ()
     outside = {ROOT / "umt_lib" / path for path in OUTSIDE}
@@ -244,7 +248,7 @@ def imported(file: Path) -> tuple[Path, ...]:
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Where a result was made: library versions, device, processor and commit."""
+    """Where a result was made: versions of libraries and Python, device or processor, commit."""
     return {
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         "python": platform.python_version(),
@@ -255,7 +259,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 @cache
 def _processor() -> str:
-    """The processor's name, or the architecture where the system does not tell."""
+    """The name of the processor, or the architecture if the system does not report a name."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -264,7 +268,7 @@ def _processor() -> str:
 
 @cache
 def commit(checkout: Path = ROOT) -> str:
-    """The commit checked out, "+" after it when files differ from it, "" outside a repository."""
+    """The commit that is checked out, followed by "+" if files differ; "" outside a repository."""
     try:
         git = ["git", "-C", str(checkout)]
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
