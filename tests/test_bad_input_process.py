@@ -1,4 +1,4 @@
-"""Whole processes that end badly: nothing half-written is left, and the next run goes on.
+"""Processes that are killed: nothing half-written is left, and the next run resumes.
 
 The processes are forks of this one, so that they need no imports of their own.
 """
@@ -91,7 +91,7 @@ def left(folder: Path) -> list[str]:
     ("number", "status", "sentence"),
     [(signal.SIGKILL, -9, ""), (signal.SIGINT, 130, "interrupted; the same command resumes")],
 )
-def test_an_ended_run_is_gone_on_with_to_the_same_bytes(
+def test_a_killed_run_resumes_and_gives_the_same_bytes(
     params, file, runs, tmp_path, monkeypatch, number, status, sentence
 ):
     told = tmp_path / "told"
@@ -106,7 +106,7 @@ def test_an_ended_run_is_gone_on_with_to_the_same_bytes(
         experiment, "fit", lambda *a, **k: epochs.append(a[5].progress.epoch) or fit(*a, **k)
     )
     resumed = Experiment.from_params(params).run("cpu", progress=False)
-    assert epochs == [2]  # the first seed was done, the second goes on after its second epoch
+    assert epochs == [2]  # the first seed was done, the second resumes after its second epoch
     monkeypatch.setattr(experiment, "fit", fit)
     monkeypatch.setenv("UMT_RUNS", str(tmp_path / "undisturbed"))
     undisturbed = Experiment.from_params(params).run("cpu", progress=False)
@@ -114,7 +114,7 @@ def test_an_ended_run_is_gone_on_with_to_the_same_bytes(
     assert left(runs) == ["seed0.safetensors", "seed1.safetensors", "tiny.json"]
 
 
-def test_a_full_disk_is_said_and_leaves_nothing_half_written(params, file, runs, tmp_path):
+def test_a_full_disk_is_reported_and_leaves_nothing_half_written(params, file, runs, tmp_path):
     told = tmp_path / "told"
     run = limited(lambda: experiment.main([str(file), "--device", "cpu"]), 1000)
     assert forked(run, told) == 2
@@ -125,7 +125,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(params, file, runs,
     assert results.load(runs / "results/tiny.json").name == "tiny"
 
 
-def test_a_full_disk_under_a_notebook_is_said_too(file, tmp_path):
+def test_a_full_disk_under_a_notebook_is_reported_too(file, tmp_path):
     notebook = tmp_path / "told.py"
     notebook.write_text('# %% tags=["parameters"]\nseeds = 1\n\n# %%\nprint("much " * 1000)\n')
 

@@ -1,4 +1,4 @@
-"""Checkpoints: a state survives the disk bit for bit, and another key's is as good as none."""
+"""Checkpoints: a state survives the disk bit for bit, and one with another key is not used."""
 
 import copy
 
@@ -55,7 +55,7 @@ def test_another_key_or_no_file_is_no_checkpoint(state, tmp_path):
 
 
 @pytest.mark.parametrize("encoder", ["mlp", "image-cnn", "series-cnn"])
-def test_going_on_from_the_disk_is_going_on(tmp_path, encoder):
+def test_resuming_from_the_disk_changes_no_bit(tmp_path, encoder):
     """Whatever the memory layout of the weights: the file keeps numbers, not strides."""
     bench, path = Bench(encoder=encoder, epochs=3, samples=30), tmp_path / "s.safetensors"
 

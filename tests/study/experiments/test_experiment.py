@@ -221,7 +221,7 @@ def test_the_test_split_decides_nothing(params):
         assert record.test.accuracy == pytest.approx(1 - expected.test.accuracy)
 
 
-# --- going on ------------------------------------------------------------------------------------
+# --- resuming ----------------------------------------------------------------------------------
 
 
 def test_adding_a_seed_trains_that_seed_only(params, fits):
@@ -257,7 +257,7 @@ def test_retrained_teachers_retrain_the_student(params, trained_teachers, fits):
     assert fits == [(0, 3)] * 3
 
 
-def test_a_killed_training_goes_on_where_it_was(params, fits, monkeypatch):
+def test_a_killed_training_resumes_where_it_was(params, fits, monkeypatch):
     """Through the files: the same bytes as a run that nothing happened to, and no leftovers."""
     params["seeds"] = [0]
     whole = run({**params, "name": "whole"})

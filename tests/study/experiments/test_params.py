@@ -1,4 +1,4 @@
-"""Params files: every mistake is one sentence that names the file, the value and the mend."""
+"""Params files: every mistake is one sentence that names the file, the value and the fix."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_yaml_reads_1e_minus_4_as_text(params):
     params["training"] = yaml.safe_load("{epochs: 3, weight_decay: 1e-4}")
     text = sentence(params)
     assert "training.weight_decay" in text
-    assert "write a point: 1.0e-4" in text
+    assert "write a decimal point: 1.0e-4" in text
     params["training"] = yaml.safe_load("{epochs: 3, weight_decay: 1.0e-4}")
     params_files.check(params, "F")
 

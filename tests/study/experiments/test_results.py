@@ -1,4 +1,4 @@
-"""Results files: read back as written, refused when broken, stale for a reason that is told."""
+"""Results files: read back as written, refused when broken, stale for a stated reason."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_broken_file_is_one_sentence(result, tmp_path, how):
     path.write_bytes(broken(how, path.read_text()))
     with pytest.raises(StudyError) as caught:
         results.load(path)
-    assert str(caught.value).startswith(f"{path}: not a whole results file (")
+    assert str(caught.value).startswith(f"{path}: not a complete results file (")
     assert str(caught.value).endswith("delete it and run its experiment again")
     assert "\n" not in str(caught.value)
 
@@ -150,7 +150,7 @@ def test_missing_and_damaged_results_are_stale(study):
     assert stale() == "missing"
 
 
-def test_clocks_decide_nothing(study):
+def test_dates_of_files_do_not_count(study):
     stale, _, _ = study
     path = paths.results_dir() / "tiny.json"
     import os

@@ -185,7 +185,7 @@ def test_a_client_s_folder_and_environment_reach_the_notebook(run, environment):
 @pytest.mark.parametrize(
     ("cells", "status", "sentence"),
     [
-        ("from umt_lib.errors import StudyError\nraise StudyError('mend it')", 2, "mend it\n"),
+        ("from umt_lib.errors import StudyError\nraise StudyError('fix it')", 2, "fix it\n"),
         ("raise KeyError('gone')", 1, "tiny: KeyError: 'gone'; see "),
         ("import os\nos.kill(os.getpid(), 9)", 2, "tiny: its process was killed; run the command"),
     ],

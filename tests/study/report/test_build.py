@@ -160,7 +160,7 @@ def test_a_damaged_result_is_refused_and_the_old_book_stays(built, tmp_path, mon
     shutil.copytree(built.html, tmp_path / "book/_build/html")
     assert build.main([]) == 2
     said = capsys.readouterr().err
-    assert "synthetic-umt.json: not a whole results file" in said
+    assert "synthetic-umt.json: not a complete results file" in said
     assert (tmp_path / "book/_build/html/index.html").exists()
     assert [p.name for p in (tmp_path / "book/_build").iterdir()] == ["html"]
 

@@ -59,8 +59,8 @@ def test_an_interval_that_holds_zero_is_called_a_tie(low, high, words):
 def test_rows_stand_in_the_order_of_methods_and_say_where_they_ran(study):
     rows = cells(tables.accuracies(study, study.entries))
     assert list(rows) == [
-        "a alone",
-        "b alone",
+        "uni-modal (a)",
+        "uni-modal (b)",
         "UME (mean)",
         "joint (linear)",
         "joint (MLP)",
@@ -128,7 +128,7 @@ def test_reproduced_compares_what_is_on_both_sides(study):
     rows = {row.split(" | ")[1]: row for row in table.splitlines()}
     assert " no " in rows["joint (linear)"]  # the published one was changed: not the same bytes
     assert "not run here" in rows["UMT (linear)"]
-    assert "not published" in rows["a alone"]
+    assert "not published" in rows["uni-modal (a)"]
     assert "joint, double budget (linear)" not in rows  # it has not run anywhere
 
 
@@ -199,7 +199,7 @@ def test_current_results_have_no_mark(study):
 
 def test_a_damaged_published_result_is_refused(folders, tmp_path):
     (tmp_path / "synthetic-umt.json").write_text("{")
-    with pytest.raises(StudyError, match=r"synthetic-umt\.json: not a whole results file"):
+    with pytest.raises(StudyError, match=r"synthetic-umt\.json: not a complete results file"):
         gather(folders.params, tmp_path, None)
 
 

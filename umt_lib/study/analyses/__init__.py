@@ -1,1 +1,1 @@
-"""One question, many trainings, one result: analyses."""
+"""Analyses: one question, many small trainings, one result."""

@@ -1,12 +1,13 @@
-"""One analysis: what is measured over many small trainings at once, or of finished experiments.
+"""Run one analysis: a measurement over many small trainings, or on finished experiments.
 
     umt analyse params/analyses/map-synthetic-2048.yaml
 
-An experiment trains one method on one data set; an analysis asks a question of many: who wins
-where (the map), what the feature-learning account predicts (theory), whether the guide is right.
-Its params file names a function of :data:`ANALYSES` with its options, and the results it
-``needs``. What it measures is written to ``runs/results/analyses/<name>.json``, with its
-provenance, and is current as long as parameters, code and needs are what they were.
+An experiment trains one method on one data set. An analysis answers one question with many
+trainings: which strategy is best where (the map), what the model of feature learning predicts
+(theory), whether the guide is right. Its params file names a function of :data:`ANALYSES` with its
+options, and the results that it ``needs``. Its measurements are written to
+``runs/results/analyses/<name>.json``, with their provenance. They are current as long as
+parameters, code and needed results do not change.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from umt_lib import models, paths
 from umt_lib.errors import StudyError, exit_status
@@ -40,7 +41,9 @@ from umt_lib.study.experiments.results import (
     MISSING,
     OTHER_CODE,
     OTHER_PARAMS,
+    Record,
     measured_digest,
+    parse,
     tally,
 )
 
@@ -63,10 +66,9 @@ class Params(BaseModel):
     needs: list[str] = []  # results it reads: names of experiments, or analyses/<name>
 
 
-class Made(BaseModel):
-    """How an analysis came about; ``needs`` {name: digest of what it measured}."""
+class Made(Record):
+    """How the result of an analysis was made; ``needs`` {name: digest of its measurements}."""
 
-    model_config = ConfigDict(extra="forbid")
     params: str
     code: str
     needs: dict[str, str]
@@ -74,10 +76,9 @@ class Made(BaseModel):
     seconds: float
 
 
-class Analysed(BaseModel):
-    """A finished analysis; ``measured`` is the same bytes when one machine measures twice."""
+class Analysed(Record):
+    """A finished analysis; ``measured`` is bit-identical when one machine measures it again."""
 
-    model_config = ConfigDict(extra="forbid")
     format: int = 1
     name: str
     params: dict[str, Any]
@@ -86,28 +87,25 @@ class Analysed(BaseModel):
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The checked contents of an analysis' params file.
+    """The contents of the params file of an analysis, checked.
 
     Raises:
-        StudyError: the file is missing or no YAML mapping, a key is unknown at any depth, a type is
-            wrong, or the name is not the file's.
+        StudyError: the file is missing or not a YAML mapping, a key is unknown at any depth, a type
+            is wrong, or the name is not that of the file.
     """
     path = Path(path)
     params = params_files.mapping(path)
     params_files.validate(Params, params, str(path), "")
     params_files.named(ANALYSES, params["analysis"], str(path), "analysis", given=("progress",))
-    if params["name"] != path.stem:
-        raise StudyError(
-            f"{path}: name is {params['name']!r}; make it {path.stem!r}, as the file's"
-        )
+    params_files.check_name(params, path)
     return params
 
 
 def run(params: dict[str, Any], progress: bool = True) -> Analysed:
-    """Measure and write the result.
+    """Run the analysis and write its result.
 
     Raises:
-        StudyError: a needed result is missing, or what the analysis itself raises.
+        StudyError: a needed result is missing, or what the function of the analysis raises.
     """
     began = time.perf_counter()
     needs = {name: measured_digest(paths.results_dir(), name) for name in params.get("needs", [])}
@@ -119,7 +117,7 @@ def run(params: dict[str, Any], progress: bool = True) -> Analysed:
             )
     spec = params["analysis"]
     measured = ANALYSES[spec["name"]](**params_files.options(spec), progress=progress)
-    measured = json.loads(json.dumps(measured))  # what a reader of the file will find
+    measured = json.loads(json.dumps(measured))  # as it is read from the file
     made = Made(
         params=provenance.digest(params),
         code=code_key(params),
@@ -134,27 +132,22 @@ def run(params: dict[str, Any], progress: bool = True) -> Analysed:
 
 
 def load(path: Path) -> Analysed:
-    """Read the file of an analysis.
+    """The result of an analysis, read from a file.
 
     Raises:
-        StudyError: the file is missing, truncated, or not one of ours.
+        StudyError: the file is missing, truncated, or not the result of an analysis.
     """
-    try:
-        return Analysed.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise StudyError(f"{path}: no such results file; run its analysis first") from None
-    except ValidationError as failure:
-        said = failure.errors()[0]["msg"]
-        raise StudyError(
-            f"{path}: not a whole results file ({said}); delete it and run its analysis again"
-        ) from None
+    return parse(path, Analysed, "analysis")
 
 
 def stale(name: str, results: Path, params_dir: Path = paths.PARAMS) -> str:
-    """Why a result in ``results`` is not what today's parameters, code and needs give, or "".
+    """Why the result ``results/<name>.json`` is stale, or "" if it is current.
+
+    A result is stale if its parameters, code or needed results differ from those of today, or if
+    its file is missing or damaged.
 
     Args:
-        name: as ``analyses/theory``, of the params file and of the result.
+        name: of the params file and of the result, such as ``analyses/theory``.
     """
     path = results / f"{name}.json"
     if not path.exists():
@@ -181,7 +174,7 @@ def code_key(params: dict[str, Any]) -> str:
 def code_files(params: dict[str, Any]) -> set[Path]:
     """The modules that :func:`code_key` is computed from."""
     function = ANALYSES[params["analysis"]["name"]]
-    small = ENCODERS["mlp"]  # with it, in one file, the other encoders that analyses run on
+    small = ENCODERS["mlp"]  # all encoders that analyses use are in the file of this one
     built = [inspect.getmodule(make) for make in (models.build, small, *HEADS.values())]
     starts = [inspect.getmodule(function), *built, inspect.getmodule(models.LateFusion)]
     return provenance.import_closure([provenance.file_of(module) for module in starts])

@@ -1,1 +1,1 @@
-"""One params file, one result: experiments."""
+"""Experiments: one params file, one result."""

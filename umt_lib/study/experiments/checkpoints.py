@@ -1,7 +1,7 @@
-"""Finished models and the states of unfinished ones: safetensors and JSON, no pickle.
+"""Checkpoints of finished and unfinished trainings: safetensors and JSON, no pickle.
 
-A checkpoint is used only if its key says it was made from the same parameters, code, data and
-teachers; any other is as good as none and is overwritten.
+A checkpoint is used only if its key shows that it was made from the same parameters, code, data and
+teachers. Any other checkpoint is ignored and overwritten.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from umt_lib.training import Progress, State
 
 
 def matching(path: Path, key: str) -> tuple[dict[str, torch.Tensor], dict] | None:
-    """The checkpoint at ``path`` if it is there and was made from the same things."""
+    """The checkpoint at ``path`` if it exists and has this ``key``, else None."""
     if not path.exists():
         return None
     tensors, about = load_tensors(path)
@@ -35,7 +35,7 @@ def save_state(path: Path, state: State, key: str) -> None:
 
 
 def load_state(path: Path, key: str) -> State | None:
-    """What :func:`save_state` wrote, if it is there and matches ``key``."""
+    """The state that :func:`save_state` wrote to ``path`` if it has this ``key``, else None."""
     found = matching(path, key)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Comparisons of results: differences paired over seeds, and whether a curve still rises."""
+"""Compare results: differences paired over seeds, laziness, and whether a curve still rises."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.experiments.results import Result, SeedRecord
 from umt_lib.training import Training
 
-FLAT = 0.005  # a baseline that gained more accuracy than this late in its schedule still rises
+FLAT = 0.005  # a baseline that gains more accuracy than this late in its schedule is still rising
 
 
 def difference(
@@ -17,11 +17,11 @@ def difference(
     """Mean of ``a`` minus ``b`` over the seeds both have, with its 95% t-interval.
 
     Args:
-        column: what is compared, a column of :func:`umt_lib.study.experiments.results.frame`.
+        column: the quantity to compare, of :func:`umt_lib.study.experiments.results.frame`.
 
     Returns:
-        None where there is nothing to compare: a result or the column is missing, both are the
-        same result, or they share no seed.
+        None if there is nothing to compare: a result or the column is missing, both are the same
+        result, or they have no seed in common.
     """
     if a is None or b is None or a is b or column not in a.frame or column not in b.frame:
         return None
@@ -30,15 +30,15 @@ def difference(
 
 
 def laziness(result: Result, unimodal: Result, modality: str) -> Interval | None:
-    """Probe of ``modality``'s encoder after a method minus after uni-modal training, paired."""
+    """Probe accuracy of an encoder after a method minus after uni-modal training, by seed."""
     return difference(result, unimodal, f"probe.{modality}")
 
 
 def rising(record: SeedRecord, decay: float) -> float:
-    """Accuracy the validation curve still gained late in the constant-rate part of the schedule.
+    """Validation accuracy gained late in the part of the schedule with a constant learning rate.
 
-    Mean of its last quarter minus mean of the quarter before; about 0 for a converged run, NaN
-    for one of fewer than 2 epochs.
+    Mean of its last quarter minus mean of the quarter before: about 0 for a converged run, NaN for
+    a run of fewer than 2 epochs.
     """
     curve = record.curves.get("validation_accuracy", [])
     if len(curve) < 2:

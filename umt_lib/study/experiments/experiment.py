@@ -1,12 +1,12 @@
-"""One experiment: a params file's method on its data set, all seeds, measured and written down.
+"""Run one experiment: train and test the method of a params file for all its seeds.
 
     umt run params/watch-umt.yaml
 
 On several GPUs: torchrun --nproc-per-node 4 -m umt_lib run params/watch-umt.yaml
 
-Validation chooses (the epoch, a swept hyper-parameter, UME's weights); then the test split is read,
-once per seed. Every model is kept under ``runs/checkpoints``, unfinished ones too: the same command
-goes on where the last one stopped.
+The validation split chooses the epoch, a swept hyper-parameter and the weights of UME. Then the
+test split is read, once per seed. Models are saved under ``runs/checkpoints``, unfinished ones too:
+the same command resumes an interrupted run.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ from umt_lib.training import Progress, State, Training, fit
 
 SAVE_EVERY = 15.0  # seconds of training between two checkpoints of an unfinished run
 SWEEP_SEEDS = 3  # a sweep is decided on the first seeds; only the chosen value is trained on all
-PROBED = 10_000  # training samples a linear probe learns from at the most, the same always
+PROBED = 10_000  # a linear probe is fitted to at most so many training samples, a fixed subset
 
 
 @dataclass
 class Trained:
-    """A finished training: the model validation chose, its method (started), and how it went."""
+    """A finished training: the model that validation chose, its method, progress and score."""
 
     model: nn.Module
     method: Method
-    key: str  # what it was made from, in one digest
+    key: str  # provenance.training_key
     progress: Progress
     validation: Score
 
 
 class Experiment:
-    """Made by :meth:`from_params`; :meth:`run` measures it."""
+    """One experiment: made by :meth:`from_params`, measured by :meth:`run`."""
 
     def __init__(self, params: dict[str, Any], splits: Splits):
         self.params, self.splits, self.name = params, splits, params["name"]
@@ -72,11 +72,11 @@ class Experiment:
 
     @classmethod
     def from_params(cls, params: dict[str, Any], source: str = "the parameters") -> Experiment:
-        """Check ``params`` and load the data; nothing trains yet.
+        """Check ``params``, load the data and return the experiment; nothing is trained yet.
 
         Raises:
-            StudyError: see :func:`.params.check` and :func:`umt_lib.data.load`; also
-                encoders that do not match the data set's modalities.
+            StudyError: what :func:`.params.check` and :func:`umt_lib.data.load` raise, or the
+                encoders do not match the modalities or the shapes of the data.
         """
         params_files.check(params, source)
         splits = provenance.splits(params)
@@ -96,10 +96,10 @@ class Experiment:
         return experiment
 
     def run(self, device: str = "auto", progress: bool = True) -> Result:
-        """Train every seed (of every value of the sweep), choose, test once, write the result.
+        """Train all seeds and swept values, choose by validation, test once, write the result.
 
         Args:
-            device: "auto" (a GPU where there is one), "cpu", "cuda", ...
+            device: "auto" (a GPU if there is one), "cpu", "cuda", ...
             progress: show a progress bar on the terminal.
 
         Raises:
@@ -141,7 +141,7 @@ class Experiment:
         return result
 
     def method(self, overrides: dict[str, Any]) -> Method:
-        """A fresh method with the hyper-parameters of the params file and ``overrides``."""
+        """A new method object with the hyper-parameters of the params file and ``overrides``."""
         spec = {**self.params["method"], **overrides}
         return METHODS[spec["name"]](**params_files.options(spec))
 
@@ -166,7 +166,7 @@ class Experiment:
     def train(
         self, seed: int, overrides: dict[str, Any], device: torch.device, bar: tqdm
     ) -> Trained:
-        """Train one seed, or go on with it, or load it if it is finished."""
+        """Train one seed: resume it if it is unfinished, load it if it is finished."""
         distributed.barrier()  # for files of the training before
         method = self.method(overrides)
         torch.manual_seed(seed)
@@ -197,7 +197,7 @@ class Experiment:
     def _fit(
         self, model: nn.Module, method: Method, seed: int, key: str, file: Path, bar: tqdm
     ) -> Progress:
-        """fit() with a checkpoint now and then, from the one that is there."""
+        """Call :func:`umt_lib.training.fit`; resume from a checkpoint and save new ones."""
         saved = time.monotonic()
 
         def save(state: State) -> None:
@@ -220,13 +220,13 @@ class Experiment:
     def _learn(
         self, seed: int, model: nn.Module, method: Method, train: Split, held: Split, epochs: int
     ) -> int:
-        """:data:`umt_lib.methods.base.Learn`, on this experiment's schedule."""
+        """Train another model on this experiment's schedule: :data:`umt_lib.methods.base.Learn`."""
         splits = replace(self.splits, train=train, validation=held)
         training = replace(self.training, epochs=epochs, probe_every=0)
         return fit(model, method, splits, training, seed).samples
 
     def _teacher_files(self, seed: int) -> dict[str, tuple[dict[str, torch.Tensor], dict]]:
-        """{modality: (tensors, description)} of the uni-modal runs of this seed."""
+        """{modality: (tensors, description)} of the uni-modal checkpoints of this seed."""
         found = {}
         for m, name in self.params.get("teachers", {}).items():
             path = paths.checkpoints_dir() / name / f"seed{seed}.safetensors"
@@ -237,13 +237,13 @@ class Experiment:
                 )
             tensors, about = load_tensors(path)
             theirs = about["params"]
-            asked = self.params["dataset"], m, self.params["encoders"][m]
+            needed = self.params["dataset"], m, self.params["encoders"][m]
             given = theirs["dataset"], theirs["method"].get("modality"), theirs["encoders"].get(m)
-            if given != asked:
+            if given != needed:
                 raise StudyError(
                     f"{self.name}: teacher {name!r} has data set, modality and encoder {given}, "
-                    f"this experiment asks for {asked}; name the uni-modal experiment of {m!r} on "
-                    f"the same data"
+                    f"but this experiment needs {needed}; name the uni-modal experiment of {m!r} "
+                    f"on the same data"
                 )
             found[m] = tensors, about
         return found
@@ -259,12 +259,12 @@ class Experiment:
         return teachers
 
     def _sweep(self) -> list[dict[str, Any]]:
-        """One {field: value} per training a seed needs; [{}] without a sweep."""
+        """One {field: value} for each value of the sweep; [{}] without a sweep."""
         sweep = self.params.get("sweep", {})
         return [{field: value} for field, values in sweep.items() for value in values] or [{}]
 
     def _record(self, seed: int, run: Trained) -> SeedRecord:
-        """Read the test split: the only place that does."""
+        """Test and probe a trained model; no other function reads the test split."""
         device = next(iter(run.model.state_dict().values())).device
         train, test = self.splits.train.to(device), self.splits.test.to(device)
         if len(train) > PROBED:
@@ -301,24 +301,24 @@ class Experiment:
 
 
 def finished(name: str, seed: int) -> tuple[LateFusion, Splits]:
-    """The late-fusion model of a finished experiment of this machine, and the data it was made on.
+    """The model of a finished experiment of this machine, in evaluation mode, and its data.
 
     Raises:
-        StudyError: the experiment has no model for this seed, or its file is damaged.
+        StudyError: there is no checkpoint for this seed, or it is damaged or of an older version.
     """
     path = paths.checkpoints_dir() / name / f"seed{seed}.safetensors"
     if not path.exists():
         raise StudyError(f"{path}: no such checkpoint; run umt run params/{name}.yaml first")
     tensors, about = load_tensors(path)
     splits, method = provenance.splits(about["params"]), about["params"]["method"]
-    alone = (method["modality"],) if "modality" in method else None
-    model = Experiment(about["params"], splits).make(modalities=alone)
+    modalities = (method["modality"],) if "modality" in method else None
+    model = Experiment(about["params"], splits).make(modalities)
     _restore(model, tensors, name)
     return model.eval(), splits
 
 
 def _restore(model: nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
-    """Load a checkpoint of experiment ``name``; StudyError where an older version wrote it."""
+    """Load a checkpoint of experiment ``name``; StudyError if an older version wrote it."""
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
@@ -356,7 +356,7 @@ def main(arguments: list[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="replace one value, e.g. --set training.epochs=1 --set seeds=[0]",
+        help="replace a value of the file, e.g. --set training.epochs=1 --set seeds=[0]",
     )
     given = parser.parse_args(arguments)
     return exit_status(
@@ -378,14 +378,14 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _replace(params: dict[str, Any], setting: str) -> None:
-    """``training.epochs=1``: the value at a dotted key, parsed as YAML."""
+    """Replace the value at a dotted key, as in ``training.epochs=1``; the value is YAML."""
     key, equals, value = setting.partition("=")
     *parents, last = key.split(".")
     for parent in parents:
         params = params.get(parent) if isinstance(params, dict) else None
     if not equals or not isinstance(params, dict) or last not in params:
-        raise StudyError(f"--set {setting}: no such key in the params file; write KEY=VALUE")
+        raise StudyError(f"--set {setting}: no such key in the params file; use KEY=VALUE")
     try:
         params[last] = yaml.safe_load(value)
     except yaml.YAMLError:
-        raise StudyError(f"--set {setting}: the value is not readable as YAML") from None
+        raise StudyError(f"--set {setting}: the value is not readable as YAML; quote it") from None

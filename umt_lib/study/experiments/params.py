@@ -1,7 +1,8 @@
-"""Params files: read, checked at every depth before anything trains, and told where they are wrong.
+"""Read params files and check every key and value before anything is trained.
 
-The constructor is the schema: ``method: {name: umt, weight: 1.0}`` is held to the fields of
-``UMT``; ``encoders``, ``head``, ``dataset`` and ``training`` likewise. Nothing to register.
+The constructor is the schema: ``method: {name: umt, weight: 1.0}`` is checked against the fields of
+``UMT``, and likewise ``encoders``, ``head``, ``dataset`` and ``training``. No schema is written by
+hand.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Resources(BaseModel):
-    """What an experiment takes on one GPU, all seeds and its sweep: an estimate."""
+    """An estimate of what an experiment needs on one GPU, for all seeds and the sweep."""
 
     model_config = STRICT
     gpu_hours: PositiveInt
@@ -55,45 +56,51 @@ class Params(BaseModel):
     seeds: Annotated[list[StrictInt], Field(min_length=1)]
     sweep: dict[str, Annotated[list[Any], Field(min_length=2, max_length=5)]] = {}
     teachers: dict[str, str] = {}
-    resources: Resources | None = None  # decides no number: not part of any digest
+    resources: Resources | None = None  # affects no number: not part of any digest
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The checked contents of a params file.
+    """The contents of a params file, checked.
 
     Raises:
-        StudyError: the file is missing, is no YAML mapping, fails :func:`check`, or its ``name`` is
-            not the file's.
+        StudyError: the file is missing, is not a YAML mapping, fails :func:`check`, or its ``name``
+            is not that of the file.
     """
     path = Path(path)
     params = mapping(path)
     check(params, str(path))
-    if params["name"] != path.stem:
-        raise StudyError(
-            f"{path}: name is {params['name']!r}; make it {path.stem!r}, as the file's"
-        )
+    check_name(params, path)
     return params
 
 
+def check_name(params: Mapping[str, Any], path: Path) -> None:
+    """Raise a StudyError if the ``name`` in a params file is not that of the file."""
+    if params["name"] != path.stem:
+        raise StudyError(
+            f"{path}: name is {params['name']!r}; make it {path.stem!r}, the name of the file"
+        )
+
+
 def mapping(path: Path) -> dict[str, Any]:
-    """The YAML mapping in a file; StudyError where there is none."""
+    """The YAML mapping in a file; StudyError if there is none."""
     try:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StudyError(f"{path}: no such params file{_siblings(path)}") from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise StudyError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
+        why = " ".join(str(error).split())
+        raise StudyError(f"{path}: not readable as YAML ({why}); correct the file") from None
     if not isinstance(params, dict):
         raise StudyError(f"{path}: a params file is a mapping of keys; see params/ for examples")
     return params
 
 
 def check(params: Mapping[str, Any], source: str) -> None:
-    """Hold ``params`` against the constructors it names; ``source`` names the file in sentences.
+    """Check ``params`` against the constructors it names; ``source`` is the file in messages.
 
     Raises:
-        StudyError: an unknown key at any depth (with the nearest right one), a wrong type, an
-            unknown data set, encoder, head or method, or parts that do not go together.
+        StudyError: an unknown key at any depth (the message names the most similar one), a wrong
+            type, an unknown data set, encoder, head or method, or incompatible parts.
     """
     validate(Params, params, source, "")
     named(DATASETS, params["dataset"], source, "dataset")
@@ -109,21 +116,21 @@ def check(params: Mapping[str, Any], source: str) -> None:
             named(METHODS, trial, source, f"sweep {key}={value}: method")
     if len(params.get("sweep", {})) > 1 or "name" in params.get("sweep", {}):
         raise StudyError(
-            f"{source}: sweep names {sorted(params['sweep'])}; sweep one hyper-parameter of the "
-            f"method"
+            f"{source}: sweep has the keys {sorted(params['sweep'])}; sweep one hyper-parameter of "
+            f"the method"
         )
     if len(set(params["seeds"])) < len(params["seeds"]):
         raise StudyError(f"{source}: seeds {params['seeds']} repeat; give each seed once")
     if method.needs_unimodal_logits and params["head"]["name"] != "linear":
         raise StudyError(
-            f"{source}: method {params['method']['name']!r} needs logits per modality, a head "
+            f"{source}: method {params['method']['name']!r} needs unimodal logits, but a head "
             f"{params['head']['name']!r} has none; set head: {{name: linear}}"
         )
     wanted = set(params["encoders"]) if method.needs_teachers else set()
     if set(params.get("teachers", {})) != wanted:
         raise StudyError(
             f"{source}: method {params['method']['name']!r} takes teachers for "
-            f"{sorted(wanted) or 'no modality'}, the file names "
+            f"{sorted(wanted) or 'no modality'}, but the file names "
             f"{sorted(params.get('teachers', {})) or 'none'}; "
             f"write teachers: {{modality: name of its uni-modal experiment}}"
         )
@@ -136,7 +143,7 @@ def check(params: Mapping[str, Any], source: str) -> None:
 
 
 def options(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A spec without its name: the constructor's keyword arguments, lists made tuples."""
+    """The keyword arguments in a spec: everything except its name, with tuples for lists."""
     return {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in spec.items()
@@ -145,9 +152,9 @@ def options(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def schema(make: Callable, given: tuple[str, ...] = ()) -> type[BaseModel]:
-    """A strict model of the keyword arguments of ``make``, without those the library gives."""
+    """A strict pydantic model of the keyword arguments of ``make``, except those in ``given``."""
     target = make.__init__ if inspect.isclass(make) and not is_dataclass(make) else make
-    hints = get_type_hints(target, include_extras=True)  # of a dataclass, its bases' fields as well
+    hints = get_type_hints(target, include_extras=True)  # fields of base classes included
     wanted: dict[str, Any] = {}
     for key, parameter in inspect.signature(make).parameters.items():
         if key not in given:
@@ -163,7 +170,7 @@ def named(
     where: str,
     given: tuple[str, ...] = (),
 ) -> None:
-    """Hold ``spec`` ({"name": ..., **options}) to the constructor it names in ``registry``."""
+    """Check ``spec`` ({"name": ..., **options}) against the constructor in ``registry``."""
     name = spec.get("name")
     if name is None:
         raise StudyError(f"{source}: {where} has no name{nearest('', registry)}")
@@ -173,7 +180,7 @@ def named(
 
 
 def validate(model: type[BaseModel], value: Any, source: str, where: str) -> None:
-    """Hold ``value`` to ``model``; a StudyError names ``source`` and the key after ``where``."""
+    """Check ``value`` against ``model``; a StudyError names ``source``, ``where`` and the key."""
     try:
         model.model_validate(value)
     except ValidationError as failure:
@@ -187,7 +194,7 @@ def validate(model: type[BaseModel], value: Any, source: str, where: str) -> Non
         else:
             text = f"{at}: {error['msg'].lower()}, not {error['input']!r}"
             if re.fullmatch(r"[-+]?\d+e[-+]?\d+", str(error["input"])):
-                text += "; YAML reads that as text, write a point: 1.0e-4"
+                text += "; YAML reads this as text, write a decimal point: 1.0e-4"
         raise StudyError(f"{source}: {text}") from None
 
 

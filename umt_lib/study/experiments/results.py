@@ -1,7 +1,8 @@
-"""Results: one JSON file per experiment; :func:`frame` is the table of many.
+"""Results: one JSON file per experiment, and one table of all of them (:func:`frame`).
 
-``measured`` holds what is bit-identical when a CPU measures again; ``provenance`` holds how the
-result was made (seconds, machine, digests of parameters, code and data).
+``measured`` contains the measurements, which are bit-identical when the experiment runs again on a
+CPU. ``provenance`` contains how the result was made: seconds, machine, and digests of parameters,
+code and data.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -27,55 +28,60 @@ MISSING, DAMAGED = "missing", "damaged"
 OTHER_PARAMS, OTHER_CODE = "made with other params", "made by other code"
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
+    """Part of a results file; unknown keys are refused."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class Score(_Record):
-    """Top-1 accuracy in [0, 1], cross-entropy in nats, number of samples scored."""
+R = TypeVar("R", bound=Record)
+
+
+class Score(Record):
+    """Top-1 accuracy in [0, 1], cross-entropy in nats, and the number of samples."""
 
     accuracy: float
     nll: float
     samples: int
 
 
-class SeedRecord(_Record):
-    """One seed: what validation chose, and what was then read off the test split, once."""
+class SeedRecord(Record):
+    """The measurements of one seed: the epoch that validation chose, and its test scores."""
 
     seed: int
     epoch: int
     validation: Score
     test: Score
-    unimodal: dict[str, float]  # test accuracy of each modality's share of an additive head
+    unimodal: dict[str, float]  # test accuracy of the unimodal logits of each modality
     probes: dict[str, float]  # test accuracy of a linear probe of each encoder
     curves: dict[str, list[Any]]  # one entry per epoch; "probe": [{"epoch", modality: accuracy}]
 
 
-class Trial(_Record):
-    """One value of a sweep: its validation accuracy, a mean over the seeds that decided."""
+class Trial(Record):
+    """One value of a sweep, and its validation accuracy: a mean over the first seeds."""
 
     value: Any
     validation: float
 
 
-class Measured(_Record):
-    """Everything that is the same, bit for bit, when the experiment runs again on a CPU."""
+class Measured(Record):
+    """The measurements, which are bit-identical when the experiment runs again on a CPU."""
 
     sweep: list[Trial]
     chosen: dict[str, Any]
     seeds: list[SeedRecord]
 
 
-class Cost(_Record):
-    """Of one seed: training seconds and samples of the chosen value; values of the sweep tried."""
+class Cost(Record):
+    """Cost of one seed: training seconds and samples of the chosen value, and values swept."""
 
     seconds: float
     samples: int
     trainings: int
 
 
-class Provenance(_Record):
-    """How a result came about; ``keys`` {seed: digest of all that decided its training}."""
+class Provenance(Record):
+    """How a result was made; ``keys`` {seed: :func:`.provenance.training_key`}."""
 
     params: str
     code: str
@@ -86,7 +92,7 @@ class Provenance(_Record):
     seconds: float  # of the whole experiment: all seeds, the whole sweep, probes and tests
 
 
-class Result(_Record):
+class Result(Record):
     """A finished experiment."""
 
     format: int = 1
@@ -108,11 +114,11 @@ class Result(_Record):
         return pd.DataFrame(rows, index=pd.Index(seeds, name="seed"))
 
     def measured_bytes(self) -> bytes:
-        """The measurements alone, as they stand in the file."""
+        """The measurements as canonical JSON, to compare two results byte by byte."""
         return json.dumps(self.measured.model_dump(), indent=1, sort_keys=True).encode()
 
     def save(self, path: Path) -> None:
-        """Write atomically; raises StudyError when the disk is full."""
+        """Write the file atomically; raises StudyError if it cannot be written."""
         write_atomically(path, (json.dumps(self.model_dump(), indent=1) + "\n").encode())
 
 
@@ -128,7 +134,7 @@ def _row(record: SeedRecord) -> dict[str, float]:
 def frame(folder: Path = PUBLISHED) -> pd.DataFrame:
     """All experiments in a folder of results as one table: a row per experiment and seed.
 
-    Columns: ``experiment``, ``dataset``, ``method``, ``head``, ``options`` (of the method and the
+    Columns: ``experiment``, ``dataset``, ``method``, ``head``, ``options`` (of the method, with the
     value that its sweep chose, as JSON), ``seed``, ``epoch`` (chosen on validation),
     ``validation_accuracy`` and ``test_accuracy`` in [0, 1], ``validation_nll`` and ``test_nll`` in
     nats, ``test_samples``, ``seconds`` (of training one seed), ``device``, and for each modality m
@@ -136,13 +142,13 @@ def frame(folder: Path = PUBLISHED) -> pd.DataFrame:
     for experiments without it.
 
     Raises:
-        StudyError: a file is not a whole results file.
+        StudyError: a file is not a complete results file.
     """
     return table(load(path) for path in sorted(folder.glob("*.json"), key=lambda p: p.stem))
 
 
 def table(results: Iterable[Result]) -> pd.DataFrame:
-    """:func:`frame` of these results."""
+    """The table of :func:`frame` for these results."""
     parts = []
     for result in results:
         method = dict(result.params["method"])
@@ -164,28 +170,37 @@ def table(results: Iterable[Result]) -> pd.DataFrame:
 
 
 def load(path: str | Path) -> Result:
-    """Read a results file.
+    """The result of an experiment, read from a file.
+
+    Raises:
+        StudyError: the file is missing, truncated, or not a results file.
+    """
+    return parse(Path(path), Result, "experiment")
+
+
+def parse(path: Path, kind: type[R], made_by: str) -> R:
+    """A results file as an object of ``kind``; ``made_by`` is "experiment" or "analysis".
 
     Raises:
         StudyError: the file is missing, truncated, or not a results file.
     """
     try:
-        return Result.model_validate_json(Path(path).read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise StudyError(f"{path}: no such results file; run its experiment first") from None
+        raise StudyError(f"{path}: no such results file; run its {made_by} first") from None
     except ValidationError as failure:
         error = failure.errors()[0]
         at = ".".join(str(part) for part in error["loc"])
         raise StudyError(
-            f"{path}: not a whole results file ({at + ': ' if at else ''}{error['msg']}); "
-            f"delete it and run its experiment again"
+            f"{path}: not a complete results file ({at + ': ' if at else ''}{error['msg']}); "
+            f"delete it and run its {made_by} again"
         ) from None
 
 
 def measured_digest(folder: Path, name: str) -> str:
-    """Digest of what ``folder/<name>.json`` measured, "" where there is no whole result.
+    """Digest of the measurements in ``folder/<name>.json``; "" if there is no complete result.
 
-    Of an experiment or, with ``analyses/<name>``, of an analysis.
+    ``name`` is that of an experiment or ``analyses/<name>``.
     """
     try:
         measured = json.loads((folder / f"{name}.json").read_bytes())["measured"]
@@ -195,10 +210,10 @@ def measured_digest(folder: Path, name: str) -> str:
 
 
 def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
-    """Why ``folder/<name>.json`` does not show what the code of today would measure, or "".
+    """Why the result ``folder/<name>.json`` is stale, or "" if it is current.
 
-    By content alone: parameters, code, data and, through the teachers, theirs. A broken file is
-    stale too. Data that is not on this machine counts as unchanged.
+    A result is stale if its parameters, code, data or teachers differ from those of today, or if
+    its file is missing or damaged. Data that is not on this machine counts as unchanged.
     """
     path = folder / f"{name}.json"
     if not path.exists():
@@ -225,7 +240,7 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
 
 
 def tally() -> str:
-    """How many of the experiments the run graph found stale have a result by now: "12/44 "."""
+    """Progress of ``make study``: stale results that have been made again, as in "12/44 "."""
     todo = os.environ.get("UMT_TODO", "").split()
     done = sum((results_dir() / f"{name}.json").exists() for name in todo)
     return f"{done}/{len(todo)} " if todo else ""

@@ -1,1 +1,1 @@
-"""All experiments and analyses: run, collected, published."""
+"""The pipeline: run, collect and publish all experiments and analyses."""

@@ -1,7 +1,7 @@
-"""The study as a whole: every params file with the result that the book shows for it.
+"""Collect the results of the study: every params file with the result that the book shows for it.
 
-A result of this machine is shown if it is current. Otherwise the published one is shown, with a
-mark if it is stale: if its parameters, code, data or teachers have changed since.
+A result of this machine is shown if it is current. Otherwise the published result is shown, with a
+mark if it is stale, that is, if its parameters, code, data or teachers have changed since.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Shown(Generic[R]):
 
     @property
     def origin(self) -> str:
-        """Where the result shown is from: "this machine", "published", ..."""
+        """Where the shown result was made: "this machine", "published", ..."""
         if self.local:
             return "this machine"
         if self.published:
@@ -55,11 +55,11 @@ class Shown(Generic[R]):
 
 
 class AnalysisEntry(Shown[Analysed]):
-    """An analysis."""
+    """An analysis with its results."""
 
 
 class Entry(Shown[Result]):
-    """An experiment."""
+    """An experiment with its results."""
 
     @property
     def dataset(self) -> str:
@@ -75,24 +75,21 @@ class Entry(Shown[Result]):
 
     @property
     def hours(self) -> int:
-        """On one GPU, as the params file estimates; 0 for what needs no GPU."""
+        """Estimated hours on one GPU, from the params file; 0 if it needs no GPU."""
         return self.params.get("resources", {}).get("gpu_hours", 0)
 
     @property
     def label(self) -> str:
-        """The name of a table's row: "gyroscope alone", "UME (mean)", "joint (MLP)"."""
+        """The name of a table's row: "uni-modal (gyroscope)", "UME (mean)", "joint (MLP)"."""
         spec = self.params["method"]
-        if "modality" in spec:
-            return f"{spec['modality']} alone"
-        name = METHODS[self.method].title
-        if spec.get("released"):
-            name += ", as released"
-        return f"{name} ({spec.get('rule') or HEAD_NAMES.get(self.head, self.head)})"
+        name = METHODS[self.method].title + (", as released" if spec.get("released") else "")
+        head = HEAD_NAMES.get(self.head, self.head)
+        return f"{name} ({spec.get('modality') or spec.get('rule') or head})"
 
 
 @dataclass(frozen=True)
 class Study:
-    """All experiments, in the order of data sets, methods, heads, and all analyses."""
+    """All analyses, and all experiments in the order of data sets, methods and heads."""
 
     entries: list[Entry]
     analyses: list[AnalysisEntry] = field(default_factory=list)
@@ -107,7 +104,7 @@ class Study:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """The results shown, a row per experiment and seed; see ``results.frame``."""
+        """The shown results, one row per experiment and seed; see ``results.frame``."""
         return results.table(e.result for e in self.entries if e.result)
 
     @property
@@ -117,7 +114,7 @@ class Study:
 
     @property
     def stale(self) -> list[Shown]:
-        """What is shown although it is stale."""
+        """The entries whose shown result is stale."""
         return [e for e in self.shown if e.origin == STALE]
 
     def of(self, dataset: str | None = None, method: str | None = None) -> list[Entry]:
@@ -127,9 +124,9 @@ class Study:
         ]
 
     def find(self, dataset: str, method: str, head: str = "linear", **options: str) -> Entry | None:
-        """The entry of this method and head with these method options, if there is one.
+        """The entry of this method and head with these method options, or None.
 
-        Its result may be missing all the same.
+        The entry may have no result.
         """
         for entry in self.of(dataset, method):
             wanted = all(entry.params["method"].get(k) == v for k, v in options.items())
@@ -138,12 +135,12 @@ class Study:
         return None
 
     def result(self, dataset: str, method: str, head: str = "linear", **options) -> Result | None:
-        """The result of :meth:`find`, or None."""
+        """The result of the entry that :meth:`find` returns, or None."""
         entry = self.find(dataset, method, head, **options)
         return entry.result if entry else None
 
     def analysed(self, function: str) -> list[AnalysisEntry]:
-        """The analyses by ``function`` (its name in params files) that have a result."""
+        """The analyses with a result that use ``function``, a name of ``analysis.ANALYSES``."""
         return [e for e in self.analyses if e.params["analysis"]["name"] == function and e.result]
 
     def unimodal(self, dataset: str) -> dict[str, Result]:
@@ -153,7 +150,7 @@ class Study:
 
 
 def gather(params_dir: Path, published: Path, local: Path | None) -> Study:
-    """Read every params file and the results there are for it.
+    """Read every params file and its results.
 
     Args:
         published, local: folders of results; with ``local`` None, published results only.

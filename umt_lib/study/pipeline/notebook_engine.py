@@ -1,8 +1,8 @@
-"""A papermill engine without a kernel: cells run in this process, in IPython's own shell.
+"""A papermill engine without a kernel: it runs the cells in this process, in IPython's shell.
 
-What a cell shows is kept as Jupyter keeps it, in order: streams, displays, the rich form of the
-last expression, the traceback. What it saves is the start of a kernel and, in a process forked from
-one that has imported everything (:mod:`umt_lib.study.pipeline.notebook_server`), all imports.
+The output of a cell is saved as Jupyter saves it, in order: streams, displays, the rich form of the
+last expression, the traceback. The engine saves the time to start a kernel and, in a process forked
+from one that has imported everything (:mod:`umt_lib.study.pipeline.notebook_server`), all imports.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ NAME = "inprocess"
 
 
 def execute(notebook: str, out: str, params: str) -> int:
-    """Run ``notebook`` (.py or .ipynb) in this process and keep it, failed or not, at ``out``.
+    """Run ``notebook`` (.py or .ipynb) in this process and write it to ``out``, failed or not.
 
-    Returns 0, or 1 after printing an error in a cell that was not foreseen.
+    Returns 0, or 1 after printing an unexpected error of a cell.
 
     Raises:
-        StudyError: raised in a cell, the params file is wrong, or ``out`` cannot be written.
+        StudyError: a cell raised it, the params file is wrong, or ``out`` cannot be written.
         KeyboardInterrupt: a cell was interrupted.
     """
     parameters, name, path = read(params), Path(params).stem, Path(out)
@@ -74,10 +74,10 @@ def execute(notebook: str, out: str, params: str) -> int:
 
 
 class _Hook(DisplayHook):
-    """The last expression of a cell."""
+    """Saves the value of the last expression of a cell as an output."""
 
     def write_output_prompt(self) -> None:
-        """A notebook has no prompt line."""
+        """Do nothing: a notebook has no prompt line."""
 
     def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
         assert self.shell is not None
@@ -90,11 +90,11 @@ class _Hook(DisplayHook):
         )
 
     def finish_displayhook(self) -> None:
-        """A notebook has no line to end."""
+        """Do nothing: a notebook has no line to end."""
 
 
 class _Publisher(DisplayPublisher):
-    """Whatever calls ``display``, figures included."""
+    """Saves what a cell passes to ``display``, figures included, as an output."""
 
     def publish(  # type: ignore[override]  # whatever else is given does not matter here
         self, data: dict, metadata: dict | None = None, **_: Any
@@ -107,7 +107,7 @@ class _Publisher(DisplayPublisher):
 
 
 class _Stream(io.TextIOBase):
-    """stdout or stderr of a cell: one output for consecutive writes to the same stream."""
+    """Saves stdout or stderr of a cell: one output for consecutive writes to the same stream."""
 
     def __init__(self, name: str, outputs: list[NotebookNode]):
         self.name, self.outputs = name, outputs
@@ -117,22 +117,21 @@ class _Stream(io.TextIOBase):
         if last is None or last.get("name") != self.name:
             last = v4.new_output("stream", name=self.name, text="")
             self.outputs.append(last)
-        *lines, end = (last.text + text).split(
-            "\n"
-        )  # a progress bar rewrites its line: keep the end
+        *lines, end = (last.text + text).split("\n")
+        # a progress bar rewrites its line: keep the last version
         last.text = "\n".join([*(line.rsplit("\r", 1)[-1] for line in lines), end])
         return len(text)
 
 
 class Shell(InteractiveShell):
-    """IPython's shell, writing into ``outputs`` instead of on a terminal."""
+    """IPython's shell with ``outputs`` in place of a terminal."""
 
     displayhook_class = Type(_Hook)
     display_pub_class = Type(_Publisher)
     outputs: Any = List()
 
     def run(self, cell: NotebookNode) -> BaseException | None:
-        """Run one code cell, fill in its outputs and return its error, if any."""
+        """Run a code cell, write its outputs into it, and return its error, if any."""
         self.outputs = []
         out, err = _Stream("stdout", self.outputs), _Stream("stderr", self.outputs)
         with redirect_stdout(out), redirect_stderr(err):
@@ -144,7 +143,7 @@ class Shell(InteractiveShell):
         return result.error_before_exec or result.error_in_exec
 
     def enable_gui(self, gui: str | None = None) -> None:
-        """There is no window to run an event loop for."""
+        """Do nothing: there is no window that needs an event loop."""
 
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
         error = v4.new_output("error", ename=etype.__name__, evalue=str(evalue), traceback=stb)
@@ -152,12 +151,12 @@ class Shell(InteractiveShell):
 
 
 class InProcessEngine(Engine):
-    """Registered with papermill as ``inprocess``; stops at the first error, as papermill does."""
+    """The engine ``inprocess`` of papermill; stops at the first error, as papermill does."""
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **_: Any) -> None:
         shell = Shell.instance(config=Config(HistoryManager={"enabled": False}))
-        shell.reset()  # every notebook begins with an empty namespace
+        shell.reset()  # every notebook starts with an empty namespace
         shell.run_line_magic("matplotlib", "inline")
         for index, cell in enumerate(nb_man.nb.cells):
             if cell.cell_type != "code" or not cell.source.strip():
@@ -171,7 +170,7 @@ class InProcessEngine(Engine):
 
 
 def _jsonable(data: dict[str, Any]) -> dict[str, Any]:
-    """Pictures as base64 text, all else as it is."""
+    """The same data with base64 text in place of bytes."""
     return {
         kind: base64.b64encode(value).decode() if isinstance(value, bytes) else value
         for kind, value in data.items()
@@ -179,4 +178,6 @@ def _jsonable(data: dict[str, Any]) -> dict[str, Any]:
 
 
 papermill_engines.register(NAME, InProcessEngine)
-logging.getLogger("papermill").setLevel(logging.ERROR)  # unknown keys are refused, not warned of
+logging.getLogger("papermill").setLevel(
+    logging.ERROR
+)  # unknown keys raise a StudyError, no warning

@@ -1,11 +1,11 @@
-"""Warm papermill: notebooks run in children forked from a process that has imported everything.
+"""Run notebooks in processes forked from a server that has already imported everything.
 
     notebook_server serve -- COMMAND ...      a server for as long as COMMAND runs
     notebook_server run NOTEBOOK OUT -f PARAMS
 
-``run`` imports the standard library alone and hands its terminal to a forked child; without a
-server it executes the notebook itself, with the same engine, to the same numbers. Nothing is forked
-where there is a GPU, because CUDA does not survive a fork, nor outside Linux.
+``run`` imports only the standard library and passes its terminal to a forked child. Without a
+server it executes the notebook itself, with the same engine and the same numbers. There is no
+server on a machine with a GPU, because CUDA does not work after a fork, nor outside Linux.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(notebook: Path, out: Path, params: Path) -> int:
-    """Execute ``notebook`` in a warm child, or here where nobody serves; returns the exit status.
+    """Execute ``notebook`` in a child of the server, or here without one; return the exit status.
 
     Raises:
-        StudyError: the child was killed (or what ``notebook_engine.execute`` raises).
+        StudyError: the child was killed, or what ``notebook_engine.execute`` raises.
     """
     began, job = time.monotonic(), [str(notebook), str(out), str(params)]
     server = _connect()
@@ -84,7 +84,7 @@ def run(notebook: Path, out: Path, params: Path) -> int:
 
 
 def _connect() -> socket.socket | None:
-    """A connection to the server of the runs folder, None where nobody serves."""
+    """A connection to the server of this runs folder, or None if there is no server."""
     server = socket.socket(socket.AF_UNIX)
     with suppress(OSError), _address() as address:
         server.connect(address)
@@ -94,23 +94,23 @@ def _connect() -> socket.socket | None:
 
 
 def serve(command: list[str]) -> int:
-    """Run ``command`` beside a server for its :func:`run` calls; returns its exit status.
+    """Run ``command`` with a server for its :func:`run` calls; return its exit status.
 
     Raises:
-        StudyError: another server of this runs folder is alive.
+        StudyError: another server uses this runs folder.
     """
-    with _alone() as lock:
+    with _locked() as lock:
         process = subprocess.Popen(command, process_group=0, pass_fds=[lock])
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda n, _: os.killpg(process.pid, n))
         if sys.platform == "linux" and not any(map(os.path.exists, GPUS)):
             _answer_while(process)
         status = process.wait()
-    return 128 - status if status < 0 else status  # 128 + n after signal n, as a shell says it
+    return 128 - status if status < 0 else status  # 128 + n after signal n, as in a shell
 
 
 def _answer_while(process: subprocess.Popen) -> None:
-    """Fork a child for every client that comes before ``process`` ends."""
+    """Fork a child for every client until ``process`` ends."""
     parent = os.getppid()
     children: set[int] = set()
     with _address() as address, socket.socket(socket.AF_UNIX) as listener:
@@ -135,7 +135,7 @@ def _answer_while(process: subprocess.Popen) -> None:
 
 
 def _child(client: socket.socket) -> None:
-    """Become ``client`` (terminal, folder, environment), run its notebook and tell the status."""
+    """Run the notebook of ``client`` with its terminal, folder and environment; send the status."""
     status = 1
     try:
         os.setpgid(0, 0)  # Ctrl-C reaches the client, whose end ends this process
@@ -162,14 +162,14 @@ def _child(client: socket.socket) -> None:
 
 
 def _end_with(client: socket.socket) -> None:
-    """End this process as soon as ``client`` is gone: whatever it writes is written atomically."""
+    """Kill this process when ``client`` ends; files stay intact, all are written atomically."""
     client.recv(1)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextmanager
-def _alone() -> Iterator[int]:
-    """Hold the runs folder's lock; the system gives it back when its last holder has ended."""
+def _locked() -> Iterator[int]:
+    """Hold the lock of the runs folder; the system releases it when its last holder ends."""
     import fcntl
 
     try:
@@ -181,7 +181,7 @@ def _alone() -> Iterator[int]:
             f"another study is running in {runs()}; wait for it or set UMT_RUNS to another folder"
         ) from None
     except OSError as error:
-        raise StudyError(f"{runs()}: cannot be written ({error.strerror}); mend that") from None
+        raise StudyError(f"{runs()}: cannot be written ({error.strerror}); fix that") from None
     with lock:
         (runs() / "worker.sock").unlink(missing_ok=True)
         yield lock.fileno()
@@ -189,7 +189,7 @@ def _alone() -> Iterator[int]:
 
 @contextmanager
 def _address() -> Iterator[str]:
-    """The server's socket under runs/, named through a descriptor: such names hold 107 bytes."""
+    """The path of the socket, by a file descriptor, because it may have at most 107 bytes."""
     folder = os.open(runs(), os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{folder}/worker.sock"

@@ -1,4 +1,4 @@
-"""Publish: copy this machine's complete, current results to ``results/``, the committed ones.
+"""Copy the current results of this machine to ``results/``, which is committed.
 
 umt publish            copy, then write results/measured.csv and the table results/results.csv
 umt publish --check    copy nothing; exit status 1 if a published result is stale
@@ -21,7 +21,7 @@ from umt_lib.study.pipeline.units import units
 
 
 def publish(params_dir: Path, local: Path, published: Path) -> tuple[list[str], dict[str, str]]:
-    """Copy what is current; returns the names copied and {name: why not} of the others.
+    """Copy current results; return the names of those copied and {name: why not} of the others.
 
     Raises:
         StudyError: a params file is wrong, or a result cannot be written.
@@ -36,11 +36,12 @@ def publish(params_dir: Path, local: Path, published: Path) -> tuple[list[str], 
 
 
 def tables(published: Path) -> dict[str, bytes]:
-    """{file: content} of what is written beside published results, made from them alone.
+    """{file: content} of the tables that are made from published results.
 
-    ``measured.csv`` holds a digest of what each result measured: a commit that renews digests of
-    code in results, because code moved, leaves it as it is and so can be seen to change no number.
-    ``results.csv`` and ``results.parquet`` are :func:`umt_lib.study.experiments.results.frame`.
+    ``measured.csv`` has a digest of the measurements of each result. A commit that only renews the
+    digests of code in results, because code has moved, leaves this file unchanged, which shows that
+    no number has changed. ``results.csv`` and ``results.parquet`` are
+    :func:`umt_lib.study.experiments.results.frame`.
     """
     files = [*published.glob("*.json"), *published.glob("analyses/*.json")]
     names = sorted(file.relative_to(published).with_suffix("").as_posix() for file in files)
@@ -56,13 +57,13 @@ def tables(published: Path) -> dict[str, bytes]:
 
 
 def check(params_dir: Path, published: Path) -> dict[str, str]:
-    """{name: why} of every published result that is stale or damaged."""
+    """{name: reason} of every published result that is stale or damaged."""
     reasons = {unit.name: unit.stale(published) for unit in units(params_dir)}
     return {name: why for name, why in reasons.items() if why not in ("", results.MISSING)}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; exit status 1 when a result is stale, 2 for a StudyError."""
+    """The command; returns the exit status (1 if a result is stale, 2 for a StudyError)."""
     parser = argparse.ArgumentParser(
         prog="umt publish", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -74,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _check() -> int:
     stale = check(paths.PARAMS, paths.PUBLISHED)
     for name, why in stale.items():
-        print(f"{name}: {why}; measure it again, then make publish", file=sys.stderr)
+        print(f"{name}: {why}; run make study, then make publish", file=sys.stderr)
     print(f"{len(stale)} published results are stale")
     return 1 if stale else 0
 
@@ -84,7 +85,7 @@ def _publish() -> int:
     print(f"published {len(copied)} results to {paths.PUBLISHED}")
     wrong = {name: why for name, why in refused.items() if why != results.MISSING}
     if missing := len(refused) - len(wrong):
-        print(f"{missing} have no result on this machine: what is published of them is kept")
+        print(f"{missing} have no result on this machine; their published results are kept")
     for name, why in wrong.items():
-        print(f"{name}: not published: {why}; make study measures it again", file=sys.stderr)
+        print(f"{name}: not published: {why}; run make study first", file=sys.stderr)
     return 1 if wrong else 0

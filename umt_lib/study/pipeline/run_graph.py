@@ -1,9 +1,9 @@
-"""Which results must be made again, written so that Snakemake understands it.
+"""Tell Snakemake which results are stale, by the dates of stamp files.
 
-Snakemake compares dates, this study contents. So every experiment and analysis has a stamp file
-under ``runs/stamps`` that holds, in words, why its result must be made again. Its date tells
-Snakemake the same: now if the result is not current, 1970 if it is. All other dates are declared
-ancient.
+Snakemake compares dates, this study compares contents. So every experiment and analysis has a stamp
+file under ``runs/stamps`` with the reason why its result is stale. The date of the stamp tells
+Snakemake the same: now if the result is stale, 1970 if it is current. The Snakefile declares all
+other dates ancient.
 
     run_graph PARAMS WHICH SOURCES   records that the results of WHICH are current
 """
@@ -30,16 +30,16 @@ BROKEN = (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError)
 
 
 def stamps_dir() -> Path:
-    """One file per experiment and analysis, empty where its result is current."""
+    """The folder of stamps: a file per experiment and analysis, empty if its result is current."""
     return runs() / "stamps"
 
 
 def wanted(params_dir: Path, which: str) -> list[str]:
-    """Names of the experiments and analyses that the study called ``which`` runs.
+    """Names of the experiments and analyses to run.
 
     Args:
-        which: "full" for all whose data is prepared; "default" for what ``default.txt`` in
-            ``params_dir`` lists, which is also all where there is no such file.
+        which: "full" for all whose data is prepared; "default" for those that ``default.txt`` in
+            ``params_dir`` lists, or for the same as "full" if there is no such file.
 
     Raises:
         StudyError: a line of the list matches no name.
@@ -56,7 +56,7 @@ def wanted(params_dir: Path, which: str) -> list[str]:
 
 
 def _ready(unit: Unit) -> bool:
-    """Whether a params file's data is prepared. For a broken file, yes: its run reports why."""
+    """Whether the data is prepared; True for a broken params file, whose run reports the error."""
     try:
         return is_prepared(_unchecked(unit)["dataset"])
     except BROKEN:
@@ -64,8 +64,10 @@ def _ready(unit: Unit) -> bool:
 
 
 def needs(unit: Unit) -> list[str]:
-    """Names of the results that this one is made from: an experiment's teachers, what an analysis
-    reads. For a broken params file none: its run reports why."""
+    """Names of the results that this one is made from: teachers, or what an analysis needs.
+
+    None for a broken params file, whose run reports the error.
+    """
     try:
         spec = _unchecked(unit)
         return list(spec["needs"] if unit.is_analysis else spec["teachers"].values())
@@ -74,7 +76,7 @@ def needs(unit: Unit) -> list[str]:
 
 
 def resources(unit: Unit) -> dict[str, int]:
-    """What one job needs: threads, GPUs, memory in MB and minutes, from ``resources`` in params.
+    """Threads, GPUs, memory in MB and minutes of a job, from ``resources`` in its params file.
 
     An experiment without that key runs on one CPU core.
     """
@@ -94,18 +96,17 @@ def _unchecked(unit: Unit) -> dict[str, Any]:
 
 
 def snakemake_command(*arguments: str) -> list[str]:
-    """The command that runs the graph on this machine with warm notebook processes, as `make study`
-    does."""
+    """The command that runs the graph on this machine, with a notebook server, as `make study`."""
     server = [sys.executable, "-m", "umt_lib.study.pipeline.notebook_server", "serve", "--"]
     snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "profiles/local"]
     return [*server, *snakemake, *arguments]
 
 
 def mark(params_dir: Path, which: str = "full") -> list[str]:
-    """Stamp every experiment and analysis; returns the names of those that are not current.
+    """Write all stamps; return the names of the experiments and analyses whose result is stale.
 
-    If all files are as they were when all of ``which`` was current, the library is not imported,
-    which would take longer than all else.
+    If no file has changed since all results of ``which`` were current, the library is not imported:
+    the import would take longer than everything else.
 
     Raises:
         StudyError: a stamp cannot be written.
@@ -116,24 +117,23 @@ def mark(params_dir: Path, which: str = "full") -> list[str]:
     reasons = {unit.name: _reason(unit) for unit in units(params_dir)}
     now = datetime.now().isoformat()
     for name, reason in reasons.items():
-        # The time makes the content new: Snakemake takes a stamp with the words it has seen before
-        # for unchanged.
+        # with the time, since Snakemake ignores the new date of a stamp with the same content
         _write(stamps_dir() / name, f"{reason}, seen {now}\n" if reason else "")
         os.utime(stamps_dir() / name, None if reason else (0, 0))
     return [name for name, reason in reasons.items() if reason]
 
 
 def record_current(params_dir: Path, which: str, began_with: str) -> None:
-    """Record, after all experiments of ``which``, what the files are like when all is current.
+    """Record the digest of all files, after all results of ``which`` have been made.
 
-    Nothing is recorded if the sources are no longer those that the run graph ``began_with``.
+    Nothing is recorded if the sources have changed since the run graph ``began_with`` them.
     """
     if sources(params_dir) == began_with:
         _write(stamps_dir() / f".current-{which}", _state(began_with))
 
 
 def sources(params_dir: Path) -> str:
-    """Digest of the library with its data, the params files and the versions of the packages."""
+    """Digest of the library with its data, the params files and the package versions."""
     return _digest(ROOT / "umt_lib", params_dir, ROOT / "constraints.txt")
 
 
@@ -151,7 +151,7 @@ def _digest(*places: Path) -> str:
 def _reason(unit: Unit) -> str:
     try:
         return unit.stale(results_dir())
-    except StudyError as error:  # its own run reports this, without stopping the others
+    except StudyError as error:  # its run reports this, without stopping the others
         return str(error)
 
 

@@ -1,4 +1,6 @@
-"""Smoke: every params file whose data is here, for one seed and one epoch, into ``runs/smoke``.
+"""Run every experiment whose data is on this machine for one seed and one epoch.
+
+The results are in ``runs/smoke``.
 
 umt smoke
 """
@@ -17,14 +19,14 @@ from umt_lib.study.pipeline import run_graph
 
 
 def shorten(params: dict) -> dict:
-    """The same experiment at its cheapest: one seed, one epoch, one probe, no sweep."""
+    """The same experiment as cheap as possible: one seed, one epoch, one probe, no sweep."""
     training = {**params["training"], "epochs": 1, "probe_every": 1}
     kept = {key: value for key, value in params.items() if key != "sweep"}
     return {**kept, "training": training, "seeds": params["seeds"][:1]}
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command: write the short params files, then become the run graph."""
+    """The command: write the short params files, then replace this process by the run graph."""
     argparse.ArgumentParser(prog="umt smoke", description=__doc__).parse_args(arguments)
     smoke = paths.runs() / "smoke"
     shutil.rmtree(smoke, ignore_errors=True)
@@ -39,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
         short = yaml.safe_dump(shorten(params), sort_keys=False)
         (folder / path.name).write_text(short, encoding="utf-8")
     if left_out:
-        print(f"smoke: {len(left_out)} experiments are left out, their data is not on this machine")
+        print(f"smoke: {len(left_out)} experiments are left out: their data is not available")
     os.environ["UMT_RUNS"] = str(smoke)
     os.chdir(paths.ROOT)
     command = run_graph.snakemake_command("--config", f"params={folder}", "--", "experiments")

@@ -1,7 +1,7 @@
-"""A unit of work: one params file with the result that belongs to it.
+"""Units of work: experiments and analyses, each a params file with its result.
 
-An experiment and an analysis are the same to the run graph, to the book and to ``umt publish``: a
-params file, the reasons why a result is no longer current, and a result.
+The run graph, the book and ``umt publish`` treat an experiment and an analysis alike: both have a
+params file, a result, and reasons why the result is stale.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Unit:
         return self.params_dir / f"{self.name}.yaml"
 
     def read(self) -> dict[str, Any]:
-        """The checked contents of the params file; StudyError where they are wrong."""
+        """The contents of the params file, checked; StudyError if they are wrong."""
         return self._kind.read(self.file)
 
     def stale(self, results: Path) -> str:
-        """Why the result in a folder of results is not current, or "".
+        """Why the result in a folder of results is stale, or "" if it is current.
 
         Raises:
             StudyError: the params file is wrong.
@@ -48,13 +48,16 @@ class Unit:
         return self._kind.stale(self.name, results, self.params_dir)
 
     def load(self, results: Path) -> Result | Analysed:
-        """The result in a folder of results; StudyError where there is no whole one."""
+        """The result in a folder of results; StudyError if it is missing or damaged."""
         return self._kind.load(results / f"{self.name}.json")
 
     @property
     def _kind(self) -> ModuleType:
-        """Imported only when it is needed: the library takes longer to import than the run graph
-        takes to find that all results are current."""
+        """The module for this kind of unit.
+
+        It is imported here because importing the library takes longer than the run graph takes to
+        find that all results are current.
+        """
         if self.is_analysis:
             from umt_lib.study.analyses import analysis
 
