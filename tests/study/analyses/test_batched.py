@@ -1,4 +1,4 @@
-"""Many small models at once train as each would alone; a map repeats bit for bit."""
+"""Many small models trained at once equal models trained one by one; a map repeats bit for bit."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_teachers_predict_what_the_ensemble_combines():
     )
 
 
-def test_a_loss_that_explodes_is_told():
+def test_a_loss_that_explodes_is_reported():
     data = stacked([SMALL.data(CELLS[0], 0)])
     start = stack([methods.initial(SMALL, "linear", {"a": (24,), "b": (24,)}, 0)])
     wild = Training(epochs=2, batch_size=128, learning_rate=1e12)

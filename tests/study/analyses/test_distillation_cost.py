@@ -1,4 +1,4 @@
-"""UMT's price: variants that are joint training at weight 0 and touch only what they claim."""
+"""The cost of UMT: variants equal joint training at weight 0 and change only what they claim."""
 
 import json
 from dataclasses import replace
@@ -46,13 +46,13 @@ def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def added(made: measure.Setup, variant: str, known) -> dict[str, torch.Tensor]:
+def added(made: measure.Setup, variant: str, targets) -> dict[str, torch.Tensor]:
     """{parameter: gradient} a variant of weight 1 adds to that of joint training."""
     method, wider = measure.VARIANTS[variant]
     params = made.start(wider)
     params = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
-    batch, out = made.seen[0][0], forward(params, made.seen[0][0].x)
-    loss = _losses(method(weight=1.0), out, batch.y, known[0][0].x)
+    batch, out = made.batches[0][0], forward(params, made.batches[0][0].x)
+    loss = _losses(method(weight=1.0), out, batch.y, targets[0][0].x)
     loss = loss - _losses(Joint(), out, batch.y, {})
     values = torch.autograd.grad(loss.sum(), list(params.values()), allow_unused=True)
     return {
@@ -68,17 +68,17 @@ def test_weight_0_is_joint_training(made, variant):
     start = made.start(wider)
     bare = {n: v for n, v in start.items() if not n.startswith("auxiliary")}
     schedule = made.grid.training(made.n)
-    joint = measure.fit(bare, Joint(), made.seen, made.validation, schedule)
+    joint = measure.fit(bare, Joint(), made.batches, made.validation, schedule)
     mine = made.fit(variant, 0.0)
     assert equal({n: mine[n] for n in joint}, joint)
     assert not equal({n: made.fit(variant, 3.0)[n] for n in joint}, joint)
 
 
 @pytest.mark.parametrize("variant", ["umt", "projected", "fading", "subspace"])
-def test_the_pull_is_on_the_encoders_and_the_projection_alone(made, variant):
-    known = fading(made.known, 1.0) if variant == "fading" else made.known
-    known = with_bases(known, made.teachers) if variant == "subspace" else known
-    for name, gradient in added(made, variant, known).items():
+def test_only_the_encoders_and_the_projection_get_the_gradient_of_distillation(made, variant):
+    targets = fading(made.targets, 1.0) if variant == "fading" else made.targets
+    targets = with_bases(targets, made.teachers) if variant == "subspace" else targets
+    for name, gradient in added(made, variant, targets).items():
         pulled = name.startswith(("encoders", "auxiliary"))
         assert bool(gradient.abs().max() > 1e-5) == pulled, name
         if not pulled:
@@ -86,59 +86,59 @@ def test_the_pull_is_on_the_encoders_and_the_projection_alone(made, variant):
 
 
 def test_fading_begins_as_umt_and_ends_as_joint_training(made):
-    known = fading(made.known, 1.0)
-    assert known[0][0].x["share"].eq(1).all()
-    half = [batches[0].x["share"][0].item() for batches in fading(made.known * 3, 0.5)]
+    targets = fading(made.targets, 1.0)
+    assert targets[0][0].x["share"].eq(1).all()
+    half = [batches[0].x["share"][0].item() for batches in fading(made.targets * 3, 0.5)]
     n = len(half)
     assert half[0] == 1
     assert half == sorted(half, reverse=True)
     assert [s > 0 for s in half] == [epoch < n / 2 for epoch in range(n)]
-    out = forward(made.start(), made.seen[0][0].x)
-    batch = made.seen[0][0]
-    started = _losses(Fading(weight=2.0), out, batch.y, known[0][0].x)
-    assert torch.allclose(started, _losses(UMT(weight=2.0), out, batch.y, made.known[0][0].x))
-    over = {**known[0][0].x, "share": torch.zeros(2)}
+    out = forward(made.start(), made.batches[0][0].x)
+    batch = made.batches[0][0]
+    started = _losses(Fading(weight=2.0), out, batch.y, targets[0][0].x)
+    assert torch.allclose(started, _losses(UMT(weight=2.0), out, batch.y, made.targets[0][0].x))
+    over = {**targets[0][0].x, "share": torch.zeros(2)}
     ended = _losses(Fading(weight=2.0), out, batch.y, over)
     assert torch.equal(ended, _losses(Joint(), out, batch.y, {}))
 
 
 def test_the_subspace_is_what_the_teachers_head_reads(made):
     """Moved across it, features cost nothing and change no prediction of the teacher."""
-    known = with_bases(made.known, made.teachers)[0][0].x
-    batch = made.seen[0][0]
+    targets = with_bases(made.targets, made.teachers)[0][0].x
+    batch = made.batches[0][0]
     out = forward(made.start(), batch.x)
     for m in batch.x:
-        v = known[basis(m)]
+        v = targets[basis(m)]
         assert v.shape[2] == 1  # K - 1
         torch.testing.assert_close(v.mT @ v, torch.ones(2, 1, 1))
     free = {}
-    for m, z in known.items():
+    for m, z in targets.items():
         if m in batch.x:
             step = torch.randn(z.shape, generator=torch.Generator().manual_seed(1))
-            v = known[basis(m)]
+            v = targets[basis(m)]
             free[m] = z + step - step @ v @ v.mT
             rows = made.teachers[m][f"head.weights.{m}"]
             before, after = ((x @ rows.mT).diff(dim=2) for x in (z, free[m]))
             torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-4)
     moved = out._replace(features=free)
-    cost = _losses(Subspace(weight=1.0), moved, batch.y, known)
+    cost = _losses(Subspace(weight=1.0), moved, batch.y, targets)
     torch.testing.assert_close(cost, _losses(Joint(), moved, batch.y, {}))
-    full = with_bases(made.known, made.teachers)[0][0].x
+    full = with_bases(made.targets, made.teachers)[0][0].x
     for m in batch.x:  # with every direction it is UMT
         full = {**full, basis(m): torch.eye(out.features[m].shape[2]).expand(2, -1, -1)}
     whole = _losses(Subspace(weight=1.0), out, batch.y, full)
-    torch.testing.assert_close(whole, _losses(UMT(weight=1.0), out, batch.y, made.known[0][0].x))
+    torch.testing.assert_close(whole, _losses(UMT(weight=1.0), out, batch.y, made.targets[0][0].x))
 
 
 def test_a_projection_that_picks_half_the_features_is_umt_of_that_half(made):
     start = made.start(measure.WIDER)
-    batch, d = made.seen[0][0], made.grid.dim
+    batch, d = made.batches[0][0], made.grid.dim
     for m in batch.x:
         picks = torch.cat([torch.eye(d), torch.zeros(d, d)], 1)
         start[f"auxiliary.{m}.weight"] = picks.expand(2, -1, -1)
         start[f"auxiliary.{m}.bias"] = torch.zeros(2, d)
     out = forward(start, batch.x)
-    targets = made.known[0][0].x
+    targets = made.targets[0][0].x
     half = out._replace(features={m: z[:, :, :d] for m, z in out.features.items()})
     mine = _losses(Projected(weight=2.0), out, batch.y, targets)
     torch.testing.assert_close(mine, _losses(UMT(weight=2.0), half, batch.y, targets))

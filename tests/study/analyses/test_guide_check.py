@@ -8,7 +8,7 @@ import pytest
 
 from umt_lib.errors import StudyError
 from umt_lib.study.analyses.guide_check.on_map import held_out, on_map, spread
-from umt_lib.study.analyses.guide_check.rules import BOTH, LAST, MAIN, RULES, WIDE, judged
+from umt_lib.study.analyses.guide_check.rules import BOTH, LAST, MAIN, RULES, WIDE, outcome
 from umt_lib.study.analyses.guide_check.score import held_out as held_out_cases
 from umt_lib.study.analyses.guide_check.score import scored
 from umt_lib.study.analyses.regime_map.grid import GRIDS
@@ -21,47 +21,47 @@ INTERACTIONS = {  # joint training is best by 10 points in every seed
     "UMT (MLP)": [0.60, 0.62, 0.61],
     "joint (MLP)": [0.81, 0.82, 0.80],
 }
-TIE = {way: [0.70, 0.72, 0.71] for way in INTERACTIONS} | {"UMT": [0.74, 0.69, 0.71]}
+UNDECIDED = {way: [0.70, 0.72, 0.71] for way in INTERACTIONS} | {"UMT": [0.74, 0.69, 0.71]}
 
 
 def test_right_wrong_and_unclear_in_a_decided_case():
-    found = judged(RULES[MAIN], "interactions", INTERACTIONS)
+    found = outcome(RULES[MAIN], "interactions", INTERACTIONS)
     assert found["decided"]
     assert found["right"]
     assert found["best"] == "interactions"
     assert found["regret"] == 0
-    wrong = judged(RULES[MAIN], "UMT", INTERACTIONS)
+    wrong = outcome(RULES[MAIN], "UMT", INTERACTIONS)
     assert wrong["decided"]
     assert not wrong["right"]
     assert wrong["regret"] == pytest.approx(0.10)
-    unclear = judged(RULES[MAIN], "no clear winner", INTERACTIONS)
+    unclear = outcome(RULES[MAIN], "no clear winner", INTERACTIONS)
     assert unclear["unclear"]
     assert not unclear["right"]
     assert unclear["regret"] == pytest.approx(0.10)  # that of UME
 
 
-def test_a_tie_is_neither_right_nor_wrong_but_has_its_regret():
-    found = judged(RULES[MAIN], "UME", TIE)
+def test_an_undecided_case_is_neither_right_nor_wrong_but_has_its_regret():
+    found = outcome(RULES[MAIN], "UME", UNDECIDED)
     assert not found["decided"]
     assert not found["right"]
     assert found["regret"] == pytest.approx(0.7133333 - 0.71, abs=1e-6)
 
 
-def test_the_papers_rule_takes_the_mean_and_is_also_judged_between_its_own_ways():
-    among_all = judged(RULES["paper's"], "UME", INTERACTIONS)
+def test_the_papers_rule_takes_the_mean_and_is_also_scored_between_its_own_strategies():
+    among_all = outcome(RULES["paper's"], "UME", INTERACTIONS)
     assert among_all["decided"]
     assert not among_all["right"]
     assert among_all["regret"] == pytest.approx(0.81 - 0.70)
-    own = judged(RULES["paper's, own two ways, MLP head"], "UME", INTERACTIONS)
+    own = outcome(RULES["paper's, own two ways, MLP head"], "UME", INTERACTIONS)
     assert own["decided"]
     assert own["right"]
     assert own["regret"] == 0
-    assert not judged(RULES["paper's, own two ways"], "UMT", INTERACTIONS)["decided"]
+    assert not outcome(RULES["paper's, own two ways"], "UMT", INTERACTIONS)["decided"]
 
 
 def test_one_seed_decides_nothing():
     one = {way: values[:1] for way, values in INTERACTIONS.items()}
-    assert not judged(RULES[MAIN], "interactions", one)["decided"]
+    assert not outcome(RULES[MAIN], "interactions", one)["decided"]
 
 
 @pytest.mark.parametrize("dataset", GRIDS)
@@ -78,9 +78,9 @@ def test_tuning_and_held_out_cells_are_apart_and_both_are_there(dataset):
 
 
 def case(uni: float, paired: float, verdict: str, accuracy: dict) -> dict:
-    papers = "UMT" if verdict == "interactions" else verdict  # it has no third way
+    papers = "UMT" if verdict == "interactions" else verdict  # it has no third verdict
     rules = {
-        name: judged(rule, {"ours": verdict, "UME": "UME"}.get(rule.who, papers), accuracy)
+        name: outcome(rule, {"ours": verdict, "UME": "UME"}.get(rule.who, papers), accuracy)
         for name, rule in RULES.items()
     }
     place = {"uni": uni, "paired": paired, "asymmetry": 0.0, "n_train": 512}
@@ -97,7 +97,7 @@ def measured(cases: list[dict]) -> dict:
 def test_shares_are_over_decided_cells_and_regret_over_all():
     said = ["interactions"] * 6 + ["UME"] * 2 + ["no clear winner"] * 2
     cases = [case(i / 10, 0.5, verdict, INTERACTIONS) for i, verdict in enumerate(said)]
-    cases += [case(i / 10, 0.0, "no clear winner", TIE) for i in range(10)]
+    cases += [case(i / 10, 0.0, "no clear winner", UNDECIDED) for i in range(10)]
     score = scored(cases, MAIN)
     assert score["right"].mean == pytest.approx(0.6)
     assert score["right"].low < 0.6 < score["right"].high

@@ -1,4 +1,4 @@
-"""Reading a map made by hand: strategies choose on validation, ties are ties."""
+"""Read a map made by hand: strategies choose on validation; which are best in each cell."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def measured() -> dict:
     return {"dataset": "synthetic", "n_train": 512, "cells": cells}
 
 
-def test_a_strategy_chooses_on_validation_and_is_judged_on_test(measured):
+def test_a_strategy_chooses_on_validation_and_is_scored_on_test(measured):
     measured["cells"][1]["test"]["ume-product"] = [0.1, 0.1, 0.1]
     found = summary.read(measured)
     assert found.chosen["UME"] == ["ume-mean", "ume-product", "ume-mean", "ume-mean"]
     assert found.accuracy["UME"][1].mean() == pytest.approx(0.1)
 
 
-def test_who_is_not_beaten(measured):
+def test_which_strategies_are_not_clearly_worse(measured):
     sets, leads = summary.unbeaten(summary.read(measured))
     assert sets == [("UME", "joint", "UMT"), ("UME",), ("joint",), ("joint", "UMT")]
     assert leads == pytest.approx([0, 0.1, 0.2, 0.1])

@@ -1,4 +1,4 @@
-"""The account on cases solved by hand; networks that repeat; what counts as learned."""
+"""The model of feature learning on cases solved by hand; networks; what counts as learned."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from umt_lib.errors import StudyError
-from umt_lib.study.analyses.theory import networks, simulation, worlds
-from umt_lib.study.analyses.theory.worlds import CASES, KIND, World
+from umt_lib.study.analyses.theory import networks, settings, simulation
+from umt_lib.study.analyses.theory.settings import CASES, KIND, FeatureSetting
 from umt_lib.study.experiments import params
 from umt_lib.study.report import theory_figures, theory_text
 from umt_lib.training import Training
@@ -29,7 +29,7 @@ def predicted(present: np.ndarray, kind: list[str], ease: list[float]) -> dict[s
     return {training: np.flatnonzero(which).tolist() for training, which in found.items()}
 
 
-def test_a_feature_on_every_sample_leaves_the_second_unlearned_in_company():
+def test_a_feature_on_every_sample_leaves_the_second_unlearned_in_joint_training():
     found = predicted(shown("1111", "1100"), ["a", "b"], [1.0, 1.0])
     assert found["alone-b"] == [1]
     assert found["joint"] == [0]
@@ -45,14 +45,14 @@ def test_umt_suppresses_a_paired_feature_that_joint_training_learns():
 
 def test_the_order_is_by_pull_on_what_is_unfitted():
     present = shown("111000", "011110", "000001")
-    assert simulation.account(present, np.ones(3), FLOOR) == [1, 0, 2]
-    assert simulation.account(present, np.array([2.0, 1, 1]), FLOOR) == [0, 1, 2]
-    assert simulation.account(present, np.ones(3), floor=0.2) == [1]
-    assert simulation.account(present, np.ones(3), FLOOR, given=[0, 2]) == [1]
+    assert simulation.simulate(present, np.ones(3), FLOOR) == [1, 0, 2]
+    assert simulation.simulate(present, np.array([2.0, 1, 1]), FLOOR) == [0, 1, 2]
+    assert simulation.simulate(present, np.ones(3), floor=0.2) == [1]
+    assert simulation.simulate(present, np.ones(3), FLOOR, given=[0, 2]) == [1]
 
 
 def test_of_equals_the_first_is_learned():
-    assert simulation.account(shown("10", "10"), np.ones(2), FLOOR) == [0]
+    assert simulation.simulate(shown("10", "10"), np.ones(2), FLOOR) == [0]
 
 
 def test_without_a_paired_feature_none_is_learned():
@@ -62,15 +62,15 @@ def test_without_a_paired_feature_none_is_learned():
     assert not any(nothing.values())
 
 
-def test_data_shows_what_the_account_is_told():
-    world = World(number=2, presence=0.5, asymmetry=0.5)
-    drawn = worlds.draw(world, 0, 4000, 10)
-    assert np.allclose(drawn.present.mean(axis=0), world.presences, atol=0.04)
-    width = worlds.BLOCK
+def test_the_data_has_the_presence_and_scale_of_its_setting():
+    setting = FeatureSetting(number=2, presence=0.5, asymmetry=0.5)
+    drawn = settings.draw(setting, 0, 4000, 10)
+    assert np.allclose(drawn.present.mean(axis=0), setting.presences, atol=0.04)
+    width = settings.BLOCK
     block = drawn.probe.x["a"].view(len(KIND), CASES, -1, width)
     y = drawn.probe.y.view(len(KIND), CASES)
-    for feature, (kind, scale) in enumerate(zip(KIND, world.scales, strict=True)):
-        lengths = block[feature].mean(0).norm(dim=1)  # a paired half cancels, a class shows
+    for feature, (kind, scale) in enumerate(zip(KIND, setting.scales, strict=True)):
+        lengths = block[feature].mean(0).norm(dim=1)  # the block of a paired feature cancels
         signed = (block[feature] * (2.0 * y[feature] - 1)[:, None, None]).mean(0).norm(dim=1)
         assert lengths.max() < 0.3
         if kind == "a":
@@ -80,7 +80,7 @@ def test_data_shows_what_the_account_is_told():
 
 
 def test_networks_repeat_bit_for_bit_and_the_rest_of_their_chunk_does_not_matter():
-    data = [worlds.draw(World(), seed, 64, 20) for seed in (0, 1)]
+    data = [settings.draw(FeatureSetting(), seed, 64, 20) for seed in (0, 1)]
     first, again = (networks.train(data, [0, 1], SMALL, 1.0) for _ in range(2))
     alone = networks.train(data[1:], [1], SMALL, 1.0)
     for training, stacked in first.items():
@@ -91,7 +91,7 @@ def test_networks_repeat_bit_for_bit_and_the_rest_of_their_chunk_does_not_matter
 
 def hand_made(knows: list[int], certainty: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits (1, F * CASES, 2) of a model that knows these features, and the classes."""
-    y = worlds.draw(World(), 0, 4, 4).probe.y[None]
+    y = settings.draw(FeatureSetting(), 0, 4, 4).probe.y[None]
     which = torch.arange(len(KIND)).repeat_interleave(CASES)
     sure = torch.isin(which, torch.tensor(knows)).float() * (2.0 * y - 1) * certainty
     return torch.stack([-sure, sure], dim=2), y
@@ -106,8 +106,8 @@ def test_what_counts_as_learned():
 
 
 def test_one_half_of_a_pair_is_not_enough():
-    drawn = worlds.draw(World(), 0, 4, 4)
-    half = drawn.probe.x["a"][:, -worlds.BLOCK :]
+    drawn = settings.draw(FeatureSetting(), 0, 4, 4)
+    half = drawn.probe.x["a"][:, -settings.BLOCK :]
     direction = half[-1] / half[-1].norm()
     score = 5 * half @ direction
     logits = torch.stack([-score, score], dim=1)[None]
@@ -162,6 +162,6 @@ def test_what_is_refused():
     with pytest.raises(StudyError, match="epochs 0"):
         simulation.theory((0,), epochs=0)
     with pytest.raises(StudyError, match="floor is 0"):
-        simulation.account(shown("1"), np.ones(1), 0)
+        simulation.simulate(shown("1"), np.ones(1), 0)
     with pytest.raises(StudyError, match=r"\(n, F\)"):
-        simulation.account(shown("1"), np.ones(2), FLOOR)
+        simulation.simulate(shown("1"), np.ones(2), FLOOR)

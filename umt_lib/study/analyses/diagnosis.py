@@ -1,8 +1,8 @@
-"""The diagnostics of :mod:`umt_lib.evaluation.interactions` on a data set's finished joint models.
+"""Apply the diagnostics of :mod:`umt_lib.evaluation.interactions` to finished joint models.
 
-Per head and seed: the EMAP gap, the drop under within-class permutation and the conditional
-utilisation rate of each modality. They describe trained models on test samples; nothing is chosen
-by them.
+For every head and seed: the EMAP gap, and for each modality the drop under within-class permutation
+and the conditional utilisation rate. They describe trained models on test samples and choose
+nothing.
 """
 
 from __future__ import annotations
@@ -22,11 +22,16 @@ HEADS = ("linear", "mlp")
 def diagnosis(
     dataset: str, seeds: tuple[int, ...], samples: int = 1000, progress: bool = False
 ) -> dict[str, Any]:
-    """{"dataset", "samples", "heads": {head: {diagnostic: [value per seed]}}}, in accuracy 0..1.
+    """Diagnostics of the joint models of a data set, in accuracy (0..1).
 
     Args:
-        dataset: its experiments ``<dataset>-joint-linear`` and ``-joint-mlp`` have run here.
-        samples: test samples that are looked at, the same for every model; EMAP takes their square.
+        dataset: a data set whose experiments ``<dataset>-joint-linear`` and ``-joint-mlp`` have run
+            on this machine.
+        samples: size of the subset of the test split, the same for every model; the cost of EMAP is
+            quadratic in it.
+
+    Returns:
+        {"dataset", "samples", "heads": {head: {diagnostic: [value per seed]}}}.
 
     Raises:
         StudyError: see :func:`umt_lib.study.experiments.experiment.finished`.

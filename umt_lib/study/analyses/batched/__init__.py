@@ -1,1 +1,1 @@
-"""Many small networks trained at once."""
+"""Train many small networks at once."""

@@ -1,11 +1,13 @@
-"""The batched loop: :func:`umt_lib.training.fit` for many models at once.
+"""Train many models at once, as :func:`umt_lib.training.fit` trains one.
 
-Same batches, same schedule, same choice of the epoch on validation, and the loss is that of the
-method object itself: for every model the result is that of ``fit`` up to the rounding of floats.
-The order of the samples is that of seed 0 for all models; their data are their own.
+Batches, schedule, choice of the epoch on validation and the loss of the method are the same, so the
+result for every model is that of ``fit`` up to floating-point rounding. All models see their
+samples in the order of seed 0; each model has its own data.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -16,17 +18,18 @@ from umt_lib import training
 from umt_lib.data.splits import Batch, Split, Splits
 from umt_lib.errors import StudyError
 from umt_lib.methods.base import Method
+from umt_lib.methods.joint import Joint
 from umt_lib.models import Output
 from umt_lib.study.analyses.batched.networks import Params, forward
 from umt_lib.training import Training
 
 ORDER = 0  # the seed of the order of the samples
-BLOCK = 500  # samples looked at at once: their activations stay in the processor's cache
-Epochs = list[list[Batch]]  # per epoch its batches: x {m: (G, B, ...)}, y (G, B), index (B,)
+BLOCK = 500  # samples in one forward pass: their activations stay in the processor's cache
+Epochs = list[list[Batch]]  # the batches of every epoch: x {m: (G, B, ...)}, y (G, B), index (B,)
 
 
 def epochs(train: Split, schedule: Training) -> Epochs:
-    """All batches of a training, gathered once for all the methods that will see them."""
+    """The batches of all epochs, made once for all methods."""
     index = Split({}, torch.arange(train.y.shape[1]))
     order = Splits(index, index, index, ())
     return [
@@ -38,30 +41,42 @@ def epochs(train: Split, schedule: Training) -> Epochs:
     ]
 
 
-def with_inputs(seen: Epochs, x: dict[str, Tensor]) -> Epochs:
+def with_inputs(batches: Epochs, x: dict[str, Tensor]) -> Epochs:
     """The same samples in the same order, with other inputs {m: (G, n, ...)}."""
     return [
-        [b._replace(x={m: value[:, b.index] for m, value in x.items()}) for b in batches]
-        for batches in seen
+        [b._replace(x={m: value[:, b.index] for m, value in x.items()}) for b in epoch]
+        for epoch in batches
     ]
+
+
+def fit_teachers(
+    fresh: Callable[[str], Params], batches: Epochs, validation: Split, schedule: Training
+) -> dict[str, Params]:
+    """Train the uni-modal models of each modality; ``fresh(m)`` initialises those of ``m``."""
+    teachers = {}
+    for m in validation.x:
+        start = fresh(m)
+        own = [[b._replace(x={m: b.x[m]}) for b in epoch] for epoch in batches]
+        teachers[m] = fit(start, Joint(), own, only(validation, m), schedule)
+    return teachers
 
 
 def fit(
     params: Params,
     method: Method,
-    seen: Epochs,
+    batches: Epochs,
     validation: Split,
     schedule: Training,
     targets: Epochs | None = None,
 ) -> Params:
-    """Train stacked models; the result holds, for each, the epoch its validation split chose.
+    """Train stacked models; return the parameters of each at the epoch with the best validation.
 
     Args:
-        params: (G, ...). Without encoders the inputs are features: only a head is trained.
-        method: joint training, or UMT; its hooks other than ``loss`` are not asked.
-        seen: the training batches of every epoch.
+        params: (G, ...). Without encoders, the inputs are features and only a head is trained.
+        method: joint training or UMT; its hooks other than ``loss`` are not called.
+        batches: the training batches of every epoch.
         validation: x {m: (G, n, ...)}, y (G, n).
-        targets: for UMT, the same batches with its teachers' features as inputs.
+        targets: for UMT, the same batches with the features of its teachers as inputs.
 
     Raises:
         StudyError: the loss of a model is NaN or infinite.
@@ -75,14 +90,14 @@ def fit(
     )
     best = {name: value.detach().clone() for name, value in params.items()}
     score = torch.full((2, len(validation.y)), -torch.inf, dtype=torch.float64)
-    for epoch, (batches, taught) in enumerate(zip(seen, targets or seen, strict=True)):
+    for epoch, pairs in enumerate(zip(batches, targets or batches, strict=True)):
         for group in optimizer.param_groups:
             rate = training._rate(epoch / schedule.epochs, schedule.decay)
             group["lr"] = schedule.learning_rate * rate
-        for batch, teaching in zip(batches, taught, strict=True):
+        for batch, target in zip(*pairs, strict=True):
             optimizer.zero_grad()
-            losses = _losses(method, forward(params, batch.x), batch.y, teaching.x)
-            losses.sum().backward()  # models share nothing: each gets the gradient of its own loss
+            losses = _losses(method, forward(params, batch.x), batch.y, target.x)
+            losses.sum().backward()  # each model gets the gradient of its own loss
             optimizer.step()
         if not torch.isfinite(losses).all():
             raise StudyError(
@@ -98,10 +113,10 @@ def fit(
 
 
 def _losses(method: Method, out: Output, y: Tensor, targets: dict[str, Tensor]) -> Tensor:
-    """The method's own loss of every model, (G,)."""
+    """The loss of the method for every model, (G,)."""
 
     def loss(out: Output, y: Tensor, targets: dict[str, Tensor]) -> Tensor:
-        # what UMT asks its teachers for
+        # the features of UMT's teachers
         method.targets = lambda batch: targets  # type: ignore[attr-defined]
         return method.loss(out, Batch({}, y, slice(None)))  # type: ignore[arg-type]
 
@@ -110,7 +125,7 @@ def _losses(method: Method, out: Output, y: Tensor, targets: dict[str, Tensor]) 
 
 @torch.no_grad()
 def outputs(params: Params, split: Split) -> Output:
-    """The models' :class:`Output` on every sample: features {m: (G, n, d)}, fused (G, n, K)."""
+    """The :class:`Output` of the models on a split: features {m: (G, n, d)}, fused (G, n, K)."""
     parts = [
         forward(params, {m: x[:, start : start + BLOCK] for m, x in split.x.items()})
         for start in range(0, split.y.shape[1], BLOCK)
@@ -120,17 +135,17 @@ def outputs(params: Params, split: Split) -> Output:
 
 
 def scores(out: Output, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Accuracy (G,) and minus the mean cross-entropy (G,) of ``out.fused`` (G, n, K), float64."""
+    """Accuracy (G,) and minus the mean cross-entropy (G,) of ``out.fused``, in float64."""
     logits = out.fused.double()
     nll = cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view_as(y)
     return (logits.argmax(2) == y).double().mean(1), -nll.mean(1)
 
 
 def only(split: Split, modality: str) -> Split:
-    """The split with one modality alone."""
+    """The split with only one modality."""
     return Split({modality: split.x[modality]}, split.y)
 
 
 def features(teachers: dict[str, Params], split: Split) -> dict[str, Tensor]:
-    """What the teachers' encoders say of a split, {m: (G, n, d)}."""
+    """The features of the teachers' encoders on a split, {m: (G, n, d)}."""
     return {m: outputs(t, only(split, m)).features[m] for m, t in teachers.items()}

@@ -1,9 +1,9 @@
-"""Many small late-fusion models in one forward pass: a model axis G in front of every tensor.
+"""The forward pass of many small late-fusion models at once, stacked along a first axis G.
 
 The parameters are those of :class:`umt_lib.models.LateFusion` with MLP encoders and a linear or MLP
-head (and a linear layer of each modality's own, ``auxiliary``, where there are such), stacked under
-their own names. The layers are written as batched matrix products: on a CPU
-that took about two thirds of the time of ``vmap(functional_call)`` over the modules themselves.
+head (and, optionally, an ``auxiliary`` linear layer per modality), stacked under their names in the
+state dict. The layers are batched matrix products: on a CPU they take about two thirds of the time
+of ``vmap(functional_call)`` over the modules.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Params = dict[str, Tensor]  # {name in the module's state dict: (G, ...)}
 
 
 def stack(models: Sequence[nn.Module]) -> Params:
-    """Parameters of models of one shape, (G, ...) each, ready to be trained."""
+    """The parameters of models of one shape, stacked to (G, ...)."""
     return stack_module_state(list(models))[0]
 
 
@@ -32,13 +32,13 @@ def unstack(params: Params, g: int) -> Params:
 
 
 def forward(params: Params, x: dict[str, Tensor]) -> Output:
-    """Inputs {m: (G, B, ...)} -> Output; without encoders x holds the features."""
+    """Inputs {m: (G, B, ...)} -> Output; without encoders, ``x`` contains the features."""
     whole = any(name.startswith("encoders") for name in params)
     return fuse(params, encode(params, x) if whole else x)
 
 
 def encode(params: Params, x: dict[str, Tensor]) -> dict[str, Tensor]:
-    """{m: (G, B, ...)} -> features {m: (G, B, d)}."""
+    """Inputs {m: (G, B, ...)} -> features {m: (G, B, d)}."""
     features = {}
     for m, value in x.items():
         hidden = _linear(params, f"encoders.{m}.1", value.flatten(2)).relu_()
@@ -47,18 +47,17 @@ def encode(params: Params, x: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def fuse(params: Params, features: dict[str, Tensor]) -> Output:
-    """Features {m: (G, B, d)} -> Output with fused logits (G, B, K) and what own layers say."""
+    """Features {m: (G, B, d)} -> Output with fused logits (G, B, K) and auxiliary outputs."""
     if "head.bias" in params:
-        shares = [z @ params[f"head.weights.{m}"].mT for m, z in features.items()]
-        fused = torch.stack(shares).sum(0) + params["head.bias"].unsqueeze(1)
+        logits = [z @ params[f"head.weights.{m}"].mT for m, z in features.items()]
+        fused = torch.stack(logits).sum(0) + params["head.bias"].unsqueeze(1)
     else:
         whole = torch.cat(tuple(features.values()), dim=2)
         hidden = _linear(params, "head.layers.0", whole).relu_()
         fused = _linear(params, "head.layers.2", hidden)
     own = [m for m in features if f"auxiliary.{m}.weight" in params]
-    return Output(
-        features, fused, {}, {m: _linear(params, f"auxiliary.{m}", features[m]) for m in own}
-    )
+    auxiliary = {m: _linear(params, f"auxiliary.{m}", features[m]) for m in own}
+    return Output(features, fused, {}, auxiliary)
 
 
 def _linear(params: Params, name: str, x: Tensor) -> Tensor:
@@ -67,7 +66,7 @@ def _linear(params: Params, name: str, x: Tensor) -> Tensor:
 
 
 class Stack(NamedTuple):
-    """Train, validation and test of many cells and seeds, a model axis G in front."""
+    """The splits of many data sets of one shape, stacked along a first axis G."""
 
     train: Split
     validation: Split
@@ -75,11 +74,12 @@ class Stack(NamedTuple):
 
 
 def stacked(splits: Sequence[Splits]) -> Stack:
-    """Data sets of one shape -> splits with x {m: (G, n, ...)} and y (G, n)."""
-
-    def joined(parts: Sequence[Split]) -> Split:
-        x: dict[str, Tensor] = {m: torch.stack([p.x[m] for p in parts]) for m in parts[0].x}
-        return Split(x, torch.stack([p.y for p in parts]))
-
+    """Stack data sets of one shape, split by split."""
     parts = ("train", "validation", "test")
     return Stack(*(joined([getattr(s, part) for s in splits]) for part in parts))
+
+
+def joined(splits: Sequence[Split]) -> Split:
+    """Stack splits of one shape to x {m: (G, n, ...)} and y (G, n)."""
+    x: dict[str, Tensor] = {m: torch.stack([s.x[m] for s in splits]) for m in splits[0].x}
+    return Split(x, torch.stack([s.y for s in splits]))

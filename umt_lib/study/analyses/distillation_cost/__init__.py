@@ -1,1 +1,1 @@
-"""What distillation gives and takes, over its weight."""
+"""What distillation gains and what it costs, as a function of its weight."""

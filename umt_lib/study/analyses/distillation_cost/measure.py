@@ -1,9 +1,10 @@
-"""UMT's price: how much distillation takes of what only the modalities together can tell.
+"""Measure the cost of UMT: how much distillation suppresses paired features.
 
-A teacher never saw the other modality, so its features hold nothing that is of use only in a pair.
-The nearer a student is pulled to them, the less room is left for such features. Measured over the
-weight of UMT, on cells of the map: the accuracy, and the EMAP gap (what the model gains from
-interactions). Beside plain UMT, the remedies of ``remedies.py``.
+A teacher is trained on one modality, so its features contain nothing that is useful only together
+with the other modality. The closer the student's features are to those of the teacher, the less
+capacity is left for paired features. Measured on cells of the map, as a function of the weight of
+UMT: the accuracy, and the EMAP gap (what the model gains from interactions), for plain UMT and for
+the remedies of ``remedies.py``.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from umt_lib.data.splits import Split
-from umt_lib.methods.joint import Joint
 from umt_lib.methods.umt import UMT
 from umt_lib.study.analyses.batched.fit import (
     Epochs,
     epochs,
     features,
     fit,
+    fit_teachers,
     only,
     outputs,
     with_inputs,
@@ -40,18 +41,19 @@ from umt_lib.study.analyses.distillation_cost.remedies import (
 from umt_lib.study.analyses.regime_map.grid import Cell, Grid, grid
 from umt_lib.study.analyses.regime_map.methods import initial
 
-WIDER = 2  # times the width of a student whose features are projected
-FADING = {"fading-half": 0.5, "fading": 1.0}  # the part of the schedule that has any weight
-GLIMPSE = 1000  # test samples of the EMAP gap
+WIDER = 2  # width of a student whose features are projected, as a multiple
+FADING = {"fading-half": 0.5, "fading": 1.0}  # the part of the schedule with a weight above 0
+EMAP_SAMPLES = 1000  # the EMAP gap is measured on the first so many test samples
 Unit = Annotated[float, Field(ge=0, le=1)]
 
 
 @torch.no_grad()
 def emap_gap(params: Params, split: Split) -> list[int]:
-    """Per model with an MLP head and two modalities: samples right, less those of its EMAP.
+    """The number of correct samples of each model minus that of its EMAP.
 
-    The logits are linear in the hidden units, so EMAP needs the mean of relu(a_i + c_j) over j and
-    over i alone: exact from sorted sums, without the n^2 pass of ``interactions.py``.
+    For models with an MLP head and two modalities. The logits are linear in the hidden units, so
+    EMAP only needs the means of relu(a_i + c_j) over j and over i. Sorted cumulative sums give them
+    exactly, without the n^2 pass of ``interactions.py``.
     """
     out = outputs(params, split)
     a, c = out.features.values()
@@ -61,36 +63,37 @@ def emap_gap(params: Params, split: Split) -> list[int]:
     row, column = _mean_relu(a, c), _mean_relu(c, a)
     bias, weight = (params[f"head.layers.2.{name}"].double() for name in ("bias", "weight"))
     additive = (row + column - row.mean(1, keepdim=True)) @ weight.mT + bias.unsqueeze(1)
-    whole = _right(out.fused, split.y)
-    return [w - e for w, e in zip(whole, _right(additive, split.y), strict=True)]
+    whole = _correct(out.fused, split.y)
+    return [w - e for w, e in zip(whole, _correct(additive, split.y), strict=True)]
 
 
 def _mean_relu(a: Tensor, c: Tensor) -> Tensor:
-    """mean_j relu(a_i + c_j) of (G, n, h) and (G, n, h): those with c_j >= -a_i count."""
+    """mean_j relu(a_i + c_j) for (G, n, h) and (G, n, h), from the terms with c_j >= -a_i."""
     a, c = a.mT.contiguous(), c.mT.contiguous().sort(dim=2).values
     tail = torch.cat([c.flip(2).cumsum(2).flip(2), torch.zeros_like(c[:, :, :1])], 2)
     first = torch.searchsorted(c, -a)
     return (((c.shape[2] - first) * a + tail.gather(2, first)) / c.shape[2]).mT
 
 
-def _right(logits: Tensor, y: Tensor) -> list[int]:
+def _correct(logits: Tensor, y: Tensor) -> list[int]:
+    """The number of correct samples of each model."""
     return (logits.argmax(2) == y).sum(1).tolist()
 
 
 class Setup(NamedTuple):
-    """All that the variants of one analysis share: data, teachers, what is distilled."""
+    """What all variants of one analysis have in common: data, teachers and distillation targets."""
 
     grid: Grid
-    starts: list[int]  # of the data and the initialisation, by cell, then seed
+    starts: list[int]  # seeds of the data and the initialisation, by cell, then seed
     train: Split
     validation: Split
     test: Split
-    seen: Epochs
+    batches: Epochs
     teachers: dict[str, Params]
-    known: Epochs  # the batches with the teachers' features as inputs
+    targets: Epochs  # the batches with the teachers' features as inputs
 
     def start(self, wider: int = 1) -> Params:
-        """Fresh students; wider ones come with the projections A_m to the teachers' width."""
+        """New students; wider ones have projections A_m to the width of the teachers."""
         grid_ = replace(self.grid, dim=wider * self.grid.dim)
         shapes = {m: tuple(x.shape[2:]) for m, x in self.train.x.items()}
         models = [initial(grid_, "mlp", shapes, s) for s in self.starts]
@@ -102,41 +105,43 @@ class Setup(NamedTuple):
     def fit(self, variant: str, weight: float) -> Params:
         """Train one variant of :data:`VARIANTS` with one weight."""
         method, wider = VARIANTS[variant]
-        known = self.known
+        targets = self.targets
         if variant in FADING:
-            known = fading(known, FADING[variant])
+            targets = fading(targets, FADING[variant])
         if method is Subspace:
-            known = with_bases(known, self.teachers)
+            targets = with_bases(targets, self.teachers)
         start, umt = self.start(wider), method(weight=weight)
-        return fit(start, umt, self.seen, self.validation, self.grid.training(self.n), known)
+        return fit(start, umt, self.batches, self.validation, self.grid.training(self.n), targets)
 
     @property
     def n(self) -> int:
         return self.train.y.shape[1]
 
 
-VARIANTS: dict[str, tuple[type[UMT], int]] = {  # method, and times the width of the features
+VARIANTS: dict[str, tuple[type[UMT], int]] = {  # method, and width of the features as a multiple
     "umt": (UMT, 1),
     "projected": (Projected, WIDER),
     "fading-half": (Fading, 1),
     "fading": (Fading, 1),
     "subspace": (Subspace, 1),
 }
-OWN_ZERO = ("umt", "projected")  # the others at weight 0 are "umt" at weight 0
+OWN_ZERO = ("umt", "projected")  # the other variants equal "umt" at weight 0
 
 
 def setup(chosen: Grid, cells: Sequence[Cell], seeds: Sequence[int]) -> Setup:
-    """Data of every cell and seed (of one sample size), and the teachers trained on them."""
+    """Data of all cells and seeds (of one sample size), and teachers trained on them."""
     data = stacked([chosen.data(cell, seed) for cell in cells for seed in seeds])
     starts = [cell.stream(seed) for cell in cells for seed in seeds]
     schedule = chosen.training(data.train.y.shape[1])
-    seen, teachers = epochs(data.train, schedule), {}
-    for m, x in data.train.x.items():
-        alone = [[b._replace(x={m: b.x[m]}) for b in batches] for batches in seen]
-        fresh = stack([initial(chosen, "linear", {m: tuple(x.shape[2:])}, s) for s in starts])
-        teachers[m] = fit(fresh, Joint(), alone, only(data.validation, m), schedule)
-    known = with_inputs(seen, features(teachers, data.train))
-    return Setup(chosen, starts, *data, seen, teachers, known)
+
+    def fresh(m: str) -> Params:
+        shapes = {m: tuple(data.train.x[m].shape[2:])}
+        return stack([initial(chosen, "linear", shapes, s) for s in starts])
+
+    batches = epochs(data.train, schedule)
+    teachers = fit_teachers(fresh, batches, data.validation, schedule)
+    targets = with_inputs(batches, features(teachers, data.train))
+    return Setup(chosen, starts, *data, batches, teachers, targets)
 
 
 def distillation_cost(
@@ -151,22 +156,22 @@ def distillation_cost(
     learning_rate: PositiveFloat = 0.1,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Every variant over the weight, with an MLP head, on all pairs of ``uni`` and ``paired``.
+    """Train all variants with an MLP head, over the weight, for all ``uni`` and ``paired``.
 
     Args:
         dataset: a key of ``regime_map.grid.GRIDS``, whose networks are used.
-        weights: those of UMT; weight 0 is always there.
-        few_weights: those of all other variants.
-        updates, learning_rate: of every training. More and smaller steps than the map's: a large
-            weight times a large step would diverge, which is no trade-off.
+        weights: the weights of UMT besides 0.
+        few_weights: the weights of all other variants besides 0.
+        updates, learning_rate: of every training. There are more and smaller steps than on the map,
+            because a large weight with a large step diverges.
 
     Returns:
         ``cells`` [{"uni", "paired", "bayes", "ume" (the product rule) {"validation", "test": one
-        accuracy per seed}, "variants" {name: [{"weight", "validation", "test", and
-        "emap_gap" on the first GLIMPSE test samples}]}}], and the settings.
+        accuracy per seed}, "variants" {name: [{"weight", "validation", "test", "emap_gap"}]}}], and
+        the settings.
 
     Raises:
-        StudyError: a data set without a map, or a training that diverged.
+        StudyError: the data set has no map, or a training diverged.
     """
     chosen = replace(grid(dataset), updates=updates, learning_rate=learning_rate)
     cells = [Cell(u, p, 0.0, n_train) for u in uni for p in paired]
@@ -176,24 +181,25 @@ def distillation_cost(
         for c in cells
     ]
 
-    def shares(right: Sequence[int], n: int) -> list[list[float]]:
-        """Counts by cell and seed -> per cell a share for each seed."""
-        every = [count / n for count in right]
+    def shares(counts: Sequence[int], n: int) -> list[list[float]]:
+        """Counts by cell, then seed -> for each cell the share of every seed."""
+        every = [count / n for count in counts]
         return [every[i : i + len(seeds)] for i in range(0, len(every), len(seeds))]
 
     def scored(params: Params) -> list[dict[str, list[float]]]:
         found = {
-            part: shares(_right(outputs(params, split).fused, split.y), split.y.shape[1])
+            part: shares(_correct(outputs(params, split).fused, split.y), split.y.shape[1])
             for part, split in (("validation", made.validation), ("test", made.test))
         }
-        first = Split({m: x[:, :GLIMPSE] for m, x in made.test.x.items()}, made.test.y[:, :GLIMPSE])
+        x = {m: x[:, :EMAP_SAMPLES] for m, x in made.test.x.items()}
+        first = Split(x, made.test.y[:, :EMAP_SAMPLES])
         found["emap_gap"] = shares(emap_gap(params, first), first.y.shape[1])
         return [{key: value[i] for key, value in found.items()} for i in range(len(cells))]
 
     for part, split in (("validation", made.validation), ("test", made.test)):
         logs = [outputs(t, only(split, m)).fused.log_softmax(2) for m, t in made.teachers.items()]
-        right = shares(_right(torch.stack(logs).sum(0), split.y), split.y.shape[1])
-        for record, values in zip(records, right, strict=True):
+        accuracies = shares(_correct(torch.stack(logs).sum(0), split.y), split.y.shape[1])
+        for record, values in zip(records, accuracies, strict=True):
             record["ume"][part] = values
     todo = [(v, w) for v in VARIANTS for w in (0.0, *(weights if v == "umt" else few_weights))]
     for variant, weight in tqdm(todo, desc=f"trade-off on {dataset}", disable=not progress):

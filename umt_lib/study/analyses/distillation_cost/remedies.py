@@ -1,12 +1,13 @@
-"""Three ways to distil without taking the room for paired features, for the batched loop.
+"""Three variants of UMT that leave capacity for paired features, for the batched loop.
 
-    projected   a student twice as wide, z in R^2d: sum_m MSE(A_m z_m + a_m, t_m), A_m, a_m learned
+    projected   a student of twice the width, z in R^2d: sum_m MSE(A_m z_m + a_m, t_m), with learned
+                A_m and a_m
     fading      the weight falls linearly to 0, over half the epochs ("fading-half") or all of them
-    subspace    only what the teacher's head reads: sum_m ||V_m' (z_m - t_m)||^2 / d, the columns
-                of V_m an orthonormal basis of what differs between the rows of the head
+    subspace    only the directions that the teacher's head uses: sum_m ||V_m' (z_m - t_m)||^2 / d,
+                the columns of V_m an orthonormal basis of the differences between its rows
 
-At weight 0 each is joint training; for the projection that is joint training twice as wide. What a
-loss needs beside the teachers' features comes with the batch, under a name of its own.
+At weight 0 each equals joint training, the projection joint training of twice the width. What a
+loss needs in addition to the teachers' features is in the batch, under its own name.
 """
 
 from __future__ import annotations
@@ -24,56 +25,56 @@ from umt_lib.models import Output
 from umt_lib.study.analyses.batched.fit import Epochs
 from umt_lib.study.analyses.batched.networks import Params
 
-SHARE = "share"  # of the weight that is left, (G,) for every batch
+SHARE = "share"  # the remaining share of the weight, (G,) for every batch
 
 
 @dataclass
 class Projected(UMT):
-    """Distil what a learned linear layer makes of the features; ``auxiliary`` is that layer."""
+    """Distil a learned linear function of the features; ``auxiliary`` is its output."""
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
-        known = self.targets(batch)
-        distance = sum(feature_distillation(z, known[m]) for m, z in out.auxiliary.items())
+        targets = self.targets(batch)
+        distance = sum(feature_distillation(z, targets[m]) for m, z in out.auxiliary.items())
         return cross_entropy(out.fused, batch.y) + self.weight * distance
 
 
 @dataclass
 class Fading(UMT):
-    """UMT with a share of its weight, which is given with the batch."""
+    """UMT with a share of its weight that is given with the batch."""
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
-        known = self.targets(batch)
-        distance = sum(feature_distillation(z, known[m]) for m, z in out.features.items())
-        return cross_entropy(out.fused, batch.y) + self.weight * known[SHARE] * distance
+        targets = self.targets(batch)
+        distance = sum(feature_distillation(z, targets[m]) for m, z in out.features.items())
+        return cross_entropy(out.fused, batch.y) + self.weight * targets[SHARE] * distance
 
 
 @dataclass
 class Subspace(UMT):
-    """Distil only along the directions (d, K-1) that are given with the teachers' features."""
+    """Distil only the directions (d, K-1) that are given with the teachers' features."""
 
     def loss(self, out: Output, batch: Batch) -> Tensor:
-        known = self.targets(batch)
+        targets = self.targets(batch)
         distance = sum(
-            subspace_distillation(z, known[m], known[basis(m)]) for m, z in out.features.items()
+            subspace_distillation(z, targets[m], targets[basis(m)]) for m, z in out.features.items()
         )
         return cross_entropy(out.fused, batch.y) + self.weight * distance
 
 
 def basis(modality: str) -> str:
-    """The name of a modality's directions beside its teacher's features."""
+    """The name under which the directions of a modality are in the batch."""
     return f"{modality}.basis"
 
 
-def fading(known: Epochs, until: float) -> Epochs:
-    """Targets with the share of the weight: from 1 down to 0 at ``until`` of the schedule."""
-    shares = [max(0.0, 1 - epoch / (until * len(known))) for epoch in range(len(known))]
+def fading(targets: Epochs, until: float) -> Epochs:
+    """Targets with a share of the weight that falls from 1 to 0 at ``until`` of the schedule."""
+    shares = [max(0.0, 1 - epoch / (until * len(targets))) for epoch in range(len(targets))]
     return [
         [b._replace(x={**b.x, SHARE: torch.full((len(b.y),), share)}) for b in batches]
-        for share, batches in zip(shares, known, strict=True)
+        for share, batches in zip(shares, targets, strict=True)
     ]
 
 
-def with_bases(known: Epochs, teachers: dict[str, Params]) -> Epochs:
-    """Targets with an orthonormal basis (G, d, K-1) of what each teacher's head reads."""
+def with_bases(targets: Epochs, teachers: dict[str, Params]) -> Epochs:
+    """Targets with an orthonormal basis (G, d, K-1) of what each teacher's head uses."""
     bases = {basis(m): subspace_basis(t[f"head.weights.{m}"]) for m, t in teachers.items()}
-    return [[b._replace(x={**b.x, **bases}) for b in batches] for batches in known]
+    return [[b._replace(x={**b.x, **bases}) for b in batches] for batches in targets]

@@ -1,1 +1,1 @@
-"""Is the guide right? Its verdicts against finished runs."""
+"""Check whether the guide is right: its verdicts against the test accuracy of every strategy."""

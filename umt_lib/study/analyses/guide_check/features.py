@@ -1,9 +1,9 @@
-"""Features of finished uni-modal runs, as the guide takes them.
+"""Features of finished uni-modal experiments, in the form that the guide reads.
 
-The uni-modal encoders of one seed encode the validation split, and components of the inputs stand
-beside (:mod:`umt_lib.guide.components`). The training split would not do: the encoders have fitted
-its labels. Classes that occur in too few groups to be held out are left out, and the name of what
-was read says so.
+The uni-modal encoders of one seed encode the validation split, and leading components of the inputs
+are added (:mod:`umt_lib.guide.components`). The training split is not used, because the encoders
+have fitted its labels. Classes that occur in too few groups for held-out folds are left out; the
+name of the source states which.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ from umt_lib.study.experiments.experiment import finished
 
 
 class Seen(NamedTuple):
-    """Validation samples, of classes and in groups that can be held out.
+    """Validation samples of classes and groups that can be held out.
 
     Attributes:
-        features: {m: (n, d_m)}. train, inputs: raw inputs {m: (n', ...)} of training and of these.
-        y: (n,). groups: (n,), or None where there are none or too few.
-        together: how many groups were taken together, because they are too few; else 0.
-        without: classes left out, each in too few groups.
+        features: {m: (n, d_m)}.
+        train: raw inputs of the training split, {m: (n', ...)}.
+        inputs: raw inputs of these samples, {m: (n, ...)}.
+        y: (n,).
+        groups: (n,), or None if there are none or too few.
+        together: the number of groups if they are too few and were therefore ignored, else 0.
+        without: classes left out because they occur in too few groups.
     """
 
     features: dict[str, np.ndarray]
@@ -47,7 +50,7 @@ class Seen(NamedTuple):
 
 
 def last_layer(dataset: str, seed: int) -> tuple[dict[str, np.ndarray], Splits]:
-    """Validation features of the uni-modal encoders of ``seed``, finished runs, and the data.
+    """Features of the validation split by the uni-modal encoders of ``seed``, and the data.
 
     Raises:
         StudyError: a uni-modal experiment of the data set has not been run, or not for this seed.
@@ -66,7 +69,7 @@ def last_layer(dataset: str, seed: int) -> tuple[dict[str, np.ndarray], Splits]:
 
 
 def validation(dataset: str, seed: int) -> Seen:
-    """:func:`last_layer`, less what the guide would refuse: what is left out is said.
+    """The samples of :func:`last_layer` without the classes and groups that the guide refuses.
 
     Raises:
         StudyError: a uni-modal experiment of the data set has not been run, or not for this seed.
@@ -90,10 +93,10 @@ def validation(dataset: str, seed: int) -> Seen:
 
 
 def load(source: str, seed: int = 0) -> Source:
-    """Read a path, or else the runs of a data set (``seed`` says which).
+    """Read a file or folder of features, or the experiments of a data set for one ``seed``.
 
     Raises:
-        StudyError: nothing of that name, or what :func:`runs` and the readers raise.
+        StudyError: there is no such file or data set, or what :func:`runs` and the readers raise.
     """
     path = Path(source)
     if source in DATASETS and not path.exists():
@@ -104,16 +107,16 @@ def load(source: str, seed: int = 0) -> Source:
 
 
 def runs(dataset: str, seed: int) -> Source:
-    """Validation features of the uni-modal encoders of ``seed``, and components of the inputs.
+    """Validation features of the uni-modal encoders of ``seed``, with components of the inputs.
 
     Raises:
         StudyError: a uni-modal experiment of the data set has not been run.
     """
     seen = validation(dataset, seed)
     name = f"{dataset}, validation split, uni-modal encoders of seed {seed}"
-    if seen.together:  # say so, and go on: the verdict is then one for these groups only
+    if seen.together:  # the verdict then holds for these groups only
         name = f"{name}, {seen.together} groups taken together"
-    if seen.without:  # as above: a verdict for the other classes
+    if seen.without:  # the verdict holds for the other classes
         name = f"{name}, without {', '.join(seen.without)} (too few groups)"
     extra = components.of_inputs(seen.train, seen.inputs)
     return Source(seen.features, seen.y, seen.groups, name, extra)

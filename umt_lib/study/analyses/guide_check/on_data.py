@@ -1,4 +1,4 @@
-"""The guide held against finished runs: is the way it names the best on a data set's test split?"""
+"""Check the guide on a data set: is the recommended strategy the best one on the test split?"""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from umt_lib import paths
 from umt_lib.errors import StudyError
 from umt_lib.guide.verdict import deciding
 from umt_lib.study.analyses.guide_check import features
-from umt_lib.study.analyses.guide_check.rules import recorded, verdicts
+from umt_lib.study.analyses.guide_check.rules import record, verdicts
 from umt_lib.study.experiments import results
 
-EXPERIMENTS = {  # the ways of the verdicts as names of experiments, after <dataset>-
+EXPERIMENTS = {  # strategy: the names of its experiments, after <dataset>-
     "UME": ("ume-mean", "ume-product", "ume-weighted"),
     "UME (mean)": ("ume-mean",),
     "UMT": ("umt",),
@@ -27,29 +27,32 @@ EXPERIMENTS = {  # the ways of the verdicts as names of experiments, after <data
 def on_data(
     dataset: str, seeds: tuple[int, ...], folds: int = 5, progress: bool = False
 ) -> dict[str, Any]:
-    """Both rules on a data set's finished runs, against the truth of its test split.
+    """Compare the verdicts of all rules with the test accuracies of finished experiments.
 
-    Groups are left aside where the validation split has too few of them for folds ("groups" says
-    so), classes where they occur in too few groups ("without" names them): the guide then speaks of
-    the other classes, while the truth is of all. ``folds`` is the guide's, fewer for a validation
-    split with few samples of a class.
+    Groups are ignored if the validation split has too few of them for folds ("groups" records
+    this). Classes that occur in too few groups are left out ("without" names them): the verdict
+    then holds for the other classes, whereas the test accuracies are for all.
+
+    Args:
+        folds: the number of folds of the guide; a validation split with few samples of a class
+            needs fewer.
 
     Returns:
-        "cases" as of :func:`umt_lib.study.analyses.guide_check.on_map.on_map`, one per seed, and
+        "cases" as in :func:`umt_lib.study.analyses.guide_check.on_map.on_map`, one per seed, and
         "recommendation": all the evidence of the first seed.
 
     Raises:
-        StudyError: a result or a uni-modal model of this machine is missing.
+        StudyError: a result or a uni-modal model is missing on this machine.
     """
-    accuracy = {way: _measured(dataset, names, seeds) for way, names in EXPERIMENTS.items()}
+    accuracy = {name: _measured(dataset, files, seeds) for name, files in EXPERIMENTS.items()}
     cases = []
     first: dict[str, Any] = {}
     for seed in tqdm(seeds, desc=f"guide on {dataset}", disable=not progress):
         seen = features.validation(dataset, seed)
         found = verdicts(seen.features, (seen.train, seen.inputs), seen.y, seen.groups, folds)
-        cases.append({"seed": seed, **recorded(found, accuracy)})
+        cases.append({"seed": seed, **record(found, accuracy)})
         first = first or deciding(*found.values()).to_dict()
-    first["cost"].pop("seconds")  # the only part that is not the same when measured again
+    first["cost"].pop("seconds")  # the only part that differs when it is measured again
     return {
         "dataset": dataset,
         "seeds": len(seeds),

@@ -1,13 +1,14 @@
-"""The guide held against the map: is the way to train that it names the best on the test split?
+"""Check the guide on cells of the map: is the recommended strategy the best on the test split?
+
+The verdicts stand for these strategies:
 
 * ``UME``: the best of mean, product and fitted weights, chosen on validation.
-* ``UMT``: with a linear head, its weight chosen on validation.
-* ``interactions``: joint training with an MLP head, as the advice says: one training, from the
-  inputs.
-* ``no clear winner``: the advice is then to take UME, the cheapest.
+* ``UMT``: a linear head, with the weight chosen on validation.
+* ``interactions``: joint training with an MLP head.
+* ``no clear winner``: UME, the cheapest, as the guide advises.
 
-Thresholds of the guide were set on a quarter of the map's cells, told by a hash of the cell; the
-other cells are held out, and only these are reported.
+The thresholds of the guide were set on a quarter of the map's cells, selected by a hash of the
+cell. The other cells are held out, and only they are reported.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from tqdm import tqdm
 from umt_lib.errors import StudyError
 from umt_lib.evaluation.ensemble_weights import fit_weights
 from umt_lib.study.analyses.batched import fit
-from umt_lib.study.analyses.guide_check.rules import recorded, verdicts
+from umt_lib.study.analyses.guide_check.rules import record, verdicts
 from umt_lib.study.analyses.regime_map import lazy_grid, methods
 from umt_lib.study.analyses.regime_map.grid import Cell, Grid, grid
 
-AT_ONCE = 30  # models trained at once, seeds counted: what 1.5 GB of memory hold
-CHOICES = {  # what is chosen on validation among variants of the map
+AT_ONCE = 30  # models (cells times seeds) trained at once, in 1.5 GB of memory
+CHOICES = {  # strategy: the variants of the map among which validation chooses
     "UME": ("ume-mean", "ume-product", "ume-weighted"),
     "UME (mean)": ("ume-mean",),
     "UMT": ("umt-linear@",),
@@ -40,7 +41,7 @@ CHOICES = {  # what is chosen on validation among variants of the map
 
 
 def held_out(cell: Cell) -> bool:
-    """Whether the cell took no part in setting thresholds: three of four cells, by their hash."""
+    """Whether the cell was not used to set thresholds: three quarters of the cells, by a hash."""
     digest = hashlib.sha256(json.dumps(list(cell)).encode()).hexdigest()
     return int(digest, 16) % 4 != 0
 
@@ -54,23 +55,23 @@ def on_map(
     part: str = "held out",
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Both rules on cells of the map, against the truth of all seeds.
+    """Compare the verdicts of all rules with the test accuracies of all strategies, cell by cell.
 
     Args:
         dataset: a key of ``regime_map.grid.GRIDS``, or "lazy" (``lazy_grid.py``).
-        cells: how many, spread evenly over the grid; 0 for all.
-        guide_seeds: of so many seeds the guide is given the uni-modal models, one after the other.
-        n_validation: samples of the validation split: the guide sees these, and methods choose on
-            them.
-        part: "held out", or "tuning" for the cells that thresholds may be set on.
+        cells: number of cells, spread evenly over the grid; 0 for all.
+        guide_seeds: number of seeds for whose uni-modal models the guide gives a verdict.
+        n_validation: samples of the validation split, which the guide reads and on which methods
+            choose.
+        part: "held out", or "tuning" for the cells on which thresholds may be set.
 
     Returns:
-        "cases" [{"uni", "paired", "asymmetry", "n_train", "seed", "held_out", "test" {way: accuracy
-        per seed}, "verdicts" {view: {who: verdict}}, "gains" {view: {gain: interval}}, "rules"
-        {rule: see :func:`judged`}}].
+        "cases" [{"uni", "paired", "asymmetry", "n_train", "seed", "held_out", "test" {strategy:
+        accuracy per seed}, "verdicts" {view: {who: verdict}}, "gains" {view: {gain: interval}},
+        "rules" {rule: see :func:`outcome`}}].
 
     Raises:
-        StudyError: a data set without a map, or an unknown part.
+        StudyError: the data set has no map, or the part is unknown.
     """
     if part not in ("held out", "tuning"):
         raise StudyError(f"part is {part!r}; give 'held out' or 'tuning'")
@@ -100,7 +101,7 @@ def on_map(
 
 
 def spread(places: Sequence[Cell], number: int) -> list[Cell]:
-    """``number`` cells evenly along the grid in an order that runs through strengths last."""
+    """``number`` cells, evenly spaced in the order of sample size, asymmetry and strengths."""
     order = sorted(places, key=lambda c: (c.n_train, c.asymmetry, c.paired, c.uni))
     if not 0 < number < len(order):
         return order
@@ -110,6 +111,7 @@ def spread(places: Sequence[Cell], number: int) -> list[Cell]:
 def _cases(
     where: Grid, cells: Sequence[Cell], seeds: Sequence[int], guided: Sequence[int]
 ) -> list[dict[str, Any]]:
+    """The cases of some cells; the guide gives a verdict for the seeds ``guided``."""
     trained = methods.train(where, cells, seeds)
     validation, train = trained.data.validation, trained.data.train
     scores: dict[str, dict[str, np.ndarray]] = {}
@@ -129,18 +131,19 @@ def _cases(
     cases = []
     for i, cell in enumerate(cells):
         by_part = {part: {k: v[i] for k, v in found.items()} for part, found in scores.items()}
-        accuracy = {way: _chosen(by_part, names).tolist() for way, names in CHOICES.items()}
+        accuracy = {name: _chosen(by_part, variants) for name, variants in CHOICES.items()}
         for place, seed in enumerate(guided):
             g = i * len(seeds) + place
             seen = {m: z[g].numpy() for m, z in features.items()}
             known, held = ({m: x[g] for m, x in s.x.items()} for s in (train, validation))
             found = verdicts(seen, (known, held), validation.y[g].numpy())
             case = {**cell._asdict(), "seed": seed, "held_out": held_out(cell), "test": accuracy}
-            cases.append(case | recorded(found, accuracy))
+            cases.append(case | record(found, accuracy))
     return cases
 
 
-def _chosen(by_part: Mapping[str, Mapping[str, np.ndarray]], names: tuple[str, ...]) -> np.ndarray:
-    """Test accuracy per seed of the variant that is best on validation, by its mean over seeds."""
+def _chosen(by_part: Mapping[str, Mapping[str, np.ndarray]], names: tuple[str, ...]) -> list[float]:
+    """Test accuracy per seed of the variant with the best mean validation accuracy."""
     variants = [v for v in by_part["validation"] if v.startswith(names)]
-    return by_part["test"][max(variants, key=lambda v: by_part["validation"][v].mean())]
+    best = max(variants, key=lambda v: by_part["validation"][v].mean())
+    return by_part["test"][best].tolist()

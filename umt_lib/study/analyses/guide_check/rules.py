@@ -1,14 +1,14 @@
-"""What the guide and the paper say of one case, and whether they are right on the test split.
+"""The verdicts of all rules for one case, and whether they are right on the test split.
 
-A case is *decided* if the best way to train beats each other one by a paired 95% t-interval, else
-it is a tie. A rule is *right* in a decided case if it names the best; "no clear winner" is not
-right there. Its *regret* is the test accuracy of the best way less that of the way it makes one
-take; after "no clear winner" that is UME, the cheapest.
+A case is *decided* if the best strategy is better than every other one by a paired 95% t-interval.
+A rule is *right* in a decided case if its verdict is the best strategy; "no clear winner" is not
+right there. Its *regret* is the test accuracy of the best strategy minus that of the strategy that
+the verdict recommends; after "no clear winner" that is UME, the cheapest.
 
-The rule of the paper knows UME (mean) and UMT only, so it is scored among all ways, and again among
-its own two, with a linear and with an MLP head; and *by sign*, which asks for no interval and never
-says "no clear winner". A guide is worth asking only if it beats taking one way always: two rules
-that ask nothing are scored as well.
+The rule of the paper distinguishes UME (mean) and UMT only. It is therefore scored among all
+strategies and also among its own two, with a linear and with an MLP head, and *by sign*: without an
+interval, so that it never predicts "no clear winner". Two rules that always predict the same
+strategy are scored as well, because a guide is only useful if it is better than these.
 """
 
 from __future__ import annotations
@@ -26,20 +26,24 @@ from umt_lib.guide.recommendation import INTERACTIONS, UME, UMT, UNCLEAR, Recomm
 from umt_lib.guide.verdict import deciding
 
 LAST, WIDE = "features", "features and inputs"
-BOTH = "both"  # the verdict of :func:`umt_lib.guide.recommend` with the inputs beside
+BOTH = "both"  # the verdict of :func:`umt_lib.guide.recommend` with the inputs in ``extra``
 MAIN, LAYER = "ours, inputs for pairs", "ours, last layer"
 PAPERS, SIGN = "paper's", "paper's, by sign"
 OWN, OWN_SIGN = "paper's, own two ways", "paper's, own two ways, by sign"
 OWN_MLP = "paper's, own two ways, MLP head"
-ALL = {UME: "UME", UMT: "UMT", INTERACTIONS: "joint (MLP)"}
+ALL = {UME: "UME", UMT: "UMT", INTERACTIONS: "joint (MLP)"}  # verdict: strategy
 PAPER = {UME: "UME (mean)", UMT: "UMT"}
 PAPER_MLP = {UME: "UME (mean)", UMT: "UMT (MLP)"}
 
 
 class Rule(NamedTuple):
-    """Whose verdict, from which view, the ways it takes, and those it is measured against.
+    """A rule whose verdicts are scored.
 
-    ``who`` may be a verdict: then it is always that one, whatever the data say.
+    Attributes:
+        who: whose verdict it is; a verdict itself for a rule that always predicts it.
+        view: the features for which the verdict is given.
+        takes: {verdict: strategy that is then used}.
+        among: {verdict: strategy with which this is compared}.
     """
 
     who: str
@@ -69,24 +73,24 @@ def verdicts(
     groups: np.ndarray | None = None,
     folds: int = 5,
 ) -> dict[str, Recommendation]:
-    """{view: what the guide says}; ``inputs`` of training samples and of those with features."""
+    """{view: recommendation}; ``inputs`` are those of the training samples and of these samples."""
     given = {LAST: features, WIDE: widened(features, components.of_inputs(*inputs))}
     return {view: recommend(z, y, groups, folds=folds) for view, z in given.items()}
 
 
-def judged(
+def outcome(
     rule: Rule, verdict: str, accuracy: Mapping[str, Sequence[float]]
 ) -> dict[str, bool | float | str]:
-    """One case: {"decided", "best", "right", "unclear", "regret"}, regret in accuracy 0..1.
+    """Score a verdict: {"decided", "best", "right", "unclear", "regret"}, regret in accuracy 0..1.
 
     Args:
-        accuracy: {way to train: test accuracy per seed}.
+        accuracy: {strategy: test accuracy per seed}.
     """
-    means = {verdict: float(np.mean(accuracy[way])) for verdict, way in rule.among.items()}
+    means = {name: float(np.mean(accuracy[strategy])) for name, strategy in rule.among.items()}
     best = max(means, key=means.__getitem__)
-    others = [way for verdict, way in rule.among.items() if verdict != best]
+    others = [strategy for name, strategy in rule.among.items() if name != best]
     top = np.asarray(accuracy[rule.among[best]])
-    decided = all(t_interval(top - np.asarray(accuracy[way])).low > 0 for way in others)
+    decided = all(t_interval(top - np.asarray(accuracy[other])).low > 0 for other in others)
     taken = rule.takes[UME if verdict == UNCLEAR else verdict]
     return {
         "decided": decided,
@@ -97,11 +101,11 @@ def judged(
     }
 
 
-def recorded(
+def record(
     found: Mapping[str, Recommendation], accuracy: Mapping[str, Sequence[float]]
 ) -> dict[str, Any]:
-    """What is kept of one case: verdicts, gains and rules."""
-    said = {
+    """The verdicts, the gains and the outcome of every rule, as they are written to a result."""
+    verdicts = {
         view: {
             "ours": one.verdict,
             "paper": one.paper,
@@ -109,12 +113,12 @@ def recorded(
         }
         for view, one in found.items()
     }
-    said[BOTH] = {"ours": deciding(found[LAST], found[WIDE]).verdict}
+    verdicts[BOTH] = {"ours": deciding(found[LAST], found[WIDE]).verdict}
     return {
-        "verdicts": said,
+        "verdicts": verdicts,
         "gains": {view: one.to_dict()["gains"] for view, one in found.items()},
         "rules": {
-            name: judged(rule, said[rule.view].get(rule.who, rule.who), accuracy)
+            name: outcome(rule, verdicts[rule.view].get(rule.who, rule.who), accuracy)
             for name, rule in RULES.items()
         },
     }

@@ -1,4 +1,4 @@
-"""How well a rule did over cases (``on_map.py``): shares and regret."""
+"""Score a rule over the cases of ``on_map.py``: shares and regret, with intervals over cells."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from umt_lib.study.analyses.regime_map.grid import Cell
 
 Cases = Sequence[Mapping[str, Any]]
 AIM_RIGHT, AIM_REGRET = 0.95, 0.005  # of decided cases; in accuracy, 0..1
-FEW = 5  # decided cases; of fewer no share is said
+FEW = 5  # no share is reported for fewer cells
 
 
 def scored(cases: Cases, rule: str) -> dict[str, Interval | None]:
-    """Shares (0..1) and regret of a rule over cells, with bootstrap intervals over cells.
+    """Shares (0..1) and regret of a rule, with bootstrap intervals over cells.
 
-    "right": of decided cases; "named": of the decided ones with a verdict; "unclear when decided"
-    and "unclear when tied"; "regret": over all cases. None where there are too few cases.
+    "right": the share of decided cases in which the rule is right; "named": the same among those in
+    which it names a strategy; "unclear when decided" and "unclear when tied": the share of decided
+    and of other cases in which it does not; "regret": the mean over all cases. None if there are
+    too few cells.
     """
     found = [case["rules"][rule] for case in cases]
     axes = ("dataset", *Cell._fields)
@@ -35,7 +37,9 @@ def scored(cases: Cases, rule: str) -> dict[str, Interval | None]:
         if len(units) < FEW:
             return None
         groups = np.array([units[cell] for cell in where])
-        if name != "regret" and len(set(values.tolist())) == 1:  # a bootstrap would see no doubt
+        if (
+            name != "regret" and len(set(values.tolist())) == 1
+        ):  # a bootstrap interval would have no width
             return proportion_interval(len(units) * int(values[0]), len(units))
         return bootstrap(values[:, None], lambda means: means[..., 0], groups)
 
@@ -49,11 +53,12 @@ def scored(cases: Cases, rule: str) -> dict[str, Interval | None]:
 
 
 def held_out(measured: Mapping[str, Any]) -> Cases:
-    """The cases that thresholds have not seen, each with its data set."""
+    """The cases that were not used to set thresholds, each with its data set."""
     return [
         {**case, "dataset": measured["dataset"]} for case in measured["cases"] if case["held_out"]
     ]
 
 
 def pooled(measured: Mapping[str, Mapping[str, Any]]) -> Cases:
+    """:func:`held_out` of all data sets together."""
     return [case for found in measured.values() for case in held_out(found)]

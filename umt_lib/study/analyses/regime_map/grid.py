@@ -1,4 +1,4 @@
-"""Which cells a map has, and the data of each: generated, and the same whatever map it is in."""
+"""The cells of the maps, and the generated data of each cell, which does not depend on the map."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from umt_lib.training import Training
 
 
 class Cell(NamedTuple):
-    """One place on the map.
+    """One cell of a map: the strengths of its features and its sample size.
 
     Attributes:
         uni: reliability of the uni-modal feature of the first modality, 0..1.
         paired: reliability of the paired feature, 0..1.
-        asymmetry: 0 gives the second modality a uni-modal feature of the same reliability, 1 one
-            without any worth; between, its reliability is ``uni * (1 - asymmetry)``.
-        n_train: training samples.
+        asymmetry: weakness of the second modality, 0..1: the reliability of its uni-modal feature
+            is ``uni * (1 - asymmetry)``.
+        n_train: number of training samples.
     """
 
     uni: float
@@ -33,18 +33,18 @@ class Cell(NamedTuple):
 
     @property
     def second(self) -> float:
-        """Reliability of the second modality's uni-modal feature."""
+        """Reliability of the uni-modal feature of the second modality."""
         return self.uni * (1 - self.asymmetry)
 
     def stream(self, seed: int) -> int:
-        """A seed of its own for data and initialisation of this cell and ``seed``."""
+        """The seed of the data and the initialisation for this cell and ``seed``."""
         return int(hashlib.sha256(json.dumps([*self, seed]).encode()).hexdigest()[:12], 16)
 
     @property
     def bayes(self) -> dict[str, float]:
-        """Best possible accuracy of each modality, of uni-modal predictions together, and of all.
+        """Best possible accuracy of each modality, of an additive model, and of any model.
 
-        As noise goes to 0; see :func:`umt_lib.data.synthetic.bayes`.
+        In the limit of no noise; see :func:`umt_lib.data.synthetic.bayes`.
         """
         return synthetic.bayes({"a": (self.uni,), "b": (self.second,)}, (self.paired,), CLASSES)
 
@@ -55,7 +55,7 @@ BATCH = 128
 
 @dataclass(frozen=True)
 class Grid:
-    """A map's cells (all combinations of the axes), its data set and its networks."""
+    """The cells of a map (all combinations of the axes), its data set and its networks."""
 
     dataset: str
     load: Callable[..., Splits]
@@ -63,34 +63,36 @@ class Grid:
     axes: dict[str, tuple]
     hidden: int = 32
     dim: int = 16
-    updates: int = 160  # SGD steps of every training, whatever the sample size
+    updates: int = 160  # SGD steps of every training, for all sample sizes
     learning_rate: float = 0.2
     n_validation: int = 500
     n_test: int = 2000
 
     @property
     def cells(self) -> list[Cell]:
-        """All cells, those of one sample size together."""
+        """All cells, sorted by sample size."""
         cells = [Cell(*values) for values in product(*(self.axes[a] for a in Cell._fields))]
         return sorted(cells, key=lambda cell: cell.n_train)
 
     def data(self, cell: Cell, seed: int) -> Splits:
-        """Data of one cell and seed, fresh for every seed: a seed moves the whole experiment."""
+        """The data of one cell and seed; every seed draws new data."""
         sizes = {"n_validation": self.n_validation, "n_test": self.n_test}
         options = {**sizes, **self.options(cell), "classes": CLASSES}
         return self.load(n_train=cell.n_train, data_seed=cell.stream(seed), **options)
 
     def training(self, n_train: int) -> Training:
-        """The schedule of :func:`umt_lib.training.fit`, in whole epochs of at least one."""
+        """The training schedule: the number of epochs for ``updates`` steps, at least one."""
         epochs = max(1, self.updates // -(-n_train // BATCH))
         return Training(epochs=epochs, batch_size=BATCH, learning_rate=self.learning_rate)
 
     @property
     def encoder(self) -> dict[str, Any]:
+        """The spec of all encoders."""
         return {"name": "mlp", "hidden": self.hidden, "dim": self.dim}
 
     @property
     def heads(self) -> dict[str, dict[str, Any]]:
+        """The specs of the heads, by name."""
         return {"linear": {"name": "linear"}, "mlp": {"name": "mlp", "hidden": self.hidden}}
 
 
@@ -135,7 +137,7 @@ GRIDS = {
 
 
 def grid(dataset: str) -> Grid:
-    """The map of ``dataset``; StudyError for one that has none."""
+    """The grid of ``dataset``; StudyError if it has none."""
     if dataset not in GRIDS:
         raise StudyError(f"there is no map of {dataset!r}{nearest(dataset, GRIDS)}")
     return GRIDS[dataset]

@@ -1,10 +1,10 @@
-"""Cells where joint training is lazy: both modalities know much, one is quieter than the other.
+"""Cells in which joint training is lazy: one modality has a smaller scale than the other.
 
-Eight uni-modal features per modality, all of reliability ``uni``; the second modality is scaled by
-``1 - asymmetry``, noise included. Its information stays and its gradients shrink, so joint training
-leaves it for later, fits its few samples without it and stops learning. The maps of
-``grid.py`` hold no such place: there joint training with an MLP head is seldom beaten,
-and a rule that always says "joint" could not be told from one that looks.
+Each modality has eight uni-modal features of reliability ``uni``; the second modality is scaled by
+``1 - asymmetry``, noise included. This keeps its information and makes its gradients smaller, so
+joint training fits the few samples with the first modality and then stops learning. The maps of
+``grid.py`` have no such cells: on them joint training with an MLP head is seldom beaten, and a rule
+that uses the data could not be distinguished from one that always predicts "joint".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One map, measured: every method on every cell of a grid, all seeds, kept as plain numbers."""
+"""Measure one map: the accuracy of every method on every cell of a grid, for all seeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from umt_lib.errors import StudyError
 from umt_lib.study.analyses.regime_map import methods
 from umt_lib.study.analyses.regime_map.grid import grid
 
-CHUNK = 12  # cells trained at once: large enough products, in a bounded memory
+CHUNK = 12  # cells trained at once: large matrix products in a bounded memory
 
 
 def regime_map(
@@ -20,14 +20,14 @@ def regime_map(
 
     Args:
         dataset: a key of ``grid.GRIDS``; n_train: one of its sample sizes.
-        cells: measure the first so many only, for a look; 0 for all.
+        cells: number of cells to measure, from the first; 0 for all.
 
     Returns:
         ``cells`` [{"uni", "paired", "asymmetry", "bayes", "validation" and "test" {variant:
-        [accuracy per seed]}}], with the sizes of the splits and the weights of UMT that were tried.
+        [accuracy per seed]}}], the sizes of the splits and the weights of UMT.
 
     Raises:
-        StudyError: a data set without a map, or a sample size that is not on it.
+        StudyError: the data set has no map, or the map does not have this sample size.
     """
     chosen = grid(dataset)
     sizes = chosen.axes["n_train"]

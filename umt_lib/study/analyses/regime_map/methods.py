@@ -1,4 +1,4 @@
-"""All methods on many cells and seeds: trained side by side on the same data, then tested once."""
+"""Train all methods on many cells and seeds at once, and measure their accuracy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from umt_lib.methods.joint import Joint
 from umt_lib.methods.ume import UME
 from umt_lib.methods.umt import UMT
 from umt_lib.models import LateFusion, Output, build
-from umt_lib.study.analyses.batched.fit import epochs, features, fit, only, outputs, with_inputs
+from umt_lib.study.analyses.batched.fit import (
+    epochs,
+    features,
+    fit,
+    fit_teachers,
+    only,
+    outputs,
+    with_inputs,
+)
 from umt_lib.study.analyses.batched.networks import Params, Stack, stack, stacked
 from umt_lib.study.analyses.regime_map.grid import CLASSES, Cell, Grid
 
@@ -22,72 +30,68 @@ RULES: tuple[Literal["mean", "product"], ...] = ("mean", "product")  # of UME
 
 
 class Trained(NamedTuple):
-    """Everything trained on one chunk: stacked models by variant, and the data they saw."""
+    """The models trained on one chunk of cells, stacked by variant, and their data."""
 
     data: Stack
-    teachers: dict[str, Params]  # {m: a uni-modal model}
-    models: dict[str, Params]  # {variant: a joint model, or only its head for the frozen ones}
+    teachers: dict[str, Params]  # {m: uni-modal models}
+    models: dict[str, Params]  # {variant: joint models, or their heads for frozen encoders}
 
 
 def train(grid: Grid, cells: Sequence[Cell], seeds: Sequence[int]) -> Trained:
-    """Every method on every cell and seed; the cells must have one sample size.
+    """Train every method on every cell and seed; the cells must have the same sample size.
 
-    The model axis runs over cells, then seeds. Everything a seed decides (data, initialisation) is
-    shared by all methods of its cell, as in the study: encoders of one seed start alike.
+    The model axis runs over cells, then seeds. All methods of a cell and seed have the same data
+    and the same initialisation of encoders, as in the experiments.
     """
     streams = [(cell, seed) for cell in cells for seed in seeds]
     data = stacked([grid.data(cell, seed) for cell, seed in streams])
     starts = [cell.stream(seed) for cell, seed in streams]
     shapes = {m: tuple(x.shape[2:]) for m, x in data.train.x.items()}
     schedule = grid.training(data.train.y.shape[1])
-    seen, validation = epochs(data.train, schedule), data.validation
+    batches, validation = epochs(data.train, schedule), data.validation
 
     def fresh(head: str, modalities: Sequence[str]) -> Params:
         return stack([initial(grid, head, {m: shapes[m] for m in modalities}, s) for s in starts])
 
-    teachers = {}
-    for m in shapes:
-        alone = [[b._replace(x={m: b.x[m]}) for b in batches] for batches in seen]
-        start = fresh("linear", (m,))
-        teachers[m] = fit(start, Joint(), alone, only(validation, m), schedule)
-    known = with_inputs(seen, features(teachers, data.train))
-    known_validation = Split(features(teachers, validation), validation.y)
+    teachers = fit_teachers(lambda m: fresh("linear", (m,)), batches, validation, schedule)
+    targets = with_inputs(batches, features(teachers, data.train))
+    frozen_validation = Split(features(teachers, validation), validation.y)
     models = {}
     for head in grid.heads:
         start = fresh(head, tuple(shapes))
-        models[f"joint-{head}"] = fit(start, Joint(), seen, validation, schedule)
+        models[f"joint-{head}"] = fit(start, Joint(), batches, validation, schedule)
         for weight in WEIGHTS:
-            umt = fit(start, UMT(weight=weight), seen, validation, schedule, targets=known)
+            umt = fit(start, UMT(weight=weight), batches, validation, schedule, targets=targets)
             models[f"umt-{head}@{weight:g}"] = umt
         own = {name: value for name, value in start.items() if name.startswith("head")}
-        models[f"frozen-{head}"] = fit(own, Joint(), known, known_validation, schedule)
+        models[f"frozen-{head}"] = fit(own, Joint(), targets, frozen_validation, schedule)
     return Trained(data, teachers, models)
 
 
 def initial(grid: Grid, head: str, shapes: dict[str, tuple[int, ...]], start: int) -> LateFusion:
-    """A freshly initialised model of the grid's sizes."""
+    """A newly initialised model with the sizes of the grid; ``start`` is its seed."""
     torch.manual_seed(start)
     return build(dict.fromkeys(shapes, grid.encoder), grid.heads[head], shapes, CLASSES)
 
 
 def predictions(trained: Trained, split: Split) -> dict[str, Tensor]:
-    """Logits (G, n, K) of every variant on ``split``, each modality's own model included."""
-    alone = {m: outputs(t, only(split, m)) for m, t in trained.teachers.items()}
-    logs = {m: out.fused.log_softmax(2) for m, out in alone.items()}
+    """Logits (G, n, K) of every variant on ``split``, uni-modal models included."""
+    unimodal = {m: outputs(t, only(split, m)) for m, t in trained.teachers.items()}
+    logs = {m: out.fused.log_softmax(2) for m, out in unimodal.items()}
     ensemble = Output({}, torch.stack(tuple(logs.values())).sum(0), logs, {})
     made = {f"alone-{m}": log for m, log in logs.items()}
     made |= {f"ume-{rule}": UME(rule=rule).predict(ensemble) for rule in RULES}
-    known = Split({m: out.features[m] for m, out in alone.items()}, split.y)
+    frozen = Split({m: out.features[m] for m, out in unimodal.items()}, split.y)
     for name, params in trained.models.items():
-        seen = known if name.startswith("frozen") else split
-        made[name] = outputs(params, seen).fused
+        inputs = frozen if name.startswith("frozen") else split
+        made[name] = outputs(params, inputs).fused
     return made
 
 
 def measure(
     grid: Grid, cells: Sequence[Cell], seeds: Sequence[int]
 ) -> list[dict[str, dict[str, list[float]]]]:
-    """Per cell ``{"validation": {variant: [accuracy per seed]}, "test": ...}``."""
+    """{"validation": {variant: [accuracy per seed]}, "test": ...} for each cell."""
     trained = train(grid, cells, seeds)
     records: list[dict[str, dict[str, list[float]]]] = [{} for _ in cells]
     for part in ("validation", "test"):

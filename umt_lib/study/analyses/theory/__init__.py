@@ -1,1 +1,1 @@
-"""The feature-learning account, simulated and beside real networks."""
+"""The model of feature learning, compared to networks."""

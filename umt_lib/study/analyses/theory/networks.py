@@ -1,9 +1,9 @@
-"""Real networks beside the account of ``simulation.py``: trained, then examined.
+"""Train networks in the settings of ``settings.py`` and count the features that they learn.
 
-A network **has learned** a feature when it is shown that feature alone, all others absent, and
-names the right class in :data:`RIGHT` of the cases with a mean probability of at least
-:data:`CLEAR`, half way between guessing and certainty. Both thresholds were chosen before any
-network was looked at.
+A network **has learned** a feature if, on samples where all other features are absent, it predicts
+the right class in at least :data:`RIGHT` of the cases and the mean probability of the right class
+is at least :data:`CLEAR`, half way between chance and certainty. Both thresholds were chosen before
+any network was examined.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from umt_lib.data.splits import Split
 from umt_lib.methods.joint import Joint
 from umt_lib.methods.umt import UMT
 from umt_lib.models import build
@@ -23,31 +22,36 @@ from umt_lib.study.analyses.batched.fit import (
     epochs,
     features,
     fit,
+    fit_teachers,
     only,
     outputs,
     scores,
     with_inputs,
 )
-from umt_lib.study.analyses.batched.networks import Params, stack
+from umt_lib.study.analyses.batched.networks import Params, joined, stack
 from umt_lib.study.analyses.regime_map.grid import CLASSES
-from umt_lib.study.analyses.theory.worlds import CASES, Drawn, World, draw
+from umt_lib.study.analyses.theory.settings import CASES, Drawn, FeatureSetting, draw
 from umt_lib.training import Training
 
 RIGHT, CLEAR = 0.9, 0.75
 HIDDEN, DIM = 32, 16  # of the encoders; the MLP head is as wide as their hidden layer
-N_VALIDATION = 500  # samples that choose the epoch
+N_VALIDATION = 500  # samples by which the epoch is chosen
 CHUNK = 26  # networks trained at once
 TRAININGS = ("alone-a", "alone-b", "joint", "umt")
 
 
 def run(
-    runs: Sequence[tuple[World, int]], n_train: int, n_epochs: int, weight: float, progress: bool
+    runs: Sequence[tuple[FeatureSetting, int]],
+    n_train: int,
+    n_epochs: int,
+    weight: float,
+    progress: bool,
 ) -> tuple[list[np.ndarray], dict[str, tuple[np.ndarray, ...]]]:
-    """Networks of every world and seed, trained and examined.
+    """Train and examine networks for every run, that is, every (setting, seed).
 
     Returns:
-        The presence (n, F) of every run's training samples, and by training three arrays: those of
-        :func:`examine` (runs, F), and the training accuracy (runs,).
+        For every run which feature is present on which training sample, (n, F), and {training:
+        three arrays}: the two of :func:`examine` (runs, F) and the training accuracy (runs,).
 
     Raises:
         StudyError: the loss of a network is NaN or infinite.
@@ -69,14 +73,14 @@ def run(
 def train(
     data: Sequence[Drawn], starts: Sequence[int], schedule: Training, weight: float
 ) -> dict[str, Params]:
-    """Networks of every data set, stacked, by training; ``starts`` seed their initialisation.
+    """{training: stacked networks, one for each data set}, initialised with the seeds ``starts``.
 
     Raises:
         StudyError: the loss of a network is NaN or infinite.
     """
-    seen_by, validation = joined([d.train for d in data]), joined([d.validation for d in data])
-    seen = epochs(seen_by, schedule)
-    shapes = {m: (x.shape[2],) for m, x in seen_by.x.items()}
+    samples, validation = joined([d.train for d in data]), joined([d.validation for d in data])
+    batches = epochs(samples, schedule)
+    shapes = {m: (x.shape[2],) for m, x in samples.x.items()}
 
     def fresh(head: dict, modalities: Sequence[str]) -> Params:
         encoders = {m: {"name": "mlp", "hidden": HIDDEN, "dim": DIM} for m in modalities}
@@ -86,30 +90,23 @@ def train(
             models.append(build(encoders, head, {m: shapes[m] for m in modalities}, CLASSES))
         return stack(models)
 
-    teachers = {}
-    for m in shapes:
-        alone = with_inputs(seen, {m: seen_by.x[m]})
-        start = fresh({"name": "linear"}, (m,))
-        teachers[m] = fit(start, Joint(), alone, only(validation, m), schedule)
-    targets = with_inputs(seen, features(teachers, seen_by))
+    teachers = fit_teachers(
+        lambda m: fresh({"name": "linear"}, (m,)), batches, validation, schedule
+    )
+    targets = with_inputs(batches, features(teachers, samples))
     start = fresh({"name": "mlp", "hidden": HIDDEN}, tuple(shapes))
     return {
         **{f"alone-{m}": teacher for m, teacher in teachers.items()},
-        "joint": fit(start, Joint(), seen, validation, schedule),
-        "umt": fit(start, UMT(weight=weight), seen, validation, schedule, targets=targets),
+        "joint": fit(start, Joint(), batches, validation, schedule),
+        "umt": fit(start, UMT(weight=weight), batches, validation, schedule, targets=targets),
     }
 
 
-def joined(splits: Sequence[Split]) -> Split:
-    """Splits of one shape -> x {m: (G, n, ...)}, y (G, n)."""
-    x = {m: torch.stack([s.x[m] for s in splits]) for m in splits[0].x}
-    return Split(x, torch.stack([s.y for s in splits]))
-
-
 def examine(logits: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (G, F * cases, 2) and classes (G, F * cases) of a probe -> two arrays (G, F).
+    """Accuracy on the cases of each feature, and mean probability of the right class: two (G, F).
 
-    The share of each feature's cases that are right, and the mean probability of the right class.
+    Args:
+        logits: (G, F * CASES, 2), of ``Drawn.probe``; y: (G, F * CASES).
     """
     cases = (len(y), -1, CASES)
     right = (logits.argmax(2) == y).float().view(cases).mean(2)
@@ -118,19 +115,19 @@ def examine(logits: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def learned(right: np.ndarray, sure: np.ndarray, clear: float = CLEAR) -> np.ndarray:
-    """Which features count as learned, bool of the same shape."""
+    """Whether each feature counts as learned: bool, of the same shape."""
     return (right >= RIGHT) & (sure >= clear)
 
 
 def examined(
     models: dict[str, Params], data: Sequence[Drawn]
 ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """By training: :func:`examine` of the probes, and the training accuracy (G,)."""
-    probe, seen = joined([d.probe for d in data]), joined([d.train for d in data])
+    """{training: the two arrays of :func:`examine`, and the training accuracy (G,)}."""
+    probe, samples = joined([d.probe for d in data]), joined([d.train for d in data])
     found = {}
     for name, params in models.items():
         m = name.removeprefix("alone-")
-        probes, train = (only(s, m) if m in s.x else s for s in (probe, seen))
+        probes, train = (only(s, m) if m in s.x else s for s in (probe, samples))
         logits = outputs(params, probes).fused
         fitted = scores(outputs(params, train), train.y)[0].numpy()
         found[name] = (*examine(logits, probes.y), fitted)
