@@ -1,4 +1,4 @@
-"""Tables and sentences say what the results hold, no more."""
+"""Tables and sentences state what the results contain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from umt_lib.study.experiments import comparisons, results
 from umt_lib.study.pipeline.collection import Study, gather
 from umt_lib.study.report import summaries, tables
 from umt_lib.study.report.findings import compared
-from umt_lib.study.report.format import in_words, markdown, percent, points
+from umt_lib.study.report.format import EQUIVALENT, in_words, markdown, percent, points
 from umt_lib.study.report.writer import Fragments
 
 
@@ -48,12 +48,34 @@ def test_numbers_are_written_in_percent_with_their_interval():
 
 @pytest.mark.parametrize(
     ("low", "high", "words"),
-    [(-0.1, 0.2, "x ties with y"), (0.01, 0.2, "x beats y"), (-0.3, -0.1, "x loses to y")],
+    [
+        (-0.1, 0.2, "no clear difference between x and y"),
+        (-0.1, 0.0, "no clear difference between x and y"),
+        (0.01, 0.2, "x is better than y"),
+        (-0.3, -0.1, "x is worse than y"),
+        (0.001, 0.002, "x is better than y"),  # a small difference, but a clear one
+        (-0.01, 0.01, "x and y are equivalent"),
+        (-0.01, 0.0101, "no clear difference between x and y"),
+        (-0.0101, 0.01, "no clear difference between x and y"),
+    ],
 )
-def test_an_interval_that_holds_zero_is_called_a_tie(low, high, words):
+def test_the_interval_determines_the_words_of_a_comparison(low, high, words):
+    """Equivalent only if the whole interval lies within 1 point (TOST)."""
+    assert EQUIVALENT == 0.01
     gain = Interval((low + high) / 2, low, high, 5)
     assert in_words("x", "y", gain) == words
-    assert ("a tie" in compared("x", "y", gain)) == gain.contains_zero
+    sentence = compared("x", "y", gain)
+    assert sentence.lower().startswith(f"**{words}**: ")
+    assert ("the interval contains 0" in sentence) == gain.contains_zero
+    assert ("\u00b11 point" in sentence) == ("equivalent" in words)
+
+
+def test_a_comparison_in_words_and_numbers():
+    unclear = "**No clear difference between UMT and UME**: +0.3 [\u22120.9,\u00a0+1.5] points"
+    found = compared("UMT", "UME", Interval(0.003, -0.009, 0.015, 5))
+    assert found == f"{unclear} (the interval contains 0)."
+    better = "**With MLP heads, UMT is better than UME**: +2.0 [+1.0,\u00a0+3.0] points."
+    assert compared("UMT", "UME", Interval(0.02, 0.01, 0.03, 5), "with MLP heads, ") == better
 
 
 def test_rows_stand_in_the_order_of_methods_and_say_where_they_ran(study):
@@ -79,21 +101,22 @@ def test_accuracies_are_those_of_the_results_files(study, folders):
     assert row[1] == str(len(umt.measured.seeds))
 
 
-def test_the_answer_holds_the_numbers_of_the_question_and_says_them_in_words(study):
+def test_the_answer_has_the_numbers_of_the_question_and_states_them_in_words(study):
     row = cells(tables.answer(study))["synthetic"]
     keys = ("joint",), ("umt",), ("joint", "mlp")
     found = [study.result("synthetic", *key) for key in keys]
     assert row[2:5] == [percent(intervals.t_interval(r.accuracy)) for r in found]
     assert row[5] == "not run yet"  # UMT with an MLP head has no params file here
     gain = comparisons.difference(found[1], found[0])
-    said = f"{in_words('UMT', 'joint training', gain)} ({points(gain)})"
-    assert said in summaries.answer(study)
+    comparison = f"{in_words('UMT', 'joint training', gain)} ({points(gain)})"
+    assert comparison in summaries.answer(study)
+    assert "*No clear difference*: the interval contains 0." in summaries.answer(study)
 
 
-def test_a_sweep_that_ends_at_its_edge_says_so(study):
-    said = summaries.saw(study, "synthetic")
-    assert "**Sweeps that ended at their edge**" in said
-    assert "lie outside: UMT (linear), weight" in said
+def test_a_sweep_whose_chosen_value_is_at_an_end_is_reported(study):
+    findings = summaries.saw(study, "synthetic")
+    assert "**Sweeps whose chosen value is at an end of the range**" in findings
+    assert "lie outside: UMT (linear), weight" in findings
 
 
 def test_costs_with_teachers_are_sums(study):
@@ -103,8 +126,8 @@ def test_costs_with_teachers_are_sums(study):
     assert rows["UMT (linear)"][3] == "4"  # two values of the sweep, two teachers
     assert rows["UME (mean)"][3] == "2"
     longer = tables.encoder_passes(study.find("synthetic", "umt"))
-    alone = tables.encoder_passes(study.find("synthetic", "unimodal", modality="a"))
-    assert longer == 2 * alone == 2 * epochs * samples
+    unimodal = tables.encoder_passes(study.find("synthetic", "unimodal", modality="a"))
+    assert longer == 2 * unimodal == 2 * epochs * samples
 
 
 def test_the_sweep_marks_the_value_that_was_chosen(study):
@@ -114,11 +137,11 @@ def test_the_sweep_marks_the_value_that_was_chosen(study):
     assert f"| {umt.chosen['weight']:g} |" in rows[0]
 
 
-def test_laziness_is_paired_with_the_encoder_trained_alone(study):
+def test_laziness_is_paired_with_the_uni_modal_encoder(study):
     rows = cells(tables.lazy(study, "synthetic"))
     assert rows["UME (mean)"][:2] == ["same encoder"] * 2
-    joint, alone = study.result("synthetic", "joint"), study.unimodal("synthetic")["a"]
-    pairs = zip(joint.measured.seeds, alone.measured.seeds, strict=True)
+    joint, unimodal = study.result("synthetic", "joint"), study.unimodal("synthetic")["a"]
+    pairs = zip(joint.measured.seeds, unimodal.measured.seeds, strict=True)
     gaps = [mine.probes["a"] - theirs.probes["a"] for mine, theirs in pairs]
     assert rows["joint (linear)"][0] == points(intervals.t_interval(gaps))
 
@@ -155,11 +178,11 @@ def test_the_verdict_lists_where_a_difference_is_clear(study):
 
 
 def test_sentences_put_what_speaks_against_the_claim_first(study):
-    against, rest = summaries.saw(study, "synthetic").split("**The rest**")
+    against, rest = summaries.saw(study, "synthetic").split("**Other findings**")
     gain = comparisons.difference(
         study.result("synthetic", "umt"), study.result("synthetic", "joint")
     )
-    line = compared("UMT", "joint training, linear heads", gain)
+    line = compared("UMT", "joint training", gain, "with linear heads, ")
     assert line in (rest if gain.low > 0 else against)
     assert "MLP head " in rest
 
@@ -223,9 +246,9 @@ def test_hours_are_those_of_the_params_files(tmp_path):
     hours = {f.stem: yaml.safe_load(f.read_text())["resources"]["gpu_hours"] for f in copied}
     assert {row[-1].strip("`"): int(row[0]) for row in rows.values()} == hours
     assert rows["MLA (linear)"][1] == "alpha: 0.1, 1.0, 10.0"
-    said, rival = summaries.hours(study, "ucf101"), hours["ucf101-mla"]
-    assert f"an estimated {sum(hours.values())} hours" in said
-    assert f"{sum(hours.values()) - rival} for each modality alone" in said
+    sentence, compared_method = summaries.hours(study, "ucf101"), hours["ucf101-mla"]
+    assert f"an estimated {sum(hours.values())} hours" in sentence
+    assert f"every head need {sum(hours.values()) - compared_method} of them" in sentence
 
 
 def test_a_damaged_local_result_gives_way_to_the_published_one(folders, tmp_path):

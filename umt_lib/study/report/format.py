@@ -1,4 +1,4 @@
-"""How numbers are compared and written, in tables and sentences alike."""
+"""Write numbers and comparisons, in the same way in all tables and sentences."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ NOTHING = "Nothing has run yet: run `make study`."
 TIMES = "\N{MULTIPLICATION SIGN}"
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"  # an interval stays on one line
+EQUIVALENT = 0.01  # two strategies are equivalent if the whole interval is within this of 0 (TOST)
 NUMBER = re.compile(rf"[+{MINUS}]?\d")
 
 
 def percent(interval: Interval) -> str:
-    """``83.2 [81.0, 85.4]``: an accuracy."""
+    """An accuracy in percent, as in ``83.2 [81.0, 85.4]``."""
     mean, low, high, n = interval
     return f"{100 * mean:.1f}" + (
         f" [{100 * low:.1f},{SPACE}{100 * high:.1f}]" if n > 1 else " (one seed)"
@@ -25,7 +26,7 @@ def percent(interval: Interval) -> str:
 
 
 def points(interval: Interval | None) -> str:
-    """``+1.2 [-0.3, +2.7]``: a difference of accuracies; a dash where there is none."""
+    """A difference of accuracies in points, as in ``+1.2 [-0.3, +2.7]``; a dash for None."""
     if interval is None:
         return NONE
     values = [f"{100 * value:+.1f}" for value in interval[:3]]
@@ -35,7 +36,7 @@ def points(interval: Interval | None) -> str:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A pipe table; columns with a number in them are set to the right."""
+    """A Markdown table; columns that contain numbers are aligned to the right."""
     if not rows:
         return "Nothing to show here yet."
     numbers = [any(NUMBER.match(row[i]) for row in rows) for i in range(len(header))]
@@ -45,6 +46,20 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def in_words(a: str, b: str, gain: Interval) -> str:
-    """``UMT beats joint training``, ``loses to`` it, or ``ties with`` it: the interval holds 0."""
-    verb = "ties with" if gain.contains_zero else "beats" if gain.mean > 0 else "loses to"
-    return f"{a} {verb} {b}"
+    """The comparison of ``a`` and ``b`` by the interval of ``a`` minus ``b``, in accuracy.
+
+    ``a is better than b`` or ``worse`` if the interval excludes 0. ``a and b are equivalent`` if it
+    contains 0 and :func:`is_equivalent`. Otherwise ``no clear difference between a and b``.
+    """
+    if not gain.contains_zero:
+        return f"{a} is {'better' if gain.mean > 0 else 'worse'} than {b}"
+    return (
+        f"{a} and {b} are equivalent"
+        if is_equivalent(gain)
+        else f"no clear difference between {a} and {b}"
+    )
+
+
+def is_equivalent(gain: Interval) -> bool:
+    """Whether the whole interval of a difference lies within :data:`EQUIVALENT` of 0."""
+    return gain.low >= -EQUIVALENT and gain.high <= EQUIVALENT

@@ -1,4 +1,4 @@
-"""Sentences made from results: the answer in words, and what we saw on each data set."""
+"""Summaries of results in sentences: the answer, the findings on each data set, costs and time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report.findings import FINDINGS
 from umt_lib.study.report.format import NOTHING, in_words, points
+
+LEGEND = (
+    "- *No clear difference*: the interval contains 0. *Equivalent*: it contains 0 and lies within "
+    "\N{PLUS-MINUS SIGN}1 point."
+)
 
 
 def verdict(study: Study) -> str:
@@ -40,45 +45,47 @@ def verdict(study: Study) -> str:
 
 
 def answer(study: Study) -> str:
-    """The answer table in words, one line per data set."""
+    """The comparisons of the answer table as a Markdown list, one line per data set."""
     lines = []
     for dataset in study.datasets:
         mean = study.result(dataset, "ume", rule="mean")
         joint, umt = study.result(dataset, "joint"), study.result(dataset, "umt")
         joint_mlp, umt_mlp = (study.result(dataset, m, "mlp") for m in ("joint", "umt"))
-        pairs = (
-            ("UME", "joint training", difference(mean, joint)),
-            ("UMT", "joint training", difference(umt, joint)),
-            ("UMT", "UME", difference(umt, mean)),
-            ("with MLP heads, UMT", "joint training", difference(umt_mlp, joint_mlp)),
-            ("joint training with an MLP head", "UME", difference(joint_mlp, mean)),
+        comparisons = (
+            ("", "UME", "joint training", difference(mean, joint)),
+            ("", "UMT", "joint training", difference(umt, joint)),
+            ("", "UMT", "UME", difference(umt, mean)),
+            ("with MLP heads, ", "UMT", "joint training", difference(umt_mlp, joint_mlp)),
+            ("", "joint training with an MLP head", "UME", difference(joint_mlp, mean)),
         )
-        said = [f"{in_words(a, b, gap)} ({points(gap)})" for a, b, gap in pairs if gap]
-        lines += [f"- **{dataset}**: {'; '.join(said)}."] if said else []
+        parts = [
+            f"{before}{in_words(a, b, gap)} ({points(gap)})"
+            for before, a, b, gap in comparisons
+            if gap
+        ]
+        lines += [f"- **{dataset}**: {'; '.join(parts)}."] if parts else []
+    lines += [LEGEND] if lines else []
     waiting = [d for d in study.datasets if not any(e.result for e in study.of(d))]
     if lines and waiting:
         lines.append(f"- Not run yet, ready to run: {', '.join(waiting)}.")
-    return "\n".join(lines) or "Nothing to say yet: run `make study`."
+    return "\n".join(lines) or NOTHING
 
 
 def saw(study: Study, dataset: str) -> str:
-    """Two Markdown lists for the page of ``dataset``; a sentence without its results is left out.
-
-    A difference whose interval holds 0 is called a tie.
-    """
+    """The findings on ``dataset`` as two Markdown lists, those against the claim first."""
     found = [sentence for finding in FINDINGS for sentence in finding(study, dataset)]
     parts = []
-    for title, against in (("Against the claim, or undecided", True), ("The rest", False)):
+    for title, against in (("Against the claim, or undecided", True), ("Other findings", False)):
         if lines := [f"- {text}" for speaks_against, text in found if speaks_against == against]:
             parts.append("\n".join([f"**{title}**", "", *lines]))
-    return "\n\n".join(parts) or "Nothing yet: run `make study`."
+    return "\n\n".join(parts) or NOTHING
 
 
 def chance(study: Study, dataset: str, groups: int) -> str:
-    """How uncertain the test split itself is, which no interval over seeds contains.
+    """The uncertainty due to the size of the test split, which intervals over seeds do not include.
 
     Args:
-        groups: people, models, ... in the test split; 0 where samples are independent.
+        groups: number of groups (people, objects) in the test split; 0 if samples are independent.
     """
     joint = study.result(dataset, "joint")
     if joint is None:
@@ -86,8 +93,8 @@ def chance(study: Study, dataset: str, groups: int) -> str:
     p, n = t_interval(joint.accuracy).mean, joint.measured.seeds[0].test.samples
     error = 100 * (p * (1 - p) / n) ** 0.5
     text = (
-        f"The test split has {n:,} samples, drawn once. At the accuracy of joint training their "
-        f"binomial standard error is {error:.1f} points. Intervals over seeds do not contain it."
+        f"The test split has {n:,} samples, drawn once. At the accuracy of joint training, the "
+        f"binomial standard error is {error:.1f} points. Intervals over seeds do not include it."
     )
     if groups:
         text += (
@@ -98,19 +105,19 @@ def chance(study: Study, dataset: str, groups: int) -> str:
 
 
 def hours(study: Study, dataset: str) -> str:
-    """What a large data set takes: the seed paper's comparison, and everything."""
+    """Estimated GPU hours of all experiments on a data set, and of those of the main comparison."""
     every = study.of(dataset)
     few = [e for e in every if e.method in ("unimodal", "ume", "joint", "umt")]
     total, enough = (sum(e.hours for e in entries) for entries in (every, few))
     return (
-        f"Training: an estimated {total:,} hours of one GPU a few years old for all {len(every)} "
-        f"experiments, five seeds and whole sweeps; {enough:,} for each modality alone, "
-        f"UME, joint training and UMT with every head."
+        f"All {len(every)} experiments, with five seeds and their sweeps, need an estimated "
+        f"{total:,} hours on one GPU that is a few years old; uni-modal training, UME, joint "
+        f"training and UMT with every head need {enough:,} of them."
     )
 
 
 def stale(study: Study) -> str:
-    """How many of the results shown are stale, and why."""
+    """The number of stale results in the book, and the reasons."""
     shown = sum(1 for entry in study.shown if entry.result)
     if not study.stale:
         return f"All {shown} results that this book shows are current." if shown else NOTHING
@@ -123,13 +130,13 @@ def stale(study: Study) -> str:
 
 
 def time(study: Study) -> str:
-    """What the results shown took altogether."""
+    """The total time of the experiments whose results are shown."""
     shown = [e.result for e in study.entries if e.result]
     if not shown:
-        return "Nothing has run yet, so no time is known."
+        return NOTHING
     minutes = sum(result.provenance.seconds for result in shown) / 60
     devices = sorted({result.provenance.environment["device"] for result in shown})
     return (
-        f"The {len(shown)} experiments this book shows took {minutes:.0f} minutes in all, added up "
-        f"(sweeps, probes and tests included), on: {'; '.join(devices)}."
+        f"The {len(shown)} experiments that this book shows took {minutes:.0f} minutes in total "
+        f"(with sweeps, probes and tests), on: {'; '.join(devices)}."
     )
