@@ -121,19 +121,19 @@ def test_tuning_cells_are_never_shown():
     assert len(held_out_cases(measured(kept + seen))) == 6
 
 
-def test_figure_table_and_sentences_say_what_was_measured():
+def test_figure_table_and_sentences_show_what_was_measured():
     wrong = {"synthetic": measured([case(i / 10, 0.5, "UME", INTERACTIONS) for i in range(6)])}
-    said = guide_check_text.sentences(wrong)
-    assert "misses both aims" in said
-    assert "not tested for UME and UMT" in said
-    assert "in 6 decided cells it says UME in 6. In 0 of them" in said
+    text = guide_check_text.sentences(wrong)
+    assert "misses both aims" in text
+    assert "they do not test the verdict UME or UMT" in text
+    assert "not right in 6 decided cells, and its verdict is UME in 6. In 0 of them" in text
     assert "6 of 6" in guide_check_text.table(wrong)
     longer = {**wrong["synthetic"], "dataset": "lazy", "seeds": 10}
-    assert "truth from 3 or 10 seeds" in guide_check_text.sentences({**wrong, "lazy": longer})
+    assert "determined from 3 or 10 seeds" in guide_check_text.sentences({**wrong, "lazy": longer})
     assert guide_check_figures.right(wrong).axes
     good = [case(i / 10, 0.5, "interactions", INTERACTIONS) for i in range(6)]
-    said = guide_check_text.sentences({"synthetic": measured(good)})
-    assert "reaches both aims** in the mean, but its intervals do not" in said
+    text = guide_check_text.sentences({"synthetic": measured(good)})
+    assert "reaches both aims** on average, but its intervals include values that do not" in text
 
 
 def test_a_tiny_map_is_measured():

@@ -142,12 +142,12 @@ def test_measure_has_the_documented_shape(measured):
     assert all({**p, "value": 0} == {**same[0], "value": 0} for p in same)
 
 
-def test_measured_is_drawn_and_told(measured):
+def test_measured_is_drawn_and_described(measured):
     figure = theory_figures.theory(measured)
     assert len(figure.axes) == 9
-    told = theory_text.sentences(measured)
-    assert told.count("\n- **") == 6
-    assert "13 worlds and 2 seeds" in told
+    text = theory_text.sentences(measured)
+    assert text.count("\n- **") == 6
+    assert "13 settings and 2 seeds" in text
 
 
 def test_the_options_are_a_schema():

@@ -159,8 +159,8 @@ def test_a_damaged_result_is_refused_and_the_old_book_stays(built, tmp_path, mon
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     shutil.copytree(built.html, tmp_path / "book/_build/html")
     assert build.main([]) == 2
-    said = capsys.readouterr().err
-    assert "synthetic-umt.json: not a complete results file" in said
+    error = capsys.readouterr().err
+    assert "synthetic-umt.json: not a complete results file" in error
     assert (tmp_path / "book/_build/html/index.html").exists()
     assert [p.name for p in (tmp_path / "book/_build").iterdir()] == ["html"]
 
@@ -171,7 +171,7 @@ def test_a_page_with_a_warning_is_no_book(tmp_path):
     (page / "_config.yml").write_text("title: x\nexecute: {execute_notebooks: 'off'}\n")
     (page / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     (page / "index.md").write_text("# x\n\nSee [nothing](nowhere.md).\n")
-    with pytest.raises(StudyError, match=r"index.md.*nowhere.md.*mend the page"):
+    with pytest.raises(StudyError, match=r"index.md.*nowhere.md.*fix the page"):
         build._render(page)
 
 
@@ -180,7 +180,7 @@ def test_a_damaged_notebook_is_named(built, tmp_path):
     broken.mkdir()
     (broken / "synthetic-joint-linear.ipynb").write_text('{"cells": [')
     changed = built.sources.__class__(**{**vars(built.sources), "notebooks": broken})
-    with pytest.raises(StudyError, match=r"synthetic-joint-linear\.ipynb: not a whole notebook"):
+    with pytest.raises(StudyError, match=r"synthetic-joint-linear\.ipynb: not a complete notebook"):
         build.build(changed, tmp_path / "html")
 
 
@@ -194,7 +194,7 @@ def test_the_answer_table_goes_into_its_block_of_the_readme(built, tmp_path):
     assert not readme.renew(file, study)
 
 
-def test_a_readme_without_the_block_is_told_how_to_mend_it(built, tmp_path):
+def test_a_readme_without_the_block_is_refused_with_the_fix(built, tmp_path):
     with pytest.raises(StudyError, match="no block for the answer table"):
         readme.with_answer("# x", built.folders.study(), "README.md")
 
@@ -202,8 +202,8 @@ def test_a_readme_without_the_block_is_told_how_to_mend_it(built, tmp_path):
 def test_the_readme_shows_the_published_answer():
     text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
     study = gather(paths.PARAMS, paths.PUBLISHED, None)
-    told = "README.md is out of date: run `umt book --readme`"
-    assert readme.with_answer(text, study, "README.md") == text, told
+    message = "README.md is out of date: run `umt book --readme`"
+    assert readme.with_answer(text, study, "README.md") == text, message
 
 
 @pytest.mark.parametrize("page", ["features.html", "methods/umt.html"])

@@ -24,14 +24,14 @@ def test_curves_show_the_mean_over_seeds(study):
     np.testing.assert_allclose(thick[0].get_ydata(), 100 * expected)
 
 
-def test_saturation_sets_the_probes_against_the_training_accuracy(study):
-    alone = study.unimodal("synthetic")
-    figure = figures.saturation(study.result("synthetic", "joint"), alone)
+def test_saturation_shows_the_probes_and_the_training_accuracy(study):
+    unimodal = study.unimodal("synthetic")
+    figure = figures.saturation(study.result("synthetic", "joint"), unimodal)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b"]
     labels = [line.get_label() for line in figure.axes[0].lines]
     assert sum(not label.startswith("_") for label in labels) == 3
-    probes = [r.curves["probe"] for r in alone["b"].measured.seeds]
-    reference = next(line for line in figure.axes[1].lines if "alone" in line.get_label())
+    probes = [r.curves["probe"] for r in unimodal["b"].measured.seeds]
+    reference = next(line for line in figure.axes[1].lines if "uni-modal" in line.get_label())
     expected = 100 * np.mean([[point["b"] for point in points] for points in probes], axis=0)
     np.testing.assert_allclose(reference.get_ydata(), expected)
 

@@ -1,1 +1,1 @@
-"""The book: tables, figures, sentences and pages made from results."""
+"""The report: tables, figures, sentences and the pages of the book, made from results."""

@@ -1,4 +1,4 @@
-"""What the chapter "When should modalities learn together?" includes, made from analyses."""
+"""Write the fragments of the chapter "When should modalities learn together?" from analyses."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from umt_lib.study.report import (
     distillation_cost_figures,
     distillation_cost_text,
     guide_check_figures,
+    guide_check_text,
     regime_map_figures,
     regime_map_text,
     theory_figures,
     theory_text,
 )
-from umt_lib.study.report import guide_check_text as guide_words
 from umt_lib.study.report.format import NONE, markdown, points
 
 if TYPE_CHECKING:
@@ -26,28 +26,21 @@ if TYPE_CHECKING:
     from umt_lib.study.report.writer import Fragments
 
 MISSING = "Not measured yet: run `make study`."
-PARTS = {  # function of an analysis: the fragments made from it
-    "theory": ("theory", "theory-saw"),
-    "map": ("map", "map-against", "map-interactive", "map-table", "map-regret", "map-saw"),
-    "trade-off": ("tradeoff", "tradeoff-remedies", "tradeoff-table", "tradeoff-saw"),
-    "guide-on-data": ("guide-verdicts",),
-    "guide-on-map": ("guide-right", "guide-right-table", "guide-right-saw"),
-    "diagnosis": ("diagnosis",),
-}
 
 
 def write(to: Fragments) -> None:
-    """Every fragment of the chapter; one without its analysis says that it was not measured."""
-    for function, write_them in WRITERS.items():
-        for name in PARTS[function]:
+    """Write every fragment of the chapter, or :data:`MISSING` where its analysis has no result."""
+    for function, (write_parts, names) in PARTS.items():
+        for name in names:
             to.text(name, MISSING)
         if entries := to.study.analysed(function):
-            write_them(to, {entry.name: entry.result.measured for entry in entries})
+            source = to.analysed_from(function)
+            write_parts(to, [entry.result.measured for entry in entries], source)
     to.table("reproduced-analyses", reproduced(to.study))
 
 
 def reproduced(study: Study) -> str:
-    """Every analysis measured here and published: how many of its numbers are the same."""
+    """The share of equal numbers in each analysis, as measured here and as published."""
     rows = []
     for entry in study.analyses:
         if entry.local is None or entry.published is None:
@@ -65,7 +58,7 @@ def reproduced(study: Study) -> str:
 
 
 def numbers(value: Any) -> list[float]:
-    """All numbers in plain data, in order."""
+    """All numbers in nested lists and dictionaries, in order."""
     if isinstance(value, Mapping):
         return [x for part in value.values() for x in numbers(part)]
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -73,31 +66,29 @@ def numbers(value: Any) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else []
 
 
-def _theory(to: Fragments, measured: dict[str, dict]) -> None:
-    (found,) = measured.values()
-    alt = "Features learned by each training, as the account predicts and as networks did."
-    caption = "Features learned: predicted by the account, and measured in networks."
-    figure = theory_figures.theory(found)
-    to.figure("theory", figure, alt, caption, source=to.analysed_from("theory"))
+def _theory(to: Fragments, measured: list[dict], source: str) -> None:
+    (found,) = measured
+    alt = "Features learned by each training, in networks and as the model predicts."
+    caption = "Features learned: measured in networks, and predicted by the model."
+    to.figure("theory", theory_figures.theory(found), alt, caption, source=source)
     to.text("theory-saw", theory_text.sentences(found))
 
 
-def _map(to: Fragments, measured: dict[str, dict]) -> None:
-    maps = [summary.read(found) for found in measured.values()]
+def _map(to: Fragments, measured: list[dict], source: str) -> None:
+    maps = [summary.read(found) for found in measured]
     maps.sort(key=lambda found: (found.dataset != "synthetic", found.n_train))
     first = [found for found in maps if found.dataset == "synthetic"]
-    source = to.analysed_from("map")
     if first:
-        alt = "The synthetic map: which ways to train are not clearly beaten, cell by cell."
+        alt = "The synthetic map: the strategies that are not clearly beaten, cell by cell."
         caption = (
-            "Which ways to train are not clearly beaten? Up: stronger pairs. Right: stronger "
-            "uni-modal features. A pale colour is a small lead over those that are beaten, full "
-            "colour 10 points or more. *joint* and *UMT* take the head and the weight that "
-            "validation chose, UME the better of mean and product."
+            "The strategies that are not clearly beaten, in every cell. Up: stronger paired "
+            "features. Right: stronger uni-modal features. A pale colour is a small lead over the "
+            "other strategies, full colour one of 10 points or more. *joint* and *UMT* use the "
+            "head and the weight that validation chose, UME the better of mean and product."
         )
         to.figure("map", regime_map_figures.who_wins(first), alt, caption, source=source)
         alt = "UMT minus joint training, both with MLP heads, cell by cell."
-        caption = "What distillation gives and takes: UMT minus joint training. Dots are ties."
+        caption = "UMT minus joint training. Dots mark cells without a clear difference."
         figure = regime_map_figures.against(first, "UMT (MLP)", "joint (MLP)")
         to.figure("map-against", figure, alt, caption, source=source)
         _interactive(to, first)
@@ -107,7 +98,7 @@ def _map(to: Fragments, measured: dict[str, dict]) -> None:
 
 
 def _interactive(to: Fragments, maps: list[summary.Map]) -> None:
-    """A page of its own beside the library it needs, shown in a frame: works from file://."""
+    """Write the interactive map as a page in a frame, with its library; works from file://."""
     static = to.folder.parent / "_static"
     static.mkdir(exist_ok=True)
     (static / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
@@ -126,63 +117,56 @@ def _interactive(to: Fragments, maps: list[summary.Map]) -> None:
     )
 
 
-def _tradeoff(to: Fragments, measured: dict[str, dict]) -> None:
-    by_dataset = {found["dataset"]: found for found in measured.values()}
+def _tradeoff(to: Fragments, measured: list[dict], source: str) -> None:
+    by_dataset = {found["dataset"]: found for found in measured}
     alt = "Accuracy and EMAP gap over the weight of distillation."
-    caption = "Over the weight of distillation: accuracy, and what the model gains from pairs."
-    source = to.analysed_from("trade-off")
-    to.figure(
-        "tradeoff", distillation_cost_figures.tradeoff(by_dataset), alt, caption, source=source
-    )
-    alt = "What each remedy gains over plain UMT of the same weight, cell by cell."
-    caption = "Remedies, each against plain UMT of the same weight, paired over seeds."
-    to.figure(
-        "tradeoff-remedies",
-        distillation_cost_figures.remedies(by_dataset),
-        alt,
-        caption,
-        source=source,
-    )
-    _with_source(to, "tradeoff-table", distillation_cost_text.table(by_dataset), "trade-off")
+    caption = "Accuracy and EMAP gap (the gain from interactions) over the weight of distillation."
+    figure = distillation_cost_figures.tradeoff(by_dataset)
+    to.figure("tradeoff", figure, alt, caption, source=source)
+    alt = "The accuracy of each remedy and of plain UMT over the weight, cell by cell."
+    caption = "Remedies and plain UMT of the same weight, for the strongest paired features."
+    figure = distillation_cost_figures.remedies(by_dataset)
+    to.figure("tradeoff-remedies", figure, alt, caption, source=source)
+    to.text("tradeoff-table", distillation_cost_text.table(by_dataset), source)
     to.text("tradeoff-saw", distillation_cost_text.sentences(by_dataset))
 
 
-def _with_source(to: Fragments, name: str, content: str, function: str) -> None:
-    """Several tables with words between them, and the files they were made from."""
-    to.text(name, f"{content}\n\n<p class='source'>{to.analysed_from(function)}</p>")
+def _verdicts(to: Fragments, measured: list[dict], source: str) -> None:
+    by_dataset = {found["dataset"]: found for found in measured}
+    to.text("guide-verdicts", guide_check_text.verdicts(by_dataset), source)
 
 
-def _verdicts(to: Fragments, measured: dict[str, dict]) -> None:
-    by_dataset = {found["dataset"]: found for found in measured.values()}
-    _with_source(to, "guide-verdicts", guide_words.verdicts(by_dataset), "guide-on-data")
-
-
-def _right(to: Fragments, measured: dict[str, dict]) -> None:
-    by_dataset = {found["dataset"]: found for found in measured.values()}
-    alt = "How often each rule names the better method, and what it loses where it does not."
-    caption = "Is the guide right? Held-out cells only."
-    source = to.analysed_from("guide-on-map")
+def _right(to: Fragments, measured: list[dict], source: str) -> None:
+    by_dataset = {found["dataset"]: found for found in measured}
+    alt = "How often each rule names the best strategy, and the accuracy that it loses."
+    caption = "How often the guide and other rules are right, and what they lose: held-out cells."
     to.figure("guide-right", guide_check_figures.right(by_dataset), alt, caption, source=source)
-    _with_source(to, "guide-right-table", guide_words.table(by_dataset), "guide-on-map")
-    to.text("guide-right-saw", guide_words.sentences(by_dataset))
+    to.text("guide-right-table", guide_check_text.table(by_dataset), source)
+    to.text("guide-right-saw", guide_check_text.sentences(by_dataset))
 
 
-def _diagnosis(to: Fragments, measured: dict[str, dict]) -> None:
+def _diagnosis(to: Fragments, measured: list[dict], source: str) -> None:
     rows = []
-    for found in measured.values():
+    for found in measured:
         for head, values in found["heads"].items():
             for diagnostic, seeds in values.items():
                 cells = [found["dataset"], head, diagnostic, points(t_interval(seeds))]
                 rows.append(cells)
     table = markdown(["data set", "head", "diagnostic", "points of accuracy"], rows)
-    to.table("diagnosis", table, source=to.analysed_from("diagnosis"))
+    to.table("diagnosis", table, source=source)
 
 
-WRITERS = {
-    "theory": _theory,
-    "map": _map,
-    "trade-off": _tradeoff,
-    "guide-on-data": _verdicts,
-    "guide-on-map": _right,
-    "diagnosis": _diagnosis,
+PARTS = {  # function of an analysis: what writes its fragments, and their names
+    "theory": (_theory, ("theory", "theory-saw")),
+    "map": (
+        _map,
+        ("map", "map-against", "map-interactive", "map-table", "map-regret", "map-saw"),
+    ),
+    "trade-off": (
+        _tradeoff,
+        ("tradeoff", "tradeoff-remedies", "tradeoff-table", "tradeoff-saw"),
+    ),
+    "guide-on-data": (_verdicts, ("guide-verdicts",)),
+    "guide-on-map": (_right, ("guide-right", "guide-right-table", "guide-right-saw")),
+    "diagnosis": (_diagnosis, ("diagnosis",)),
 }

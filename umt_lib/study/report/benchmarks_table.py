@@ -1,4 +1,4 @@
-"""What the study's machinery costs: the numbers of ``benchmarks/*.json`` beside their aims."""
+"""The table of benchmarks: the numbers of ``benchmarks/*.json`` and their aims."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from umt_lib.paths import ROOT
 from umt_lib.study.report.format import TIMES, markdown
 
 BENCHMARKS = ROOT / "benchmarks"
-# (file and key, what it is (with settings of the file), how it is written, aim)
+# (file and key, description with settings of the file, format, aim)
 ROWS = (
     (
         "study_time study_minutes",
@@ -19,7 +19,7 @@ ROWS = (
     ),
     (
         "study_time training_and_evaluation_share",
-        "CPU share of training in it",
+        "share of training and evaluation in its CPU time",
         "{:.0%}",
         "over 85%",
     ),
@@ -29,7 +29,7 @@ ROWS = (
     *(
         (
             f"decode {size}_ratio",
-            f"clips ({{{size}_clip}}) prepared, against only decoded",
+            f"preparing clips ({{{size}_clip}}), against only decoding them",
             f"{{:.2f}}{TIMES}",
             "at least 0.8",
         )
@@ -38,19 +38,24 @@ ROWS = (
     ("gpu samples_per_second", "VGG-Sound-shaped training in bf16", "{:,.0f} samples/s", "none"),
     (
         "gpu ratio",
-        "that, against a plain fp32 loop over JPEGs, {plain_workers} processes",
+        "the same, against a plain fp32 loop over JPEGs with {plain_workers} processes",
         f"{{:.1f}}{TIMES}",
         "none",
     ),
-    ("gpu idle_share", "time without work on the GPU in it", "{:.0%}", "at most 10%"),
-    ("gpu share_of_peak", "its operations, against large bf16 matrices", "{:.0%}", "none"),
+    ("gpu idle_share", "its share of time without work on the GPU", "{:.0%}", "at most 10%"),
+    (
+        "gpu share_of_peak",
+        "its operations per second, against products of large bf16 matrices",
+        "{:.0%}",
+        "none",
+    ),
     ("gpu loader_ratio", "the loader, against the step alone", f"{{:.1f}}{TIMES}", "at least 3"),
     ("loader ratio", "the loader, against ResNet-18 training", f"{{:.0f}}{TIMES}", "at least 3"),
 )
 
 
 def table(folder: Path = BENCHMARKS) -> str:
-    """A Markdown table of what was measured and where; a file that is not there has no row."""
+    """A Markdown table of all benchmarks with a file: what was measured, the aim, and where."""
     rows = []
     for number, what, form, aim in ROWS:
         name, key = number.split()

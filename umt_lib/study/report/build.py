@@ -1,11 +1,11 @@
-"""The book: fragments from results, pages around them, one folder of HTML that needs no network.
+"""Build the book: a folder of HTML that needs no network, with tables and figures from results.
 
-    umt book                this machine's results, published ones elsewhere
-    umt book --published    published results alone
-    umt book --readme       renew the answer table in README.md, build nothing
+    umt book                this machine's results, and published ones where there are none
+    umt book --published    published results only
+    umt book --readme       renew the answer in README.md, build nothing
 
-The book is built in a scratch folder and put in place whole. When pages, results and code are
-those of the book that is there, nothing is done; slow imports wait until after that check.
+The book is built in a temporary folder and then moved into place. If pages, results and code are
+those of the existing book, nothing is done; slow imports are delayed until after this check.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -31,13 +30,13 @@ from umt_lib.errors import StudyError, exit_status
 if TYPE_CHECKING:
     from umt_lib.study.pipeline.collection import Study
 
-STAMP = ".made-from"  # inside the HTML: the digest of all the book was made from
+STAMP = ".made-from"  # a file in the HTML folder: the digest of everything the book is made from
 MADE = ("_build", "_generated")  # folders of book/ that are not pages
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a book is made from; ``local`` and ``notebooks`` None: published results alone."""
+    """What a book is made from; without ``local`` and ``notebooks``, published results only."""
 
     pages: Path
     params: Path
@@ -46,7 +45,7 @@ class Sources:
     notebooks: Path | None
 
     def digest(self) -> str:
-        """Of the content of every file that decides the book."""
+        """Digest of the content of every file that affects the book."""
         files = [f for f in self.pages.rglob("*") if f.relative_to(self.pages).parts[0] not in MADE]
         files += (paths.ROOT / "umt_lib").rglob("*")
         for folder in (self.params, self.published, self.local, self.notebooks):
@@ -58,18 +57,17 @@ class Sources:
 
 
 def sources(published_only: bool = False) -> Sources:
-    """The study's own folders."""
+    """The folders of this study."""
     local = None if published_only else paths.results_dir()
     notebooks = None if published_only else paths.runs() / "notebooks"
     return Sources(paths.ROOT / "book", paths.PARAMS, paths.PUBLISHED, local, notebooks)
 
 
 def build(made_from: Sources, html: Path) -> bool:
-    """Build the book into the folder ``html``; False if it was there already.
+    """Build the book into the folder ``html``; return False if it is up to date.
 
     Raises:
-        StudyError: a result that would be shown is stale, or a page has a warning. The book that
-            was there stays.
+        StudyError: a published result is damaged, or a page has a warning. The existing book stays.
     """
     digest = made_from.digest()
     stamp = html / STAMP
@@ -80,7 +78,7 @@ def build(made_from: Sources, html: Path) -> bool:
 
     study = gather(made_from.params, made_from.published, made_from.local)
     html.parent.mkdir(parents=True, exist_ok=True)
-    scratch = html.parent / ".unfinished"  # the same name: a killed build leaves only one
+    scratch = html.parent / ".unfinished"  # one name, so that a killed build leaves one folder
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         pages = scratch / "book"
@@ -91,7 +89,7 @@ def build(made_from: Sources, html: Path) -> bool:
         _render(pages)
         made = pages / "_build/html"
         (made / STAMP).write_text(digest)
-        _swap(pages / "_generated", html.parent.parent / "_generated")  # for whoever wonders
+        _swap(pages / "_generated", html.parent.parent / "_generated")  # to be looked at
         _swap(made, html)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -99,7 +97,7 @@ def build(made_from: Sources, html: Path) -> bool:
 
 
 def _add_notebooks(study: Study, folder: Path | None, pages: Path) -> None:
-    """The executed notebooks of this machine's current results, under their data sets."""
+    """Add the executed notebooks of the current results of this machine, by data set."""
     shown = [
         e for e in study.entries if e.local and folder and (folder / f"{e.name}.ipynb").exists()
     ]
@@ -111,7 +109,7 @@ def _add_notebooks(study: Study, folder: Path | None, pages: Path) -> None:
             json.loads(source.read_bytes())
         except ValueError:
             raise StudyError(
-                f"{source}: not a whole notebook; delete it and run `make study` again"
+                f"{source}: not a complete notebook; delete it and run `make study` again"
             ) from None
         shutil.copy(source, pages / "notebooks")
     lines = []
@@ -121,7 +119,7 @@ def _add_notebooks(study: Study, folder: Path | None, pages: Path) -> None:
     none = "No notebook was executed on this machine: `make study` makes one per experiment."
     (pages / "_generated/notebooks.md").write_text("\n".join(lines) or none + "\n")
     toc = yaml.safe_load((pages / "_toc.yml").read_text())
-    for page in _chapters(toc):
+    for page in (page for part in toc["parts"] for page in part["chapters"]):
         if page["file"] == "notebooks" and shown:
             page["sections"] = [
                 {"file": f"notebooks/{e.name}", "title": f"{e.dataset}: {e.label}"} for e in shown
@@ -129,12 +127,8 @@ def _add_notebooks(study: Study, folder: Path | None, pages: Path) -> None:
     (pages / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False))
 
 
-def _chapters(toc: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    return (page for part in toc["parts"] for page in part["chapters"])
-
-
 def _render(pages: Path) -> None:
-    """Jupyter Book, warnings as errors, nothing executed."""
+    """Run Jupyter Book with warnings as errors; it executes nothing."""
     start = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
     options = ["build", str(pages), "-W", "-n", "--keep-going"]
     run = subprocess.run(
@@ -144,14 +138,14 @@ def _render(pages: Path) -> None:
         env={**os.environ, "NO_COLOR": "1"},
     )
     if run.returncode:
-        said = [line for line in (run.stdout + run.stderr).splitlines() if line.strip()]
-        wrong = [s for s in said if re.search(r"WARNING|ERROR", s)] or said[-5:]
-        told = re.sub(r"\x1b\[[0-9;]*m", "", " | ".join(wrong)).replace(f"{pages}/", "")
-        raise StudyError(f"the book was not built: {told}; mend the page and build again")
+        lines = [line for line in (run.stdout + run.stderr).splitlines() if line.strip()]
+        wrong = [line for line in lines if re.search(r"WARNING|ERROR", line)] or lines[-5:]
+        why = re.sub(r"\x1b\[[0-9;]*m", "", " | ".join(wrong)).replace(f"{pages}/", "")
+        raise StudyError(f"the book was not built: {why}; fix the page and build again")
 
 
 def _swap(new: Path, place: Path) -> None:
-    """Put the folder ``new`` at ``place``; what was there goes."""
+    """Move the folder ``new`` to ``place``, and what is there out of the way."""
     old = new.with_name(new.name + "-before")
     if place.exists():
         place.rename(old)
@@ -161,8 +155,8 @@ def _swap(new: Path, place: Path) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit status, 2 for a StudyError."""
     parser = argparse.ArgumentParser(prog="umt book", description=__doc__)
-    parser.add_argument("--published", action="store_true", help="published results alone")
-    parser.add_argument("--readme", action="store_true", help="renew README.md's answer table")
+    parser.add_argument("--published", action="store_true", help="published results only")
+    parser.add_argument("--readme", action="store_true", help="renew the answer in README.md")
     given = parser.parse_args(arguments)
     return exit_status(_renew_readme if given.readme else lambda: _build(given.published))
 

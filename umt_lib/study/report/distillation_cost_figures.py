@@ -1,4 +1,4 @@
-"""UMT's price as two figures."""
+"""Figures of the cost of UMT: accuracy and EMAP gap over the weight, and the remedies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from umt_lib.study.report.distillation_cost_text import REMEDIES
 from umt_lib.style import COLORS, OTHER, WIDTH, styled
 
 SHADES = ("#777777", "#56B4E9", "#0072B2", "#000000")  # by paired strength
-LOOKS = {  # variant: color, marker
+STYLES = {  # variant: color, marker
     "umt": (COLORS["umt"], "o"),
     "projected": ("#CC79A7", "s"),
     "fading-half": ("#E69F00", "v"),
@@ -25,9 +25,9 @@ MARKS = "osD^"
 
 @styled
 def tradeoff(measured: Measured) -> Figure:
-    """Over the weight, by paired strength: UMT's accuracy less that of UME; its EMAP gap beneath.
+    """Accuracy of UMT minus that of UME (top) and EMAP gap (bottom), over the weight of UMT.
 
-    The curves begin with joint training (weight 0) and hold 95% intervals over seeds.
+    A curve per paired strength, with 95% intervals over seeds; weight 0 is joint training.
     """
     panels = [
         (name, uni, cells) for name, m in measured.items() for uni, cells in summary.by_uni(m)
@@ -56,18 +56,18 @@ def tradeoff(measured: Measured) -> Figure:
 
 @styled
 def remedies(measured: Measured) -> Figure:
-    """UMT and its remedies over the weight, where paired features are strongest, as above."""
+    """The accuracy of UMT and its remedies over the weight, for the strongest paired features."""
     panels = [(n, u, cells[-1]) for n, m in measured.items() for u, cells in summary.by_uni(m)]
     figure = Figure(figsize=(max(WIDTH, 2.6 * len(panels)), 3.6))
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for ax, (name, uni, cell) in zip(axes, panels, strict=True):
         few = [0.0, *summary.few(cell)]
-        for i, (variant, (color, mark)) in enumerate(LOOKS.items()):
+        for i, (variant, (color, mark)) in enumerate(STYLES.items()):
             label = REMEDIES.get(variant, "UMT")
             over = [
                 summary.tested(summary.run_at(cell, variant, w)) - cell["ume"]["test"] for w in few
             ]
-            mean, low, high = (100 * np.array([t_interval(v)[:3] for v in over])).T
+            mean, low, high = _intervals(over)
             places = np.arange(len(few)) + 0.09 * (i - len(REMEDIES) / 2)  # side by side
             if np.isfinite(low).all():
                 ax.vlines(places, low, high, color=color, linewidth=1.4)
@@ -83,8 +83,13 @@ def remedies(measured: Measured) -> Figure:
 
 
 def _curve(ax: Axes, values: list[np.ndarray], color: str, mark: str, label: str) -> None:
-    """Mean and 95% interval at each place, in points."""
-    mean, low, high = (100 * np.array([t_interval(v)[:3] for v in values])).T
+    """Draw the mean and 95% interval at each weight, in points."""
+    mean, low, high = _intervals(values)
     if np.isfinite(low).all():
         ax.fill_between(range(len(mean)), low, high, color=color, alpha=0.18, linewidth=0)
     ax.plot(mean, color=color, marker=mark, markersize=4, label=label)
+
+
+def _intervals(values: list[np.ndarray]) -> np.ndarray:
+    """Means, lower and upper bounds over seeds, in points: (3, len(values))."""
+    return (100 * np.array([t_interval(v)[:3] for v in values])).T

@@ -1,4 +1,4 @@
-"""UMT's price in tables and sentences; every number is computed from what was measured."""
+"""Tables and sentences about the cost of UMT; all numbers are computed from what was measured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REMEDIES = {
 
 
 def table(measured: Measured) -> str:
-    """Three tables: UMT over cells, remedies at UMT's weight, remedies at the best weight."""
+    """Three tables: UMT in all cells, remedies at UMT's weights, remedies at their best weight."""
     plain, same, best = [], [], []
     for name, cell in summary.all_cells(measured):
         where = [name, f"{cell['uni']:g}", f"{cell['paired']:g}"]
@@ -44,35 +44,36 @@ def table(measured: Measured) -> str:
     where = ["data set", "uni-modal", "paired"]
     first = ["UME", "joint", "UMT, chosen weight, over joint", f"UMT, weight {heavy:g}, over joint"]
     gaps = ["EMAP gap, joint", f"EMAP gap, UMT, weight {heavy:g}"]
-    control = ["projected over joint as wide", "joint twice as wide over joint"]
+    control = ["projected over joint of the same width", "joint of twice the width over joint"]
+    weights = ", ".join(f"{weight:g}" for weight in summary.all_few(measured))
     return "\n\n".join(
         [
-            "Accuracy and EMAP gap, test split, mean [95% interval over seeds]; differences are "
-            "paired over seeds, in points. A chosen weight is, for each seed, the one of "
-            f"{_listed(summary.all_few(measured))} that is best on validation.",
+            "Accuracy and EMAP gap on the test split, mean [95% interval over seeds]; differences "
+            "are paired over seeds, in points. A chosen weight is, for each seed, the one of "
+            f"{weights} with the best validation accuracy.",
             markdown([*where, *first, *gaps], plain),
-            "Remedies less plain UMT of the same weight:",
+            "Remedies minus plain UMT of the same weight:",
             markdown([*where, "weight", *REMEDIES], same),
-            "Each at its chosen weight less joint training (weight 0), and the projection's "
-            "control, joint training of the wider student:",
+            "Each at its chosen weight minus joint training (weight 0), and the control of the "
+            "projection, joint training of the wider student:",
             markdown([*where, "UMT", *REMEDIES, *control], best),
         ]
     )
 
 
 def sentences(measured: Measured) -> str:
-    """What was found, as a Markdown list."""
+    """The findings as a Markdown list."""
     lines = []
     for name in measured:
         cells = [c for n, c in summary.all_cells(measured) if n == name and c["paired"] > 0]
-        lines += [f"- **{name}**, {_place(cell)}: {_course(cell)}." for cell in cells]
-    lines.append(f"- **No paired feature:** {_without_pairs(measured)}")
+        lines += [f"- **{name}**, {_course(cell)}." for cell in cells]
+    lines.append(f"- **No paired feature:** {_without_paired(measured)}")
     lines += [f"- **Remedy, {label}:** {_verdict(measured, r)}" for r, label in REMEDIES.items()]
     return "\n".join(lines)
 
 
 def _course(cell: Cell) -> str:
-    """How accuracy and EMAP gap go with the weight in one cell."""
+    """The strengths of one cell, and its accuracy and EMAP gap over the weight."""
     runs = cell["variants"]["umt"]
     joint, last = runs[0], runs[-1]
     lost = [r["weight"] for r in runs[1:] if _below(summary.over_joint(cell, r["weight"]))]
@@ -80,19 +81,19 @@ def _course(cell: Cell) -> str:
     end = summary.over_joint(cell, last["weight"])
     gaps = [_gap(run) for run in (joint, last)]
     start = (
-        f"UMT first loses to joint training at weight {lost[0]:g} "
+        f"the smallest weight at which UMT is clearly worse than joint training is {lost[0]:g} "
         f"({points(summary.over_joint(cell, lost[0]))} points)"
         if lost
-        else "UMT loses to joint training at no weight"
+        else "UMT is clearly worse than joint training at no weight"
     )
     return (
-        f"{start}; at weight {last['weight']:g} the difference is {points(end)} points, which "
-        f"leaves {points(above)} points over UME. The EMAP gap goes from {gaps[0]} to {gaps[1]} "
-        f"points"
+        f"uni-modal {cell['uni']:g}, paired {cell['paired']:g}: {start}; at weight "
+        f"{last['weight']:g} the difference is {points(end)} points, and UMT minus UME is "
+        f"{points(above)} points. The EMAP gap changes from {gaps[0]} to {gaps[1]} points"
     )
 
 
-def _without_pairs(measured: Measured) -> str:
+def _without_paired(measured: Measured) -> str:
     gains = [
         summary.over_joint(cell, run["weight"])
         for _, cell in summary.all_cells(measured)
@@ -104,47 +105,43 @@ def _without_pairs(measured: Measured) -> str:
     up, down = sum(_above(g) for g in gains), sum(_below(g) for g in gains)
     ends = [f"{100 * end(g.mean for g in gains):+.1f}".replace("-", MINUS) for end in (min, max)]
     return (
-        f"nothing to suppress, and {'nothing' if not up else 'little'} to gain. Over {len(gains)} "
-        f"cells and weights UMT beats joint training in {up} and loses in {down}; mean differences "
-        f"run from {ends[0]} to {ends[1]} points."
+        f"nothing to suppress, and {'nothing' if not up else 'little'} to gain. Of {len(gains)} "
+        f"cells and weights, UMT is clearly better than joint training in {up} and clearly worse "
+        f"in {down}; mean differences range from {ends[0]} to {ends[1]} points."
     )
 
 
 def _verdict(measured: Measured, remedy: str) -> str:
-    """Does the remedy help where there are pairs (everywhere, not only where plain UMT did badly:
-    that would flatter it), and does it cost anything where there are none."""
+    """Whether a remedy helps with paired features, and whether it costs accuracy without them.
+
+    All cells with paired features count, because a choice of those in which plain UMT is worse than
+    joint training would favour the remedy.
+    """
     trials = [(cell, w) for _, cell in summary.all_cells(measured) for w in summary.few(cell)]
-    pairs = [(c, w) for c, w in trials if c["paired"] > 0]
+    paired = [(c, w) for c, w in trials if c["paired"] > 0]
     rest = [summary.over_umt(c, remedy, w) for c, w in trials if c["paired"] == 0]
-    if not pairs:
+    if not paired:
         return "no cell with a paired feature was measured."
-    gains = [summary.over_umt(c, remedy, w) for c, w in pairs]
-    short = [_below(summary.over_joint(c, w, remedy)) for c, w in pairs]
-    plain = [_below(summary.over_joint(c, w)) for c, w in pairs]
+    gains = [summary.over_umt(c, remedy, w) for c, w in paired]
+    short = [_below(summary.over_joint(c, w, remedy)) for c, w in paired]
+    plain = [_below(summary.over_joint(c, w)) for c, w in paired]
     mean = points(
-        t_interval(np.mean([summary.differences(c, remedy, w) for c, w in pairs], axis=0))
+        t_interval(np.mean([summary.differences(c, remedy, w) for c, w in paired], axis=0))
     )
-    against = "joint training as wide" if remedy == "projected" else "joint training"
+    same = " of the same width" if remedy == "projected" else ""
     return (
-        f"over the {len(pairs)} cells and weights with a paired feature it beats plain UMT of the "
-        f"same weight in {sum(map(_above, gains))} and loses to it in {sum(map(_below, gains))} "
-        f"(mean {mean} points). It loses to {against} in {sum(short)} of them, plain UMT to joint "
-        f"training in {sum(plain)}. Without a paired feature it beats plain UMT in "
-        f"{sum(map(_above, rest))} and loses to it in {sum(map(_below, rest))} of {len(rest)}."
+        f"of the {len(paired)} cells and weights with a paired feature, it is clearly better than "
+        f"plain UMT of the same weight in {sum(map(_above, gains))} and clearly worse in "
+        f"{sum(map(_below, gains))} (mean {mean} points). It is clearly worse than joint training"
+        f"{same} in {sum(short)} of them, plain UMT in {sum(plain)}. Without a paired feature, it "
+        f"is clearly better than plain UMT in {sum(map(_above, rest))} and clearly worse in "
+        f"{sum(map(_below, rest))} of {len(rest)}."
     )
 
 
 def _gap(run: Run) -> str:
-    """The EMAP gap of a run in points; it may be negative."""
+    """The EMAP gap of a run in points, without a plus sign."""
     return points(t_interval(run["emap_gap"])).replace("+", "")
-
-
-def _listed(weights: list[float]) -> str:
-    return ", ".join(f"{weight:g}" for weight in weights)
-
-
-def _place(cell: Cell) -> str:
-    return f"uni-modal {cell['uni']:g}, paired {cell['paired']:g}"
 
 
 def _below(interval: Interval) -> bool:

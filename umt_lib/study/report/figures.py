@@ -1,4 +1,4 @@
-"""The figures of the book and of the notebooks: one function each, one style."""
+"""Figures of the book and of the notebooks, one function each."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from umt_lib.style import COLORS, OTHER, WIDTH, styled
 
 @styled
 def curves(result: Result) -> Figure:
-    """Training loss, and training and validation accuracy, over epochs: seeds thin, mean thick."""
+    """Training loss, and training and validation accuracy, over epochs: each seed and the mean."""
     seeds = result.measured.seeds
     if not seeds[0].curves:
-        return _sentence("Nothing is trained here: there is no curve to show.")
+        return _sentence("This method trains nothing, so there is no curve.")
     figure = Figure(figsize=(WIDTH, 2.9))
     left, right = figure.subplots(1, 2)
     _lines(left, _curve(seeds, "train_loss"), COLORS["ume"], "train")
@@ -33,40 +33,41 @@ def curves(result: Result) -> Figure:
 
 @styled
 def convergence(unimodal: Mapping[str, Result]) -> Figure:
-    """Validation and training accuracy of the encoders trained alone, {modality: result}."""
+    """Validation and training accuracy of the uni-modal baselines, {modality: result}."""
     figure = Figure(figsize=(WIDTH, 2.9))
     axes = figure.subplots(1, len(unimodal), sharey=True, squeeze=False)[0]
     for ax, (modality, result) in zip(axes, unimodal.items(), strict=True):
         seeds = result.measured.seeds
         _lines(ax, 100 * _curve(seeds, "train_accuracy"), COLORS["ume"], "train", "--")
         _lines(ax, 100 * _curve(seeds, "validation_accuracy"), COLORS["joint"], "validation")
-        ax.set(title=f"{modality} alone", xlabel="epoch")
+        ax.set(title=f"uni-modal ({modality})", xlabel="epoch")
     axes[0].set_ylabel("accuracy (%)")
     _legend(figure, axes[0])
     return figure
 
 
 @styled
-def saturation(result: Result, alone: Mapping[str, Result] | None = None) -> Figure:
-    """Training accuracy of the whole model against the probe of each encoder, over epochs.
+def saturation(result: Result, unimodal: Mapping[str, Result] | None = None) -> Figure:
+    """Training accuracy of the whole model and probe accuracy of each encoder, over epochs.
 
     Args:
-        result: with probes along the way (``training.probe_every``).
-        alone: {modality: uni-modal result}, drawn as what each encoder could have learned.
+        result: a result with probes during training (``training.probe_every``).
+        unimodal: {modality: uni-modal result}, whose probes are drawn for comparison.
     """
     seeds = result.measured.seeds
     if not seeds[0].curves.get("probe"):
-        return _sentence("No probes were taken along the way: there is no curve to show.")
+        return _sentence("No probes were taken during training, so there is no curve.")
     modalities = list(seeds[0].probes)
     figure = Figure(figsize=(WIDTH, 3.1))
     axes = figure.subplots(1, len(modalities), sharey=True, squeeze=False)[0]
     whole = 100 * _curve(seeds, "train_accuracy")
     for ax, modality in zip(axes, modalities, strict=True):
-        epochs = np.arange(1, whole.shape[1] + 1)
-        _lines(ax, whole, OTHER, "train accuracy, whole model", "--", epochs)
+        _lines(ax, whole, OTHER, "train accuracy, whole model", "--")
+        known = unimodal and unimodal.get(modality)
+        reference = known.measured.seeds if known else []
         for name, runs, color in (
             ("probe of this encoder", seeds, COLORS["joint"]),
-            ("probe, encoder trained alone", _seeds(alone, modality), COLORS["unimodal"]),
+            ("probe, uni-modal encoder", reference, COLORS["unimodal"]),
         ):
             if runs and runs[0].curves.get("probe"):
                 epochs = [point["epoch"] for point in runs[0].curves["probe"]]
@@ -83,7 +84,7 @@ Rows = Sequence[tuple[str, str, bool, Interval]]  # label, method, filled, what 
 
 @styled
 def dots(panels: Mapping[str, Rows], xlabel: str, zero: bool = False) -> Figure:
-    """One panel per title, one row per label: a dot with its interval, in percent.
+    """Dots with intervals, in percent: one panel per title, one row per label.
 
     Args:
         zero: draw a line at 0, for differences; the panels then share their axis.
@@ -95,12 +96,7 @@ def dots(panels: Mapping[str, Rows], xlabel: str, zero: bool = False) -> Figure:
     )[:, 0]
     for ax, (title, rows) in zip(axes, panels.items(), strict=True):
         for place, (_, method, filled, interval) in enumerate(rows):
-            color = COLORS.get(method, OTHER)
-            mean, low, high = (100 * value for value in interval[:3])
-            if np.isfinite(high - low):
-                ax.plot([low, high], [place, place], color=color, linewidth=2)
-            face = color if filled else "white"
-            ax.plot(mean, place, "o", color=color, markerfacecolor=face, markersize=7)
+            draw_interval(ax, place, interval, COLORS.get(method, OTHER), filled)
         ax.set(title=title, ylim=(len(rows) - 0.4, -0.6))
         ax.set_yticks(range(len(rows)), [row[0] for row in rows])
         ax.grid(axis="y", visible=False)
@@ -110,9 +106,26 @@ def dots(panels: Mapping[str, Rows], xlabel: str, zero: bool = False) -> Figure:
     return figure
 
 
+def draw_interval(
+    ax: Axes,
+    place: float,
+    interval: Interval,
+    color: str,
+    filled: bool = True,
+    scale: float = 100,
+    label: str | None = None,
+) -> None:
+    """Draw a mean as a dot at height ``place``, with its interval as a line if it is finite."""
+    mean, low, high = (scale * value for value in interval[:3])
+    if np.isfinite(high - low):
+        ax.plot([low, high], [place, place], color=color, linewidth=2)
+    face = color if filled else "white"
+    ax.plot(mean, place, "o", color=color, markerfacecolor=face, markersize=7, label=label)
+
+
 @styled
 def feature_kinds() -> Figure:
-    """A drawing: uni-modal features speak of the label on their own, paired ones together only."""
+    """A drawing of a uni-modal feature, which determines the class, and of a paired feature."""
     figure = Figure(figsize=(WIDTH, 2.6))
     left, right = figure.subplots(1, 2)
     corners = [(a, b) for a in (0, 1) for b in (0, 1)]
@@ -135,26 +148,22 @@ def feature_kinds() -> Figure:
     return figure
 
 
-def _seeds(results: Mapping[str, Result] | None, modality: str) -> list[SeedRecord]:
-    return results[modality].measured.seeds if results and modality in results else []
-
-
 def _curve(seeds: Sequence[SeedRecord], name: str) -> np.ndarray:
-    """(seeds, epochs)."""
+    """A curve of every seed, (seeds, epochs)."""
     return np.array([record.curves[name] for record in seeds])
 
 
 def _lines(
     ax: Axes, runs: np.ndarray, color: str, label: str, style: str = "-", epochs=None
 ) -> None:
-    """Every run thin, their mean thick; ``runs`` (seeds, points)."""
+    """Draw ``runs`` (seeds, points) as thin lines and their mean as a thick one."""
     epochs = np.arange(1, runs.shape[1] + 1) if epochs is None else epochs
     ax.plot(epochs, runs.T, color=color, linewidth=0.6, alpha=0.4, linestyle=style)
     ax.plot(epochs, runs.mean(axis=0), color=color, linewidth=2, linestyle=style, label=label)
 
 
 def _legend(figure: Figure, ax: Axes) -> None:
-    """Below the axes, where it hides no curve."""
+    """Put the legend below the axes, where it covers no curve."""
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
 

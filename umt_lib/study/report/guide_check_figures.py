@@ -1,4 +1,4 @@
-"""Is the guide right? The figure."""
+"""The figure of how often each rule is right, and how much accuracy it loses."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from matplotlib.figure import Figure
 from umt_lib import style
 from umt_lib.study.analyses.guide_check.rules import LAYER, MAIN, SIGN
 from umt_lib.study.analyses.guide_check.score import AIM_REGRET, AIM_RIGHT, pooled, scored
+from umt_lib.study.report.figures import draw_interval
 
-REGIONS = {  # by the strength of pairs
-    "no pairs": lambda case: case["paired"] == 0,
-    "weak pairs (below 0.5)": lambda case: 0 < case["paired"] < 0.5,
-    "strong pairs (0.5 or more)": lambda case: case["paired"] >= 0.5,
+REGIONS = {  # by the strength of paired features
+    "no paired feature": lambda case: case["paired"] == 0,
+    "weak paired feature (below 0.5)": lambda case: 0 < case["paired"] < 0.5,
+    "strong paired feature (0.5 or more)": lambda case: case["paired"] >= 0.5,
 }
 SHOWN = {
     MAIN: "umt",
@@ -23,7 +24,7 @@ SHOWN = {
 
 @style.styled
 def right(measured: dict[str, dict]) -> Figure:
-    """Share right in decided cells, and regret, of the rules SHOWN, by strength of pairs."""
+    """Share of decided cells in which a rule is right, and its regret, by paired strength."""
     cases = pooled(measured)
     rows = {"all cells": cases} | {n: [c for c in cases if r(c)] for n, r in REGIONS.items()}
     figure = Figure(figsize=(style.WIDTH, 4.2))
@@ -32,13 +33,10 @@ def right(measured: dict[str, dict]) -> Figure:
         for i, (rule, color) in enumerate(SHOWN.items()):
             found = scored(part, rule)
             for ax, value in ((left, found["right"]), (where, found["regret"])):
-                if value is None:
-                    continue
-                y, color_ = place + 0.18 * (i - 1.5), style.COLORS[color]
-                mean, low, high = (100 * v for v in value[:3])
-                ax.plot([low, high], [y, y], color=color_, linewidth=2)
-                label = rule if place == 0 else None
-                ax.plot(mean, y, "o", color=color_, markersize=6, label=label)
+                if value is not None:
+                    label = rule if place == 0 else None
+                    y = place + 0.18 * (i - 1.5)
+                    draw_interval(ax, y, value, style.COLORS[color], label=label)
     for ax, aim in ((left, AIM_RIGHT), (where, AIM_REGRET)):
         ax.axvline(100 * aim, color=style.OTHER, linestyle="--", linewidth=1)
         ax.grid(axis="y", visible=False)

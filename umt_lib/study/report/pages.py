@@ -1,6 +1,6 @@
-"""What the book's pages include: tables, figures and sentences, all made from results.
+"""Write the tables, figures and sentences that the pages of the book include.
 
-A page says ``{include} _generated/<name>.md``; nothing measured is typed into a page.
+A page contains ``{include} _generated/<name>.md``; measured numbers are never typed into a page.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from umt_lib.study.pipeline.collection import Entry, Study
 from umt_lib.study.report import (
     analysis_pages,
     benchmarks_table,
+    compared_methods,
     figures,
-    rivals,
     summaries,
     tables,
 )
@@ -27,13 +27,13 @@ from umt_lib.study.report.format import NOTHING
 from umt_lib.study.report.writer import Fragments
 
 ANSWERED = ("UME (mean)", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
-KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # their encoders are the uni-modal ones
+KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # methods with the uni-modal encoders
 PARTS = "facts", "chance", "saw", "accuracy", "costs", "sweep", "hours", "experiments"
-PLAIN = ("linear", "mean")  # of a method's variants, the one drawn as a filled dot
+PLAIN = ("linear", "mean")  # the variants of a method that are drawn as filled dots
 
 
 def write(study: Study, folder: Path, literature: Path) -> None:
-    """Every fragment of every page."""
+    """Write every fragment of every page."""
     to = Fragments(study, folder)
     _front(to)
     _lazy(to)
@@ -45,17 +45,17 @@ def write(study: Study, folder: Path, literature: Path) -> None:
         to.table(f"hooks-{method}", tables.where_methods_act([method]))
         to.accuracies(f"results-{method}", entries, by="data set")
     analysis_pages.write(to)
-    rivals.write(to)
+    compared_methods.write(to)
     to.text("time", summaries.time(study))
     to.text("stale", summaries.stale(study))
     to.table("machinery", benchmarks_table.table())
     to.table("reproduced", tables.reproduced(study))
     to.table("literature", tables.literature(literature))
     caption = (
-        "Left, a uni-modal feature: a gives the class away. Right, a paired feature: neither a nor "
-        "b says anything alone, both together say all."
+        "Left: a uni-modal feature, a determines the class. Right: a paired feature, neither a nor "
+        "b has any information about the class, but both together determine it."
     )
-    alt = "Two drawings: a class told by one feature alone, and one told by both features only."
+    alt = "Two drawings: a class determined by one feature, and one determined by two together."
     to.figure("kinds", figures.feature_kinds(), alt, caption)
 
 
@@ -74,7 +74,7 @@ def _front(to: Fragments) -> None:
     if not panels:
         to.text("headline", NOTHING)
         return
-    alt = "Per data set: test accuracy of each modality alone, UME, joint training and UMT."
+    alt = "Test accuracy of uni-modal models, UME, joint training and UMT on every data set."
     caption = (
         "Test accuracy: mean over seeds and 95% t-interval. Filled dots: linear head, or mean of "
         "probabilities. Open dots: MLP head, or another rule of UME."
@@ -83,24 +83,22 @@ def _front(to: Fragments) -> None:
 
 
 def _lazy(to: Fragments) -> None:
-    """An overview of joint training and UMT, then every method, data set by data set."""
+    """Laziness: an overview of joint training and UMT, then all methods on every data set."""
     study, overview, used, parts = to.study, {}, [], []
-    alt = "Probe of each encoder after training, minus that of the encoder trained alone: {}."
-    xlabel = "probe, points against training alone"
+    alt = "Probe of each encoder after training, minus that of the uni-modal encoder: {}."
+    xlabel = "probe minus that of the uni-modal encoder, points"
     for dataset in study.datasets:
-        alone = study.unimodal(dataset)
+        unimodal = study.unimodal(dataset)
         trained = [e for e in study.of(dataset) if e.result and e.method not in KEEP_ENCODERS]
         made_from = [e for e in study.of(dataset, "unimodal") if e.result] + trained
         gaps = {
             m: [(e, laziness(e.result, r, m)) for e in trained if e.result]
-            for m, r in alone.items()
+            for m, r in unimodal.items()
         }
         panels = {m: [_row(e, gap) for e, gap in rows if gap] for m, rows in gaps.items()}
         if panels := {m: rows for m, rows in panels.items() if rows}:
             figure = figures.dots(panels, xlabel, zero=True)
-            caption = (
-                f"Laziness after every method on {dataset}; see the first figure for how to read."
-            )
+            caption = f"Laziness after every method on {dataset}; to be read like the first figure."
             to.figure(f"lazy-{dataset}-dots", figure, alt.format(dataset), caption, made_from)
             parts.append(f"## {dataset}\n\n```{{include}} /_generated/lazy-{dataset}-dots.md\n```")
             to.table(f"lazy-{dataset}", tables.lazy(study, dataset), made_from)
@@ -118,8 +116,8 @@ def _lazy(to: Fragments) -> None:
         to.text("lazy", NOTHING)
         return
     caption = (
-        "Probe of each encoder after joint training and after UMT, minus the probe of the encoder "
-        "trained alone; paired over seeds, 95% t-interval. Left of the line: lazy."
+        "Probe of each encoder after joint training and after UMT, minus that of the uni-modal "
+        "encoder; paired over seeds, 95% t-interval. Encoders left of the line are lazy."
     )
     figure = figures.dots(overview, xlabel, zero=True)
     to.figure("lazy", figure, alt.format("all data sets"), caption, used)
@@ -143,12 +141,12 @@ def _dataset(to: Fragments, dataset: str) -> None:
     to.table(f"{dataset}-sweep", tables.sweeps(study, dataset), swept)
 
     baselines = [e for e in study.of(dataset, "unimodal") if e.result]
-    alone = study.unimodal(dataset)
+    unimodal = study.unimodal(dataset)
     if baselines:
         to.table(f"{dataset}-flat", tables.convergence(study, dataset), baselines)
         alt = f"Accuracy of the uni-modal baselines of {dataset} over epochs."
-        caption = "Accuracy over epochs of each encoder trained alone; seeds thin, mean thick."
-        figure = figures.convergence(alone)
+        caption = "Accuracy of the uni-modal baselines over epochs; thin: seeds, thick: their mean."
+        figure = figures.convergence(unimodal)
         to.figure(f"{dataset}-convergence", figure, alt, caption, baselines)
 
     joint = study.find(dataset, "joint")
@@ -157,16 +155,16 @@ def _dataset(to: Fragments, dataset: str) -> None:
     alt = f"Joint training on {dataset}: train accuracy and the probe of each encoder over epochs."
     caption = (
         "Saturation in joint training (linear head): when the training accuracy of the whole model "
-        "is used up, the probes stop. Probes on validation, at one fixed regularisation."
+        "is close to 100%, the probes stop rising. Probes on validation, with fixed regularisation."
     )
-    figure = figures.saturation(joint.result, alone)
+    figure = figures.saturation(joint.result, unimodal)
     to.figure(f"{dataset}-saturation", figure, alt, caption, [joint, *baselines])
 
 
 def _samples(to: Fragments, dataset: str, entry: Entry) -> None:
-    """What is made from the data itself, which may not be on this machine."""
+    """Write what is made from the data, which may not be on this machine."""
     if not available(entry.params["dataset"]):
-        here = "The machine that built this book does not have the data: no sizes and no pictures."
+        here = "Sizes and pictures are missing: the machine that built this book lacks the data."
         for part, text in {"facts": here, "picture": "", "chance": ""}.items():
             to.text(f"{dataset}-{part}", text)
         return
@@ -175,10 +173,11 @@ def _samples(to: Fragments, dataset: str, entry: Entry) -> None:
     to.text(f"{dataset}-facts", tables.facts(splits))
     to.text(f"{dataset}-chance", summaries.chance(to.study, dataset, groups))
     picture = vars(inspect.getmodule(DATASETS[dataset]))["picture"](splits)
-    caption = "Training samples. Made from the data, by the data set's own `picture`."
+    caption = "Training samples, drawn from the data by the function `picture` of the data set."
     to.figure(f"{dataset}-picture", picture, f"Training samples of {dataset}, by class.", caption)
 
 
 def _row(entry: Entry, interval: Interval, label: str = "") -> tuple:
+    """A row of :func:`.figures.dots`."""
     variant = entry.params["method"].get("rule", entry.head)
     return label or entry.label, entry.method, variant in PLAIN, interval

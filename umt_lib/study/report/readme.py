@@ -1,4 +1,4 @@
-"""The answer in README.md: a block of its own, renewed from the published results."""
+"""Renew the answer in README.md from the published results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BLOCK = re.compile(r"(<!-- answer table: generated -->\n).*?(<!-- end -->)", re.
 
 
 def renew(readme: Path, study: Study) -> bool:
-    """Write the answer table of ``study`` into its block of ``readme``; whether that changed it.
+    """Write the answer into its block of ``readme``; return whether the file changed.
 
     Raises:
         StudyError: the file has no such block.
@@ -27,7 +27,7 @@ def renew(readme: Path, study: Study) -> bool:
 
 
 def with_answer(text: str, study: Study, source: str) -> str:
-    """``text`` with the answer table of ``study`` in its block."""
+    """``text`` with the answer of ``study`` in its block; ``source`` is the file in messages."""
     if not BLOCK.search(text):
         raise StudyError(
             f"{source}: no block for the answer table; add the lines "

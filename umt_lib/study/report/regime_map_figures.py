@@ -1,9 +1,10 @@
-"""The map's figures: who wins where, one strategy against another, and the interactive page."""
+"""Figures of the maps: the best strategies, and differences between two strategies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,10 +15,11 @@ from matplotlib.patches import Patch
 from plotly.subplots import make_subplots
 
 from umt_lib.study.analyses.regime_map.summary import FAMILIES, Map, gap, unbeaten
+from umt_lib.study.report.regime_map_text import set_name
 from umt_lib.style import COLORS, WIDTH, styled
 
-FULL = 0.10  # a lead of so much accuracy has the full colour
-RANGE = 12  # points at the ends of a scale of differences
+FULL = 0.10  # a lead of this accuracy or more has the full colour
+RANGE = 12  # points at the ends of the colour scale of differences
 SET_COLORS = {
     ("UME",): COLORS["ume"],
     ("joint",): COLORS["joint"],
@@ -27,7 +29,7 @@ SET_COLORS = {
     ("UME", "joint"): "#CC79A7",
     ("UME", "joint", "UMT"): "#9a9a9a",
 }
-COMPARISONS = (  # first minus second; the interactive figure offers them in this order
+COMPARISONS = (  # first minus second, in the order of the menu of the interactive figure
     ("UMT", "UME"),
     ("joint (MLP)", "UME"),
     ("UMT (MLP)", "joint (MLP)"),
@@ -41,74 +43,70 @@ COMPARISONS = (  # first minus second; the interactive figure offers them in thi
 
 @styled
 def who_wins(maps: Sequence[Map]) -> Figure:
-    """A column per asymmetry, a row per sample size: which ways to train are not clearly beaten.
+    """The strategies that are not clearly worse than the best one, in every cell.
 
-    One colour per set of ways, paler for a small lead over those that are beaten; grey: all tie.
+    Each set of strategies has a colour, paler for a small lead over the others; grey is for no
+    clear difference between all of them. A column per asymmetry, a row per sample size.
     """
-    columns = sorted({float(a) for found in maps for a in found.where["asymmetry"]})
     figure = Figure(figsize=(WIDTH + 1.2, 2.45 * len(maps) + 0.9))
-    axes = figure.subplots(len(maps), len(columns), squeeze=False, sharex=True, sharey=True)
-    for row, found in zip(axes, maps, strict=True):
+    for found, panels in _panels(figure, maps):
         sets, leads = unbeaten(found)
-        xs, ys = (np.unique(found.where[axis]) for axis in ("uni", "paired"))
         share = np.minimum(1, 0.3 + 0.7 * leads / FULL)[:, None]
         colors = np.array([to_rgb(SET_COLORS[names]) for names in sets])
         colors = 1 - share * (1 - colors)
-        for ax, asymmetry in zip(row, columns, strict=True):
-            here = found.where["asymmetry"] == asymmetry
+        for ax, here in panels:
             image = np.stack([_grid(found, colors[:, k], here)[0] for k in range(3)], axis=2)
             ax.imshow(image, origin="lower", aspect="auto")
-            _ticks(ax, xs, ys)
-            if len(columns) > 1:
-                ax.set_title(_asymmetry(asymmetry), fontsize=9)
-        row[0].set_ylabel(f"{found.n_train:,} samples\npaired strength")
-    for ax in axes[-1]:
-        ax.set_xlabel("uni-modal strength")
     marks = [Patch(color=color, label=set_name(names)) for names, color in SET_COLORS.items()]
     figure.legend(handles=marks, loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 
-def set_name(names: tuple[str, ...]) -> str:
-    """What a set of unbeaten ways to train is called."""
-    return "all tie" if len(names) == len(FAMILIES) else " or ".join(names)
-
-
 @styled
 def against(maps: Sequence[Map], a: str, b: str) -> Figure:
-    """Accuracy of strategy ``a`` less that of ``b`` in points; a dot marks a tie."""
-    columns = sorted({float(s) for found in maps for s in found.where["asymmetry"]})
+    """Accuracy of strategy ``a`` minus that of ``b`` in points; a dot marks no clear difference."""
     figure = Figure(figsize=(WIDTH + 1.2, 2.4 * len(maps) + 0.7))
-    axes = figure.subplots(len(maps), len(columns), squeeze=False, sharex=True, sharey=True)
-    for row, found in zip(axes, maps, strict=True):
+    scale: Any = {"cmap": "PuOr_r", "vmin": -RANGE, "vmax": RANGE}
+    for found, panels in _panels(figure, maps):
         mean, half = gap(found, a, b)
-        for ax, asymmetry in zip(row, columns, strict=True):
-            here = found.where["asymmetry"] == asymmetry
-            grid, xs, ys = _grid(found, 100 * mean, here)
-            drawn = ax.imshow(
-                grid, origin="lower", aspect="auto", cmap="PuOr_r", vmin=-RANGE, vmax=RANGE
-            )
-            ties, _, _ = _grid(found, (np.abs(mean) <= half).astype(float), here)
-            ax.plot(*np.nonzero(ties == 1)[::-1], ".", color="#555555", markersize=2.5)
-            _ticks(ax, xs, ys)
-            if len(columns) > 1:
-                ax.set_title(_asymmetry(asymmetry), fontsize=9)
-        row[0].set_ylabel(f"{found.n_train:,} samples\npaired strength")
-    for ax in axes[-1]:
-        ax.set_xlabel("uni-modal strength")
-    figure.colorbar(drawn, ax=axes, label=f"{a} minus {b}, points", extend="both", shrink=0.8)
+        for ax, here in panels:
+            grid, _, _ = _grid(found, 100 * mean, here)
+            drawn = ax.imshow(grid, origin="lower", aspect="auto", **scale)
+            unclear, _, _ = _grid(found, (np.abs(mean) <= half).astype(float), here)
+            ax.plot(*np.nonzero(unclear == 1)[::-1], ".", color="#555555", markersize=2.5)
+    label = f"{a} minus {b}, points"
+    figure.colorbar(drawn, ax=figure.axes, label=label, extend="both", shrink=0.8)
     return figure
 
 
+def _panels(figure: Figure, maps: Sequence[Map]) -> list[tuple[Map, list[tuple[Axes, np.ndarray]]]]:
+    """Labelled axes in which to draw: [(map, [(axes, its cells as bool (C,))])]."""
+    columns, panels = _asymmetries(maps), []
+    axes = figure.subplots(len(maps), len(columns), squeeze=False, sharex=True, sharey=True)
+    for row, found in zip(axes, maps, strict=True):
+        xs, ys = (np.unique(found.where[axis]) for axis in ("uni", "paired"))
+        for ax, asymmetry in zip(row, columns, strict=True):  # a label at every second cell
+            ax.set_xticks(range(0, len(xs), 2), [f"{v:g}" for v in xs[::2]], fontsize=8)
+            ax.set_yticks(range(0, len(ys), 2), [f"{v:g}" for v in ys[::2]], fontsize=8)
+            ax.grid(visible=False)
+            if len(columns) > 1:
+                ax.set_title(_title(asymmetry), fontsize=9)
+        row[0].set_ylabel(f"{found.n_train:,} samples\npaired strength")
+        here = [found.where["asymmetry"] == asymmetry for asymmetry in columns]
+        panels.append((found, list(zip(row, here, strict=True))))
+    for ax in axes[-1]:
+        ax.set_xlabel("uni-modal strength")
+    return panels
+
+
 def interactive(maps: Sequence[Map]) -> go.Figure:
-    """Every comparison of :data:`COMPARISONS` in one figure with a menu; hover for numbers."""
-    columns = sorted({float(s) for found in maps for s in found.where["asymmetry"]})
-    titles = [f"{_asymmetry(a)}; n = {found.n_train:,}" for found in maps for a in columns]
+    """The differences of :data:`COMPARISONS` in one figure with a menu and numbers on hover."""
+    columns = _asymmetries(maps)
+    titles = [f"{_title(a)}; n = {found.n_train:,}" for found in maps for a in columns]
     figure = make_subplots(
         len(maps), len(columns), subplot_titles=titles, shared_xaxes=True, shared_yaxes=True,
         horizontal_spacing=0.04, vertical_spacing=0.1,
     )  # fmt: skip
-    places = product(enumerate(maps, start=1), enumerate(columns, start=1))
     places = product(enumerate(maps, start=1), enumerate(columns, start=1))
     panels = [(found, asymmetry, i, j) for (i, found), (j, asymmetry) in places]
     for number, (found, asymmetry, i, j) in enumerate(panels):
@@ -138,7 +136,7 @@ def interactive(maps: Sequence[Map]) -> go.Figure:
 
 
 def _panel(found: Map, asymmetry: float, a: str, b: str) -> tuple[list, list, list, list]:
-    """Differences in points, the words shown over each cell, and the two axes."""
+    """Differences in points, the text shown for each cell, and the two axes."""
     mean, half = gap(found, a, b)
     here = found.where["asymmetry"] == asymmetry
     grid, xs, ys = _grid(found, 100 * mean, here)
@@ -152,16 +150,13 @@ def _panel(found: Map, asymmetry: float, a: str, b: str) -> tuple[list, list, li
         ]
         best = f"{100 * found.bayes['additive'][c]:.1f}% / {100 * found.bayes['all'][c]:.1f}%"
         lines.append(f"best possible, additive / all: {best}")
-        x, y = (
-            np.searchsorted(xs, found.where["uni"][c]),
-            np.searchsorted(ys, found.where["paired"][c]),
-        )
+        x, y = (np.searchsorted(v, found.where[k][c]) for v, k in ((xs, "uni"), (ys, "paired")))
         words[y, x] = "<br>".join(lines)
     return np.round(grid, 2).tolist(), words.tolist(), xs.tolist(), ys.tolist()
 
 
 def _grid(found: Map, values: np.ndarray, here: np.ndarray) -> tuple[np.ndarray, ...]:
-    """``values`` (C,) of the cells ``here`` as (paired, uni), with the two axes."""
+    """``values`` (C,) of the cells ``here`` as an array (paired, uni), with the two axes."""
     xs, ys = (np.unique(found.where[axis]) for axis in ("uni", "paired"))
     grid = np.full((len(ys), len(xs)), np.nan)
     x, y = (np.searchsorted(v, found.where[a][here]) for a, v in (("uni", xs), ("paired", ys)))
@@ -169,13 +164,10 @@ def _grid(found: Map, values: np.ndarray, here: np.ndarray) -> tuple[np.ndarray,
     return grid, xs, ys
 
 
-def _asymmetry(value: float) -> str:
-    names = {0.0: "equal modalities", 1.0: "second: pairs only"}
-    return names.get(value, f"second weaker by {value:.0%}")
+def _asymmetries(maps: Sequence[Map]) -> list[float]:
+    return sorted({float(a) for found in maps for a in found.where["asymmetry"]})
 
 
-def _ticks(ax: Axes, xs: np.ndarray, ys: np.ndarray) -> None:
-    """A label at every other place."""
-    ax.set_xticks(range(0, len(xs), 2), [f"{v:g}" for v in xs[::2]], fontsize=8)
-    ax.set_yticks(range(0, len(ys), 2), [f"{v:g}" for v in ys[::2]], fontsize=8)
-    ax.grid(visible=False)
+def _title(asymmetry: float) -> str:
+    names = {0.0: "equal modalities", 1.0: "second: only paired"}
+    return names.get(asymmetry, f"second weaker by {asymmetry:.0%}")

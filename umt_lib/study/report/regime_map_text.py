@@ -1,4 +1,4 @@
-"""What a map says, in sentences and in one table; every number is read from it."""
+"""Tables and sentences about the maps; all numbers are computed from what was measured."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from umt_lib.evaluation.intervals import Interval, t_interval
+from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.analyses.regime_map.summary import (
     FAMILIES,
     STRATEGIES,
@@ -20,24 +20,28 @@ from umt_lib.study.report.format import markdown
 
 
 def name(found: Map) -> str:
-    """``synthetic, 512 samples``."""
+    """The name of a map, as in ``synthetic, 512 samples``."""
     return f"{found.dataset}, {found.n_train:,} samples"
 
 
+def set_name(names: tuple[str, ...]) -> str:
+    """The name of a set of strategies that are not clearly worse than the best one."""
+    return "no clear difference" if len(names) == len(FAMILIES) else " or ".join(names)
+
+
 def table(maps: Sequence[Map]) -> str:
-    """Per map: in how many cells each set of ways to train is not clearly beaten."""
+    """The number of cells of each map in which each set of strategies is the best."""
+    sets: list[tuple[str, ...]] = [(family,) for family in FAMILIES]
+    sets += [("joint", "UMT"), ("UME", "UMT"), ("UME", "joint"), tuple(FAMILIES)]
     rows = []
     for found in maps:
         counts = Counter(unbeaten(found)[0])
-        alone = [str(counts[(family,)]) for family in FAMILIES]
-        pairs = [str(counts[pair]) for pair in (("joint", "UMT"), ("UME", "UMT"), ("UME", "joint"))]
-        rows.append([name(found), str(len(found)), *alone, *pairs, str(counts[tuple(FAMILIES)])])
-    head = ["map", "cells", *FAMILIES, "joint or UMT", "UME or UMT", "UME or joint", "all tie"]
-    return markdown(head, rows)
+        rows.append([name(found), str(len(found)), *(str(counts[names]) for names in sets)])
+    return markdown(["map", "cells", *map(set_name, sets)], rows)
 
 
 def regrets(maps: Sequence[Map]) -> str:
-    """What following one strategy everywhere costs against the best way to train in each cell."""
+    """The accuracy lost by always using one strategy and not the best one of each cell."""
     rows = []
     for strategy in STRATEGIES:
         cells = [regret(found, strategy) for found in maps]
@@ -48,42 +52,34 @@ def regrets(maps: Sequence[Map]) -> str:
 
 
 def sentences(maps: Sequence[Map]) -> str:
-    """A Markdown list: what pairs decide, what distillation gives and takes, the paper's rule."""
+    """A Markdown list: the effects of paired features, of distillation, and the paper's rule."""
     lines = []
     for found in maps:
+        means = {family: found.accuracy[family].mean(axis=1) for family in FAMILIES}
+        gains = np.maximum(means["joint"], means["UMT"]) - means["UME"]
         paired = found.where["paired"]
-        none, strong = paired == 0, paired >= 0.5
         lines.append(
-            f"- **{name(found)}.** Without paired features, training together (the better of joint "
-            f"and UMT) differs from UME by {_over(found, _together(found), none)} points; with a "
-            f"paired strength of 0.5 or more, by {_over(found, _together(found), strong)}. "
+            f"- **{name(found)}.** The better of joint training and UMT, minus UME, is "
+            f"{_points(gains[paired == 0])} points without paired features, and "
+            f"{_points(gains[paired >= 0.5])} points with a paired strength of 0.5 or more. "
             f"{_suppression(found)} {_frozen(found)}"
         )
     return "\n".join(lines)
 
 
-def _together(found: Map) -> np.ndarray:
-    means = {f: found.accuracy[f].mean(axis=1) for f in FAMILIES}
-    return np.maximum(means["joint"], means["UMT"]) - means["UME"]
-
-
-def _over(found: Map, values: np.ndarray, here: np.ndarray) -> str:
-    mean, low, high, _ = _interval(values[here])
+def _points(gains: np.ndarray) -> str:
+    """Mean and interval over cells, in points."""
+    mean, low, high, _ = t_interval((100 * gains).tolist())
     return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
-
-
-def _interval(values: np.ndarray) -> Interval:
-    """Over cells, in points."""
-    return t_interval((100 * values).tolist())
 
 
 def _suppression(found: Map) -> str:
     mean, half = gap(found, "UMT (MLP)", "joint (MLP)")
-    loses, wins = int((mean + half < 0).sum()), int((mean - half > 0).sum())
+    worse, better = int((mean + half < 0).sum()), int((mean - half > 0).sum())
     low, high = 100 * mean.min(), 100 * mean.max()
     return (
-        f"With MLP heads, UMT clearly loses to joint training in {loses} of {len(found)} cells and "
-        f"clearly beats it in {wins} (from {low:+.1f} to {high:+.1f} points)."
+        f"With MLP heads, UMT is clearly worse than joint training in {worse} of {len(found)} "
+        f"cells and clearly better in {better} (from {low:+.1f} to {high:+.1f} points)."
     )
 
 
@@ -91,8 +87,8 @@ def _frozen(found: Map) -> str:
     mean, half = gap(found, "joint (MLP)", "UME")
     gains = mean - half > 0
     rule, width = gap(found, "frozen (linear)", "UME")
-    sees = int((gains & (rule - width > 0)).sum())
+    predicted = int((gains & (rule - width > 0)).sum())
     return (
-        f"Joint training with an MLP head clearly beats UME in {int(gains.sum())} cells; a linear "
-        f"head on frozen encoders sees that in {sees} of them."
+        f"Joint training with an MLP head is clearly better than UME in {int(gains.sum())} cells; "
+        f"a linear head on frozen encoders predicts this in {predicted} of them."
     )

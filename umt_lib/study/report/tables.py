@@ -1,4 +1,4 @@
-"""The tables of the book and of the README, as Markdown: percent, with 95% intervals over seeds."""
+"""Tables of the book and the README in Markdown: accuracies in percent, with 95% intervals."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ from umt_lib.study.report.format import NONE, NOT_RUN, NOTHING, TIMES, markdown,
 
 
 def answer(study: Study) -> str:
-    """One line per data set that has run: the accuracies the study's question is about."""
+    """The main accuracies of every data set with results, one row per data set."""
     rows = []
     for dataset in study.datasets:
-        alone = study.unimodal(dataset).values()
         shown = [
-            max(alone, key=validated, default=None),
+            max(study.unimodal(dataset).values(), key=validated, default=None),
             study.result(dataset, "ume", rule="mean"),
             *(study.result(dataset, m, h) for h in ("linear", "mlp") for m in ("joint", "umt")),
         ]
@@ -39,12 +38,12 @@ def answer(study: Study) -> str:
 
 
 def validated(result: Result) -> float:
-    """Validation accuracy, a mean over seeds."""
+    """Mean validation accuracy over seeds."""
     return result.frame["validation_accuracy"].mean()
 
 
 def accuracies(study: Study, entries: Sequence[Entry], by: str = "method") -> str:
-    """Test accuracy of ``entries`` and their differences to the two references of their data."""
+    """Test accuracy of ``entries`` and their differences to joint training and to UME (mean)."""
     rows = []
     for entry in (e for e in entries if e.result):
         first = [entry.label] if by == "method" else [entry.dataset, entry.label]
@@ -59,7 +58,7 @@ def accuracies(study: Study, entries: Sequence[Entry], by: str = "method") -> st
 
 
 def costs(study: Study, dataset: str) -> str:
-    """What each row cost per seed, alone and with the teachers it needs."""
+    """The cost of one seed of each experiment, without and with the teachers that it needs."""
     by_name, rows = {e.name: e for e in study.entries}, []
     for entry in (e for e in study.of(dataset) if e.result):
         teachers = [by_name.get(name) for name in entry.params.get("teachers", {}).values()]
@@ -74,7 +73,7 @@ def costs(study: Study, dataset: str) -> str:
 
 
 def hours(study: Study, dataset: str) -> str:
-    """What each experiment takes on one GPU, all seeds and the sweep, as its params file says."""
+    """Estimated GPU hours of each experiment, for all seeds and the sweep, from its params file."""
     rows = []
     for entry in study.of(dataset):
         sweep = entry.params.get("sweep", {})
@@ -84,7 +83,7 @@ def hours(study: Study, dataset: str) -> str:
 
 
 def encoder_passes(entry: Entry) -> int:
-    """Training samples times the encoders each went through, of one seed, without the sweep."""
+    """Training samples times the encoders that each passes through, for one seed, no sweep."""
     spec = entry.params["method"]
     method = METHODS[entry.method](**options(spec))
     encoders = 1 if "modality" in spec else len(entry.params["encoders"])
@@ -92,13 +91,13 @@ def encoder_passes(entry: Entry) -> int:
 
 
 def trainings_per_seed(entry: Entry) -> int:
-    """Models trained for one seed of this row, the values of its sweep included."""
+    """Number of models trained for one seed, with those of the sweep."""
     cost = entry.result.provenance.cost
     return cost.trainings if cost.samples else 0
 
 
 def sweeps(study: Study, dataset: str) -> str:
-    """Every swept value with its validation accuracy; the chosen one is marked."""
+    """The validation accuracy of every swept value; the chosen one is marked."""
     rows = []
     for entry in (e for e in study.of(dataset) if e.result and e.result.measured.sweep):
         (field, chosen), *_ = entry.result.measured.chosen.items()
@@ -111,32 +110,32 @@ def sweeps(study: Study, dataset: str) -> str:
 
 
 def convergence(study: Study, dataset: str) -> str:
-    """Whether the uni-modal baselines had stopped rising before the learning rate fell."""
+    """Whether the uni-modal baselines converged before the learning rate decreased."""
     rows = []
     for modality, result in study.unimodal(dataset).items():
         gain = late_gain(result)
         flat = "flat" if gain.mean <= FLAT else "**still rising**"
         epochs = ", ".join(str(record.epoch) for record in result.measured.seeds)
-        rows.append([f"{modality} alone", points(gain), flat, epochs])
+        rows.append([f"uni-modal ({modality})", points(gain), flat, epochs])
     header = ["baseline", "late gain, points", "curve", "chosen epoch of each seed"]
     return markdown(header, rows)
 
 
 def lazy(study: Study, dataset: str) -> str:
-    """The probe of every encoder after every method, minus the encoder trained alone."""
-    alone = study.unimodal(dataset)
+    """The probe of every encoder after every method, minus that of the uni-modal encoder."""
+    unimodal = study.unimodal(dataset)
     rows = []
     for entry in study.of(dataset):
         if entry.result and entry.method != "unimodal":
-            gaps = [laziness(entry.result, r, m) for m, r in alone.items()]
+            gaps = [laziness(entry.result, r, m) for m, r in unimodal.items()]
             same = all(gap and gap[:3] == (0, 0, 0) for gap in gaps)
             shown = ["same encoder"] * len(gaps) if same else map(points, gaps)
             rows.append([entry.label, *shown, entry.origin])
-    return markdown(["encoders after", *alone, "run"], rows)
+    return markdown(["encoders after", *unimodal, "run"], rows)
 
 
 def where_methods_act(names: Sequence[str] = tuple(METHODS)) -> str:
-    """Which hook of the one loop each method overrides."""
+    """The hooks of the training loop that each method overrides."""
     rows = []
     for name in names:
         acts, title = hooks(METHODS[name]), METHODS[name].title
@@ -146,7 +145,7 @@ def where_methods_act(names: Sequence[str] = tuple(METHODS)) -> str:
 
 
 def reproduced(study: Study) -> str:
-    """This machine against the published results, experiment by experiment."""
+    """The results of this machine compared to the published ones, experiment by experiment."""
     rows = []
     for entry in (e for e in study.entries if e.result):
         here, there = entry.local, entry.published
@@ -158,31 +157,23 @@ def reproduced(study: Study) -> str:
         else:
             verdict = NONE, "not run here" if there else "not published", NONE
         rows.append([entry.dataset, entry.label, *shown, *verdict])
-    header = [
-        "data set",
-        "method",
-        "this machine",
-        "published",
-        "difference",
-        "agree",
-        "same bytes",
-    ]
-    return markdown(header, rows)
+    header = ["data set", "method", "this machine", "published", "difference"]
+    return markdown([*header, "agree", "same bytes"], rows)
 
 
 def literature(path: Path) -> str:
-    """Numbers others reported, each with its source; empty values are shown as not obtained."""
+    """Accuracies that others reported, each with its source; an empty value was not obtained."""
     with path.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
-    rows = []
-    for line in lines:
-        value = line["value"] or "not obtained"
-        rows.append([line["dataset"], line["method"], value, line["source"], line["note"]])
+    columns = ("dataset", "method", "value", "source", "note")
+    rows = [
+        [line[c] or ("not obtained" if c == "value" else "") for c in columns] for line in lines
+    ]
     return markdown(["data set", "method", "top-1, %", "source", "note"], rows)
 
 
 def facts(splits: Splits) -> str:
-    """Sizes of the splits, and what a sample is."""
+    """The sizes of the splits and the shape of a sample."""
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     rows = []
     for name, split in parts.items():

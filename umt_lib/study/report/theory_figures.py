@@ -1,4 +1,4 @@
-"""The account of ``theory/simulation.py`` beside the networks, in one figure."""
+"""The figure of the features that networks learn and that the model predicts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from umt_lib.study.report.theory_text import SOURCES, counts
 from umt_lib.style import COLORS, OTHER, WIDTH, styled
 
-LINES = {  # training: its name, colour, marker and place beside the others
-    "alone": ("alone", COLORS["unimodal"], "s", -0.2),
+LINES = {  # training: its name, colour, marker and horizontal shift
+    "alone": ("uni-modal", COLORS["unimodal"], "s", -0.2),
     "joint": ("joint", COLORS["joint"], "o", 0.0),
     "umt": ("UMT", COLORS["umt"], "^", 0.2),
 }
@@ -20,17 +20,19 @@ ROWS = {"a": "learned in a", "b": "learned in b", "paired": "learned, paired"}
 TITLES = {"number": "Number", "presence": "Presence", "asymmetry": "Asymmetry"}
 LABELS = {
     "number": "uni-modal features\nper modality",
-    "presence": "share of samples a\nfeature is present on",
-    "asymmetry": "how much weaker\nb's features are",
+    "presence": "share of samples with\na uni-modal feature",
+    "asymmetry": "weakness of the\nfeatures of b",
 }
 
 
 @styled
 def theory(measured: dict[str, Any]) -> Figure:
-    """Features learned along every axis: networks (means, bars from least to most) and account.
+    """The number of learned features along every axis: in networks and in the model.
+
+    Markers are means over seeds of the networks, with bars from the smallest to the largest value.
 
     Args:
-        measured: of :func:`umt_lib.study.analyses.theory.simulation.theory`.
+        measured: the value of :func:`umt_lib.study.analyses.theory.simulation.theory`.
     """
     axes = measured["axes"]
     figure = Figure(figsize=(WIDTH, 6.6))
@@ -40,12 +42,14 @@ def theory(measured: dict[str, Any]) -> Figure:
             places = np.arange(len(points))
             for line, (_, color, marker, shift) in LINES.items():
                 training = f"alone-{kind}" if line == "alone" else line
-                if training not in points[0]["measured"]:  # nobody learns pairs alone
+                if (
+                    training not in points[0]["measured"]
+                ):  # uni-modal training learns no paired features
                     continue
-                made, account = (counts(points, w, training, kind) for w in SOURCES)
-                mean, x = made.mean(axis=1), places + shift
-                spread = np.abs(np.stack([made.min(axis=1), made.max(axis=1)]) - mean)
-                ax.plot(x, account.mean(axis=1), "--", color=color, linewidth=1.3)
+                learned, model = (counts(points, s, training, kind) for s in SOURCES)
+                mean, x = learned.mean(axis=1), places + shift
+                spread = np.abs(np.stack([learned.min(axis=1), learned.max(axis=1)]) - mean)
+                ax.plot(x, model.mean(axis=1), "--", color=color, linewidth=1.3)
                 ax.errorbar(x, mean, spread, fmt=marker, color=color, markersize=5, elinewidth=1)
             top = max(point["there"][kind] for at in axes.values() for point in at)
             ax.set_ylim(-0.25, top + 0.3)
@@ -61,7 +65,7 @@ def theory(measured: dict[str, Any]) -> Figure:
     ]
     marks += [
         Line2D([], [], color=OTHER, marker="|", markersize=11, linestyle="", label="over seeds"),
-        Line2D([], [], color=OTHER, linestyle="--", label="account"),
+        Line2D([], [], color=OTHER, linestyle="--", label="model"),
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=5, columnspacing=1.2)
     return figure

@@ -1,4 +1,8 @@
-"""What the account and the networks learned, in sentences; every number is computed."""
+"""Sentences about the features that networks learn and that the model of feature learning predicts.
+
+Every number is computed from ``measured``, the value of
+:func:`umt_lib.study.analyses.theory.simulation.theory`. "Setting" is one of its feature settings.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,17 @@ from umt_lib.study.report.format import MINUS, SPACE
 
 Point = dict[str, Any]
 SOURCES = ("measured", "predicted")
+NAMES = {"joint": "joint training", "umt": "UMT"}
 
 
 def sentences(measured: dict[str, Any]) -> str:
-    """What was found, as a Markdown list; every number is computed from ``measured``."""
-    points = _worlds(measured)
+    """The findings as a Markdown list."""
+    points = _settings(measured)
     lines = [
         _agreement(measured, points),
-        _stops(points),
+        _training_accuracy(points),
         *(_laziness(points, m) for m in "ab"),
-        _pairs(points),
+        _paired(points),
         _umt(points),
         _threshold(measured),
     ]
@@ -29,109 +34,108 @@ def sentences(measured: dict[str, Any]) -> str:
 
 
 def _agreement(measured: dict[str, Any], points: Sequence[Point]) -> str:
-    shares = {t: _right(points, t) for t in ("joint", "umt")}
-    said = " and ".join(
-        f"{100 * right:.0f}% of the features in {_name(t)} (saying that all are learned: "
-        f"{100 * naive:.0f}%)"
-        for t, (right, naive) in shares.items()
+    shares = {NAMES[t]: _right(points, t) for t in NAMES}
+    parts = " and ".join(
+        f"{100 * right:.0f}% of the features in {name} ({100 * naive:.0f}% if it predicted that "
+        f"all are learned)"
+        for name, (right, naive) in shares.items()
     )
-    worse = [_name(t) for t, (right, naive) in shares.items() if right <= naive]
-    verdict = f" For {' and '.join(worse)} the account is no better than that." if worse else ""
+    worse = [name for name, (right, naive) in shares.items() if right <= naive]
+    verdict = f" For {' and '.join(worse)} the model is no better than that." if worse else ""
     return (
-        f"**Agreement.** Over {len(points)} worlds and {len(measured['seeds'])} seeds the account "
-        f"is right about {said}.{verdict} Fitted: a floor of {measured['floor']:.4f} and a paired "
-        f"ease of {measured['paired_ease']:g}."
+        f"**Agreement.** Over {len(points)} settings and {len(measured['seeds'])} seeds the model "
+        f"predicts correctly {parts}.{verdict} Fitted: a floor of {measured['floor']:.4f} and an "
+        f"ease of paired features of {measured['paired_ease']:g}."
     )
 
 
-def _stops(points: Sequence[Point]) -> str:
-    alone, joint = (
+def _training_accuracy(points: Sequence[Point]) -> str:
+    unimodal, joint = (
         100 * float(np.mean([v for p in points for t in trainings for v in p["fitted"][t]]))
         for trainings in (("alone-a", "alone-b"), ("joint",))
     )
     return (
-        f"**What is left to teach.** Joint training ends at a training accuracy of {joint:.0f}% on "
-        f"average, uni-modal training at {alone:.0f}%."
+        f"**Training accuracy.** Joint training ends at a training accuracy of {joint:.0f}% on "
+        f"average, uni-modal training at {unimodal:.0f}%."
     )
 
 
 def _laziness(points: Sequence[Point], m: str) -> str:
-    pairs = [(source, training) for source in SOURCES for training in (f"alone-{m}", "joint")]
-    alone, joint, account_alone, account = (_per_seed(points, *pair, m) for pair in pairs)
-    lost, said = t_interval(alone - joint), float((account_alone - account).mean())
+    keys = [(source, training) for source in SOURCES for training in (f"alone-{m}", "joint")]
+    unimodal, joint, *model = (_per_seed(points, *key, m) for key in keys)
+    lost, predicted = t_interval(unimodal - joint), float((model[0] - model[1]).mean())
     return (
-        f"**Uni-modal features of {m}.** Alone, the networks learn {alone.mean():.2f} per world "
-        f"(account {account_alone.mean():.2f}), jointly {joint.mean():.2f} (account "
-        f"{account.mean():.2f}). The loss is {_interval(lost)} in the networks and {said:.2f} by "
-        f"the account: {_verdict(lost, said)}."
+        f"**Uni-modal features of {m}.** In uni-modal training, the networks learn "
+        f"{unimodal.mean():.2f} per setting (model {model[0].mean():.2f}), in joint training "
+        f"{joint.mean():.2f} (model {model[1].mean():.2f}). The loss is {_interval(lost)} in the "
+        f"networks and {predicted:.2f} in the model: {_verdict(lost, predicted)}."
     )
 
 
-def _pairs(points: Sequence[Point]) -> str:
-    bare, full = _parted(points)
-    few, many = (_per_seed(part, "measured", "joint", "paired") for part in (bare, full))
-    lost, account = t_interval(few - many), _per_seed(full, "predicted", "joint", "paired").mean()
-    verdict = "suppress" if lost.low > 0 else "do not surely suppress"
+def _paired(points: Sequence[Point]) -> str:
+    without, others = _divided(points)
+    few, many = (_per_seed(part, "measured", "joint", "paired") for part in (without, others))
+    model = _per_seed(others, "predicted", "joint", "paired").mean()
+    lost = t_interval(few - many)
+    verdict = "suppress" if lost.low > 0 else "do not clearly suppress"
     return (
-        f"**Uni-modal features {verdict} paired ones in joint training.** Where there are none, "
-        f"it learns {few.mean():.2f} paired features, else {many.mean():.2f} (account, fitted to "
-        f"joint training: {account:.2f}). The difference is {_interval(lost)}."
+        f"**Uni-modal features {verdict} paired ones in joint training.** Without uni-modal "
+        f"features it learns {few.mean():.2f} paired features, with them {many.mean():.2f} (model, "
+        f"fitted to joint training: {model:.2f}). The difference is {_interval(lost)}."
     )
 
 
 def _umt(points: Sequence[Point]) -> str:
-    full = _parted(points)[1]
-    pairs = [(source, training) for source in SOURCES for training in ("joint", "umt")]
-    joint, umt, *account = (_per_seed(full, *pair, "paired") for pair in pairs)
-    lost, said = t_interval(joint - umt), float((account[0] - account[1]).mean())
+    others = _divided(points)[1]
+    keys = [(source, training) for source in SOURCES for training in NAMES]
+    joint, umt, *model = (_per_seed(others, *key, "paired") for key in keys)
+    lost, predicted = t_interval(joint - umt), float((model[0] - model[1]).mean())
     gain = t_interval(
-        sum(_per_seed(full, "measured", "umt", m) for m in "ab")
-        - sum(_per_seed(full, "measured", "joint", m) for m in "ab")
+        sum(_per_seed(others, "measured", "umt", m) for m in "ab")
+        - sum(_per_seed(others, "measured", "joint", m) for m in "ab")
     )
     return (
-        f"**UMT**, where there are uni-modal features: {umt.mean():.2f} paired features against "
-        f"{joint.mean():.2f} in joint training (account {account[1].mean():.2f} against "
-        f"{account[0].mean():.2f}). The loss is {_interval(lost)} in the networks and {said:.2f} "
-        f"by the account: {_verdict(lost, said)}. In uni-modal features UMT's gain is "
-        f"{_interval(gain)} per world."
+        f"**UMT**, where there are uni-modal features, learns {umt.mean():.2f} paired features, "
+        f"joint training {joint.mean():.2f} (model {model[1].mean():.2f} and "
+        f"{model[0].mean():.2f}). The loss is {_interval(lost)} in the networks and "
+        f"{predicted:.2f} in the model: {_verdict(lost, predicted)}. The gain of UMT in uni-modal "
+        f"features is {_interval(gain)} per setting."
     )
 
 
-def _verdict(lost: Interval, said: float) -> str:
-    """How a loss in networks compares with the account's."""
+def _verdict(lost: Interval, predicted: float) -> str:
+    """The comparison of a loss in networks with the predicted loss."""
     if lost.n < 2:
-        return "one seed cannot tell them apart"
+        return "one seed cannot distinguish them"
     if lost.low <= 0:
-        less = ", and less than the account says" if lost.high < said else ""
-        return f"no loss that the seeds bear out{less}"
-    if lost.high < said:
-        return "a loss, and smaller than the account says"
-    if lost.low > said:
-        return "a loss, and larger than the account explains"
-    return "a loss that the seeds cannot tell from the account's"
+        less = ", and less than the model predicts" if lost.high < predicted else ""
+        return f"no clear loss{less}"
+    if lost.high < predicted:
+        return "a clear loss, smaller than the model predicts"
+    if lost.low > predicted:
+        return "a clear loss, larger than the model predicts"
+    return "a clear loss, not clearly different from the predicted one"
 
 
 def _interval(found: Interval) -> str:
-    if found.n < 2:
-        return f"{found.mean:.2f} (one seed)".replace("-", MINUS)
-    return f"{found.mean:.2f} [{found.low:.2f},{SPACE}{found.high:.2f}]".replace("-", MINUS)
+    bounds = f"[{found.low:.2f},{SPACE}{found.high:.2f}]" if found.n > 1 else "(one seed)"
+    return f"{found.mean:.2f} {bounds}".replace("-", MINUS)
 
 
 def _threshold(measured: dict[str, Any]) -> str:
-    found = measured["sensitivity"]
-    said = "; ".join(
-        f"{float(clear):g}: {row['alone-a'] + row['alone-b']:.1f} alone, {row['joint']:.1f} in "
-        f"joint training and {row['umt']:.1f} in UMT"
-        for clear, row in found.items()
+    parts = "; ".join(
+        f"{float(clear):g}: {row['alone-a'] + row['alone-b']:.1f} in uni-modal training, "
+        f"{row['joint']:.1f} in joint training and {row['umt']:.1f} in UMT"
+        for clear, row in measured["sensitivity"].items()
     )
     return (
-        f"**The threshold.** Networks have no edge between learned and not learned. Features "
-        f"that count, per world and pairs included, by the probability asked for: {said}."
+        f"**The threshold.** Networks learn features gradually. The number of learned features per "
+        f"setting, with paired ones, by the probability that counts as learned: {parts}."
     )
 
 
-def _worlds(measured: dict[str, Any]) -> list[Point]:
-    """All points, the world the axes share once."""
+def _settings(measured: dict[str, Any]) -> list[Point]:
+    """All points; the setting that all axes contain is included once."""
     base = measured["base"]
     points: list[Point] = []
     for axis, line in measured["axes"].items():
@@ -141,29 +145,23 @@ def _worlds(measured: dict[str, Any]) -> list[Point]:
 
 
 def counts(points: Sequence[Point], source: str, training: str, kind: str) -> np.ndarray:
-    """Features learned, (points, seeds)."""
+    """The number of learned features, (points, seeds)."""
     return np.array([p[source][training][kind] for p in points], dtype=float)
 
 
 def _per_seed(points: Sequence[Point], source: str, training: str, kind: str) -> np.ndarray:
-    """Features per world, (seeds,)."""
+    """The mean number of learned features per setting, (seeds,)."""
     return counts(points, source, training, kind).mean(axis=0)
 
 
-def _parted(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
-    """Worlds without uni-modal features, and the others."""
-    return (
-        [p for p in points if not p["there"]["a"]],
-        [p for p in points if p["there"]["a"]],
-    )
+def _divided(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
+    """The settings without uni-modal features, and the others."""
+    without = [p for p in points if not p["there"]["a"]]
+    return without, [p for p in points if p["there"]["a"]]
 
 
 def _right(points: Sequence[Point], training: str) -> tuple[float, float]:
-    """The share of features the account is right for, and the share that is learned."""
+    """The share of features that the model predicts correctly, and the share that is learned."""
     there = sum(sum(p["there"].values()) * len(p["alike"][training]) for p in points)
     learned = sum(sum(map(sum, p["measured"][training].values())) for p in points)
     return sum(sum(p["alike"][training]) for p in points) / there, learned / there
-
-
-def _name(training: str) -> str:
-    return {"joint": "joint training", "umt": "UMT"}[training]

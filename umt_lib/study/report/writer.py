@@ -1,4 +1,4 @@
-"""Writes the fragments that pages of the book include: texts, tables, figures."""
+"""Write the fragments that the pages of the book include: texts, tables and figures."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ FOLDERS = {
     "published": ("published", "results", ""),
     STALE: ("published", "results", " (stale)"),
 }
-MANY = 12  # more files than these are named by their pattern: the rows say which of them
+MANY = 12  # more files than this are named by a pattern; the rows of the table identify them
 
 
 class Fragments:
-    """Writes into ``folder``, which the pages know as ``/_generated``."""
+    """Writes fragments into ``folder``, which is ``/_generated`` for the pages."""
 
     def __init__(self, study: Study, folder: Path):
         self.study, self.folder = study, folder
         folder.mkdir(parents=True, exist_ok=True)
 
-    def text(self, name: str, content: str) -> None:
-        (self.folder / f"{name}.md").write_text(content + "\n", encoding="utf-8")
+    def text(self, name: str, content: str, source: str = "", after: str = "") -> None:
+        """Write Markdown, with its source if one is given, and a sentence after it."""
+        if source:
+            content += f"\n\n<p class='source'>{source}</p>"
+        (self.folder / f"{name}.md").write_text(content + after + "\n", encoding="utf-8")
 
     def table(
         self,
@@ -40,16 +43,15 @@ class Fragments:
         source: str = "",
         after: str = "",
     ) -> None:
-        if "|" in content:  # an empty one is a sentence
+        """Write a sortable table with its source, and a sentence after it."""
+        if "|" in content:  # an empty table is a sentence
             content = f"```{{table}}\n:class: sortable\n\n{content}\n```"
         if any(entry.result for entry in entries):
             source = self.made_from(entries)
-        if source:
-            content += f"\n\n<p class='source'>{source}</p>"
-        self.text(name, content + after)
+        self.text(name, content, source, after)
 
     def accuracies(self, name: str, entries: Sequence[Entry], by: str = "method") -> None:
-        """The table of those that have run, and which have not."""
+        """Write the table of accuracies, and the names of experiments without a result."""
         waiting = ", ".join(f"`{entry.name}`" for entry in entries if not entry.result)
         after = f"\n\nNot run yet: {waiting}." if waiting else ""
         self.table(name, tables.accuracies(self.study, entries, by), entries, after=after)
@@ -63,17 +65,17 @@ class Fragments:
         entries: Sequence[Entry] = (),
         source: str = "",
     ) -> None:
-        """An svg, or a png for a picture (which comes from data, not from results)."""
+        """Write a figure: svg if it is made from results, png if it is made from data."""
         source = self.made_from(entries) if entries else source
         file = f"{name}.{'svg' if source else 'png'}"
         style.save(figure, self.folder / file)
-        source = source.replace("*", r"\*")  # a caption is Markdown, in which two stars slant text
+        source = source.replace("*", r"\*")  # in Markdown, two stars make text italic
         made_from = f" <span class='source'>{source}</span>" if source else ""
         head = f"```{{figure}} /_generated/{file}\n:name: fig-{name}\n:alt: {alt}"
         self.text(name, f"{head}\n\n{caption}{made_from}\n```")
 
     def analysed_from(self, function: str) -> str:
-        """:meth:`made_from` for the analyses by ``function``."""
+        """The same as :meth:`made_from`, for the analyses that use ``function``."""
         shown = []
         for entry in self.study.analysed(function):
             _, place, mark = FOLDERS[entry.origin]
@@ -81,7 +83,7 @@ class Fragments:
         return f"Made from {', '.join(shown)}."
 
     def made_from(self, entries: Sequence[Entry]) -> str:
-        """``Made from results/watch-{joint-linear,umt}.json``: the files numbers were read from."""
+        """The results files of ``entries``: ``Made from results/watch-{joint-linear,umt}.json``."""
         files: dict[tuple[str, str], list[str]] = defaultdict(list)
         for entry in entries:
             if entry.result:
