@@ -105,13 +105,14 @@ def test_the_new_files_have_the_style_of_the_others(copy):
 
 
 def test_all_tests_pass_but_the_one_that_names_what_is_left(copy):
-    """What every method must do, the generated tests, and the rules for params files."""
-    mine = "label-smoothing or label_smoothing or gestures or left_to_fill_in"
+    """What every method must do, the generated tests, the rules for params files and digests."""
+    mine = "label-smoothing or label_smoothing or gestures or left_to_fill_in or no_others"
     files = [
         "tests/methods/test_all.py",
         "tests/methods/test_label_smoothing.py",
         "tests/data/test_gestures.py",
         "tests/study/experiments/test_params_files.py",
+        "tests/study/experiments/test_provenance.py",
         "tests/test_todo.py",
     ]
     options = ["-n", "0", "-p", "no:cacheprovider", "-rfE", "-k", mine]
