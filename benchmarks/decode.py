@@ -1,13 +1,13 @@
-"""Preparation, in clips/s, beside plain PyAV decoding of the same clips on the same cores.
+"""Measure the preparation of clips, in clips/s, and plain PyAV decoding of the same clips.
 
     python benchmarks/decode.py [--clips 96] [--workers 2] [--rounds 7] [--out FILE]
 
-Clips of 10 s are made here, h264 and AAC in mp4, of a pattern that moves under noise, in the two
-sizes in which copies of such data sets are common. Plain decoding takes every picture and every
-sound frame out of a file and throws it away. Preparing does the same work and cuts, scales,
-resamples, transforms, hashes and stores. Both run in as many processes; the clock goes from the
-first clip's begin to the last one's end, so starting processes is in neither. They take turns, so
-that whatever else the machine does meets both.
+The clips of 10 s (h264 and AAC in mp4) show a moving pattern with noise, in the two sizes that are
+common for such data sets. Plain decoding decodes every picture and every sound frame and discards
+it. Preparation does the same and also crops, scales, resamples, transforms, hashes and stores. Both
+use the same number of processes. The time is from the start of the first clip to the end of the
+last one, so it does not include the start of processes. The two take turns, so that other load on
+the machine affects both.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SIZES = {"large": (640, 360), "small": (340, 256)}
 
 
 def film(path: Path, width: int, height: int, seed: int) -> None:
-    """Ten seconds, about as many bits as such a video has on the web."""
+    """Write a video of ten seconds with about the bit rate of videos on the web."""
     stream = np.random.default_rng(seed)
     pattern = np.kron(
         stream.integers(0, 200, (height // 20 + 1, width // 20 + 1, 3)), np.ones((20, 20, 1))
@@ -59,7 +59,7 @@ def film(path: Path, width: int, height: int, seed: int) -> None:
 
 
 def plain(path: Path) -> tuple[float, float]:
-    """Decode all of a file; when that began and ended."""
+    """Decode a file; return the times of start and end."""
     began = time.monotonic()
     with av.open(str(path)) as container:
         for stream in container.streams:
@@ -70,7 +70,7 @@ def plain(path: Path) -> tuple[float, float]:
 
 
 def timed(source: Path, settings: dict) -> dict[str, np.ndarray]:
-    """The recipe's own reading, with its times noted."""
+    """Read a clip as the recipe does, and log the times of start and end."""
     began = time.monotonic()
     rows = RECIPE.read(source, settings)
     with open(settings["log"], "a") as log:
@@ -79,12 +79,14 @@ def timed(source: Path, settings: dict) -> dict[str, np.ndarray]:
 
 
 def plain_rate(paths: list[Path], workers: int) -> float:
+    """Clips/s of plain decoding."""
     context = multiprocessing.get_context("forkserver")
     with ProcessPoolExecutor(workers, context) as pool:
         return rate(list(pool.map(plain, paths)))
 
 
 def prepared_rate(paths: list[Path], workers: int) -> float:
+    """Clips/s of preparation."""
     samples = [Sample(str(i), 0, "train", "", path) for i, path in enumerate(paths)]
     with tempfile.TemporaryDirectory() as folder:
         settings = {**RECIPE.settings, "log": f"{folder}/log"}
@@ -95,12 +97,13 @@ def prepared_rate(paths: list[Path], workers: int) -> float:
 
 
 def rate(times: list[tuple[float, float]]) -> float:
+    """Clips/s from the times of start and end of every clip."""
     began, ended = zip(*times, strict=True)
     return len(times) / (max(ended) - min(began))
 
 
 def turns(width: int, height: int, clips: int, workers: int, rounds: int) -> dict[str, Any]:
-    """Rates of plain decoding and of preparing clips of one size: medians over ``rounds``."""
+    """Rates of plain decoding and of preparation for one size of clips, medians over ``rounds``."""
     with tempfile.TemporaryDirectory() as folder:
         films = [Path(folder) / f"{seed}.mp4" for seed in range(DIFFERENT)]
         for seed, path in enumerate(films):

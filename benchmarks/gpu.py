@@ -1,18 +1,17 @@
-"""Joint ResNet-18 training in the shape of VGG-Sound on a GPU: how fast, and how busy it is kept.
+"""Measure speed and utilisation of joint ResNet-18 training on a GPU, in the shape of VGG-Sound.
 
     python benchmarks/gpu.py [--rows 1024] [--batch 64] [--workers 4] [--out FILE]
 
-Three things in one run, on random content in real formats, all files in the system's memory:
+Three measurements in one run, on random content in real formats, with all files in memory:
 
-- ours: joint late fusion in bf16 from prepared arrays, through the loader and the method's step;
-- the loader alone, and the step alone on a batch that is on the GPU already;
-- plain: the loop one would write, fp32, a DataLoader that decodes three JPEGs and loads a
-  spectrogram per sample, the same networks and batch, with a process for each core if
-  ``--plain-workers`` does not say otherwise.
+- ours: joint late fusion in bf16 from prepared arrays, with our loader and the method's step;
+- only the loader, and only the step, on a batch that is on the GPU already;
+- plain: a simple fp32 loop with a DataLoader that decodes three JPEGs and loads a spectrogram per
+  sample, with the same networks and batch size, and ``--plain-workers`` processes (one per core).
 
-The share of peak is the step's floating-point operations (multiply and add) over the time of a step
-of ours, against a product of large bf16 matrices in this run. The idle share is the part of the
-time between the first and the last kernel of a stretch in which no kernel or copy ran.
+The share of peak is the number of floating-point operations (multiply and add) per second in our
+loop, relative to a product of large bf16 matrices in the same run. The idle share is the share of
+the time between the first and the last kernel in which no kernel or copy ran.
 """
 
 from __future__ import annotations
@@ -47,11 +46,11 @@ from umt_lib.study.experiments.provenance import environment
 
 WARM = 12  # steps that are not timed: allocation, choice of algorithms, threads that start
 MATRIX = 8192
-QUALITY, COARSE = 90, 16  # of the JPEGs; the pictures are smooth, as photographs are
+QUALITY, COARSE = 90, 16  # of the JPEGs; the pictures are smooth, like photographs
 
 
 class Ours:
-    """Joint training as fit() does it."""
+    """A training step as in fit()."""
 
     def __init__(self, splits: Splits, device: torch.device):
         torch.manual_seed(0)
@@ -65,7 +64,7 @@ class Ours:
 
 
 def endless(splits: Splits, size: int, workers: int, device: torch.device) -> Iterator[Batch]:
-    """Batches of one long epoch, in which every stored row comes many times."""
+    """Batches of one long epoch, in which every stored row occurs many times."""
     rows = np.tile(np.arange(len(splits.train)), 200)
     return batches(splits, splits.train.take(rows).to(device), size, 0, 0, workers)
 
@@ -84,7 +83,7 @@ def rate(step, feed: Iterable, size: int, steps: int) -> float:
 
 
 def idle(step, feed: Iterator, steps: int) -> float:
-    """Share of the time without a kernel or copy on the GPU, over ``steps`` steps."""
+    """The share of time without a kernel or copy on the GPU, over ``steps`` steps."""
     with profile(activities=[ProfilerActivity.CUDA]) as recorded:
         for batch in islice(feed, steps):
             step(batch)
@@ -112,7 +111,7 @@ def peak(device: torch.device) -> float:
 
 
 class Jpegs(Dataset):
-    """Folders of three pictures and a spectrogram, decoded when asked for."""
+    """A folder of pictures and spectrograms, which are decoded when a sample is read."""
 
     def __init__(self, folder: Path, samples: int, times: int):
         self.folder, self.samples, self.times = folder, samples, times
@@ -137,7 +136,7 @@ class Jpegs(Dataset):
 
 
 def drawn(folder: Path, samples: int, sound: tuple[int, ...]) -> None:
-    """Write ``samples`` folders' worth of smooth pictures and spectrograms of shape ``sound``."""
+    """Write three smooth pictures and a spectrogram of shape ``sound`` for every sample."""
     stream = np.random.default_rng(0)
     for i in range(samples):
         for k in range(3):
@@ -148,7 +147,7 @@ def drawn(folder: Path, samples: int, sound: tuple[int, ...]) -> None:
 
 
 class Plain(nn.Module):
-    """Two ResNet-18, frames averaged, one linear head: what one writes first."""
+    """A simple model: two ResNet-18, frames averaged, one linear head."""
 
     def __init__(self):
         super().__init__()
@@ -181,22 +180,22 @@ def plain(folder: Path, samples: int, size: int, workers: int, device, steps: in
 
 
 def measure(given: argparse.Namespace) -> dict:
-    """Everything, in samples/s where nothing else is said; tells each as soon as it is known."""
+    """Measure and print everything, in samples/s unless the name has another unit."""
     device, size, found = torch.device("cuda"), given.batch, {}
 
-    def tell(name: str, value: float) -> None:
+    def report(name: str, value: float) -> None:
         found[name] = round(value, 3)
         print(f"{name} {found[name]}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
         splits = prepared(Path(folder), given.rows)
         ours, feed = Ours(splits, device), endless(splits, size, given.workers, device)
-        tell("samples_per_second", rate(ours, feed, size, given.steps))
-        tell("idle_share", idle(ours, feed, given.steps))
+        report("samples_per_second", rate(ours, feed, size, given.steps))
+        report("idle_share", idle(ours, feed, given.steps))
         batch = next(feed)
-        alone = endless(splits, size, given.workers, device)
-        tell("loader_samples_per_second", rate(lambda b: b, alone, size, 2 * given.steps))
-        tell("step_samples_per_second", rate(ours, repeat(batch), size, given.steps))
+        loader = endless(splits, size, given.workers, device)
+        report("loader_samples_per_second", rate(lambda b: b, loader, size, 2 * given.steps))
+        report("step_samples_per_second", rate(ours, repeat(batch), size, given.steps))
     with FlopCounterMode(display=False) as counter:
         ours(batch)
     memory = torch.cuda.max_memory_allocated()
@@ -204,14 +203,14 @@ def measure(given: argparse.Namespace) -> dict:
         samples, sound = given.rows // 4, tuple(batch.x["audio"].shape[1:])
         drawn(Path(folder), samples, sound)
         rated = plain(Path(folder), samples, size, given.plain_workers, device, given.steps)
-        tell("plain_samples_per_second", rated)
-    tell("ratio", found["samples_per_second"] / found["plain_samples_per_second"])
-    tell("loader_ratio", found["loader_samples_per_second"] / found["step_samples_per_second"])
-    tell("gflop_per_sample", counter.get_total_flops() / size / 1e9)
-    tell("tflops", found["gflop_per_sample"] * found["samples_per_second"] / 1e3)
-    tell("tflops_of_matrices", peak(device))
-    tell("share_of_peak", found["tflops"] / found["tflops_of_matrices"])
-    tell("memory_gb", memory / 1e9)
+        report("plain_samples_per_second", rated)
+    report("ratio", found["samples_per_second"] / found["plain_samples_per_second"])
+    report("loader_ratio", found["loader_samples_per_second"] / found["step_samples_per_second"])
+    report("gflop_per_sample", counter.get_total_flops() / size / 1e9)
+    report("tflops", found["gflop_per_sample"] * found["samples_per_second"] / 1e3)
+    report("tflops_of_matrices", peak(device))
+    report("share_of_peak", found["tflops"] / found["tflops_of_matrices"])
+    report("memory_gb", memory / 1e9)
     return {
         **found,
         "rows": given.rows,
@@ -227,7 +226,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1024)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--workers", type=int, default=4, help="threads that read, of ours")
+    parser.add_argument("--workers", type=int, default=4, help="threads of our loader")
     parser.add_argument("--plain-workers", type=int, default=os.cpu_count())
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--out", type=Path)

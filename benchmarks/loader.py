@@ -1,13 +1,13 @@
-"""The loader alone, in samples/s, beside what ResNet-18 training consumes on the same machine.
+"""Measure the loader, in samples/s, and the rate of ResNet-18 training on the same machine.
 
     python benchmarks/loader.py [--rows 512] [--batch 32] [--workers 2] [--out FILE]
 
 A prepared folder in the shape of VGG-Sound (3 frames of 256 pixels, a log-spectrogram of 10 s) is
-made of random numbers; the files stay in the system's memory, as they do where memory suffices, so
-a slow disk does not show. The loader gives whole epochs of cut and mirrored batches on the device;
-training repeats steps of joint late fusion on one batch that is there already. The two do not run
-at the same time: on a CPU they would share its cores. Training takes about 0.2 GB per sample of a
-batch in fp32.
+made of random numbers. Its files stay in memory, so the speed of the disk is not measured. The
+loader makes whole epochs of cropped and mirrored batches on the device; training repeats steps of
+joint late fusion on one batch that is on the device already. The two do not run at the same time,
+because they would share the cores of a CPU. Training needs about 0.2 GB per sample of a batch in
+fp32.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def prepared(folder: Path, rows: int) -> Splits:
 
 
 def loaded(splits: Splits, size: int, workers: int, device: torch.device, epochs: int) -> float:
-    """Samples/s of the loader, the median over epochs; the time to start its threads is in."""
+    """Samples/s of the loader with the start of its threads, the median over epochs."""
     train, rates = splits.train.to(device), []
     for epoch in range(epochs + 1):
         began = time.perf_counter()

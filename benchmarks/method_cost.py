@@ -1,13 +1,13 @@
-"""Cost of one training step of every method, as a ratio to joint training's in the same run.
+"""Measure the cost of a training step of every method, relative to joint training in the same run.
 
     python benchmarks/method_cost.py [--rounds 40] [--out benchmarks/method_cost.json]
 
-Time: the methods of one data set and head take turns, batch by batch, so that whatever else the
-machine does meets them all alike; the ratio is that of the medians of CPU time. Beside it stands
-``least``: the passes through encoders that the method's equation cannot do without, a backward pass
-counted as two forward ones, against the three of joint training. Memory: bytes that the step holds
-for its backward passes at the most. A method's teachers are freshly initialised models: what they
-know costs nothing.
+``time``: the ratio of the medians of CPU time. The methods of one data set and head take turns,
+batch by batch, so that other load on the machine affects all of them. ``least``: the smallest
+number of passes through encoders that the method's equation needs, relative to the three of joint
+training; a backward pass counts as two forward passes. ``memory``: the largest number of bytes that
+a step keeps for its backward passes. Teachers are newly initialised models, because their accuracy
+does not affect the cost.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from umt_lib.study.experiments.experiment import Experiment
 from umt_lib.study.experiments.params import options, read
 from umt_lib.study.experiments.provenance import environment
 
-# What encoders must do in a step: forward 1, backward 2. Methods not named here do what joint does.
+# The passes through encoders in a step: forward 1, backward 2. Methods not named here have 3.
 LEAST = {
-    "frozen": 1,  # nothing goes back through frozen encoders
-    "mmpareto": 5,  # two losses, each with a gradient of its own
+    "frozen": 1,  # no backward pass through frozen encoders
+    "mmpareto": 5,  # two losses, each with its own gradient
     "joint-ensemble": 6,  # two models
 }
-AUGMENTED = {"umt", "umt-subspace", "g2d"}  # the teachers look at every view: one pass more
+AUGMENTED = {"umt", "umt-subspace", "g2d"}  # one more pass: teachers encode every view
 
 
 class Runner:
@@ -49,8 +49,8 @@ class Runner:
         name = params["method"]["name"]
         self.method = METHODS[name](**options(params["method"]))
         wanted = experiment.splits.modalities if self.method.needs_teachers else ()
-        alone = Experiment({**params, "head": {"name": "linear"}}, experiment.splits)
-        teachers = {m: alone.make(modalities=(m,)).eval() for m in wanted}
+        unimodal = Experiment({**params, "head": {"name": "linear"}}, experiment.splits)
+        teachers = {m: unimodal.make(modalities=(m,)).eval() for m in wanted}
         self.model = self.method.build(experiment.make, teachers)
         augmented = experiment.splits.augment is not None
         setting = Setting(self.train, experiment.splits.validation, teachers, augmented)
@@ -62,6 +62,7 @@ class Runner:
         self.times: list[float] = []
 
     def step(self, turn: int) -> None:
+        """Take one step and record its CPU time."""
         self.model.train()
         batch = self.batches[turn % len(self.batches)]
         began = time.process_time()
@@ -69,7 +70,7 @@ class Runner:
         self.times.append(time.process_time() - began)
 
     def held(self) -> int:
-        """Bytes held for backward passes, at the most of a step."""
+        """The largest number of bytes that a step keeps for its backward passes."""
         held = Held()
         with torch.autograd.graph.saved_tensors_hooks(held.keep, lambda kept: kept.tensor):
             self.step(0)
@@ -78,17 +79,19 @@ class Runner:
 
 
 class Held:
-    """Bytes of the tensors that are kept: now, and at the most. Shared memory counts once."""
+    """Counts the bytes of the kept tensors, now and at most; shared memory counts once."""
 
     def __init__(self):
         self.now = self.most = 0
         self.keepers: Counter[int] = Counter()
 
     def keep(self, tensor: Tensor) -> Kept:
+        """Count a tensor until nothing refers to it."""
         self.change(tensor, 1)
         return Kept(tensor, self)
 
     def change(self, tensor: Tensor, by: int) -> None:
+        """Add ``by`` to the number of times that a tensor is kept."""
         memory = tensor.untyped_storage()
         before = self.keepers[memory.data_ptr()]
         self.keepers[memory.data_ptr()] += by
@@ -98,7 +101,7 @@ class Held:
 
 
 class Kept:
-    """A tensor that counts until nobody needs it any more."""
+    """A tensor that counts until nothing refers to it."""
 
     def __init__(self, tensor: Tensor, held: Held):
         self.tensor, self.held = tensor, held
@@ -108,7 +111,7 @@ class Kept:
 
 
 def measure(rounds: int) -> dict[str, dict[str, float]]:
-    """{experiment: {"time", "least", "memory"}}, each against joint training with the same head."""
+    """{experiment: {"time", "least", "memory"}}, relative to joint training with the same head."""
     groups: dict[tuple[str, str], dict[str, dict]] = {}
     for path in sorted(PARAMS.glob("*.yaml")):
         params = read(path)

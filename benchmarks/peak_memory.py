@@ -1,9 +1,9 @@
-"""Peak memory of every experiment whose data is here, in MB of resident set, one process each.
+"""Measure the peak memory (resident set, MB) of every experiment whose data is on this machine.
 
     python benchmarks/peak_memory.py [--out benchmarks/peak_memory.json]
 
-One seed and one epoch: a longer run holds nothing more. As many at once as there are cores; an
-experiment's teachers run before it.
+Every experiment runs in its own process, for one seed and one epoch, because a longer run needs no
+more memory. As many run at once as there are cores, teachers before the methods that need them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ SHORT = ["--set", "training.epochs=1", "--set", "training.probe_every=1", "--set
 
 
 def peak(path: Path, runs: str) -> float:
-    """MB of resident memory at the most; the child's status must be 0."""
-    command = [sys.executable, "-m", "umt_lib.study.experiments.experiment", str(path), *SHORT]
+    """The peak of resident memory in MB of one experiment; SystemExit if it fails."""
+    command = [sys.executable, "-m", "umt_lib", "run", str(path), *SHORT]
     environment = {**os.environ, "UMT_RUNS": runs, "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
@@ -46,8 +46,8 @@ if __name__ == "__main__":
     files = [path for path in PARAMS.glob("*.yaml") if available(read(path)["dataset"])]
     measured = {}
     with tempfile.TemporaryDirectory() as runs, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for taught in (False, True):
-            part = sorted(path for path in files if bool(read(path).get("teachers")) == taught)
+        for with_teachers in (False, True):
+            part = sorted(p for p in files if bool(read(p).get("teachers")) == with_teachers)
             peaks = pool.map(lambda path: round(peak(path, runs)), part)
             for path, megabytes in zip(part, peaks, strict=True):
                 measured[path.stem] = megabytes

@@ -1,11 +1,11 @@
-"""What `make study` costs: its wall time, and the share of CPU time spent training and evaluating.
+"""Measure the wall time of `make study`, and the share of training and evaluation in its CPU time.
 
     python benchmarks/study_time.py [--out benchmarks/study_time.json]
 
-Runs `make study` in this checkout, then again (a no-op), then rebuilds the book. The share is the
-sum of the experiments' and analyses' own seconds, each of one process on one thread, over the CPU
-time of everything `make` started. Packages must be installed; results of this machine are deleted
-first.
+Runs `make study` in this checkout, runs it again with nothing to do, and rebuilds the book. The
+share is the sum of the seconds of all experiments and analyses, each in one process on one thread,
+divided by the CPU time of everything that `make` started. Packages must be installed. The results
+of this machine are deleted first.
 """
 
 from __future__ import annotations

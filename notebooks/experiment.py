@@ -99,6 +99,6 @@ probes = [
     f"{c.removeprefix('probe of ')} {table[c].mean():.1f}%" for c in table.filter(like="probe")
 ]
 Markdown(
-    f"**What we saw.** {name} answers {mean:.1%} of the test samples correctly ({spread}). "
-    f"Its encoders, asked alone and linearly: {', '.join(probes)}."
+    f"**What we saw.** {name} classifies {mean:.1%} of the test samples correctly ({spread}). "
+    f"Accuracy of a linear probe of each encoder: {', '.join(probes)}."
 )

@@ -4,13 +4,12 @@
     python scripts/make_furniture.py package/usr/share/sweethome3d/furniture
 
 Reads the five .sh3f libraries (zip: a catalogue, OBJ meshes, licences), labels the models by
-scripts/furniture_labels.yaml, renders front and rear, cuts the splits once and for all, and writes
-furniture.npz, furniture_models.csv and FURNITURE_LICENCES.md: the same bytes from the same package.
+scripts/furniture_labels.yaml, renders front and rear, makes the splits, and writes furniture.npz,
+furniture_models.csv and FURNITURE_LICENCES.md. The same package gives the same bytes.
 
     python scripts/make_furniture.py package/usr/share/sweethome3d/furniture --meshes DIR
 
-writes the labelled models instead, as DIR/<library>/<model>.off, for
-``umt prepare furniture224``.
+writes the labelled models as DIR/<library>/<model>.off, for ``umt prepare furniture224``.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ HERE = Path(__file__).parent
 TARGET = HERE.parent / "umt_lib" / "data"
 AZIMUTHS = (-50, -30, -10, 10, 30, 50)  # degrees off the front, and off the rear
 ELEVATION, SIZE = 20, 32
-SAME = 0.1  # relative distance of two models' images below which they are one design
+SAME = 0.1  # models whose images have a smaller relative distance are one design
 PUBLISHED = ["model", "name", "class", "library", "author", "licence", "source", "file"]
 SH3D = "http://www.sweethome3d.com/importModels.jsp"
 LIBRARIES = {  # licence and author as each library's LICENSE.TXT states them; None: one per model
@@ -57,7 +56,7 @@ STATED = {
 
 
 def catalogue(archive: zipfile.ZipFile) -> list[dict[str, str]]:
-    """The models of one library: property name -> value, in the catalogue's order."""
+    """The models of one library as {property: value}, in the order of its catalogue."""
     text = archive.read("PluginFurnitureCatalog.properties").decode("latin-1")
     models: dict[int, dict[str, str]] = {}
     for key, number, value in re.findall(r"^\s*(\w+)#(\d+)\s*[=:]\s*(.*?)\s*$", text, re.M):
@@ -67,7 +66,7 @@ def catalogue(archive: zipfile.ZipFile) -> list[dict[str, str]]:
 
 
 def credit(archive: zipfile.ZipFile, library: str, entry: dict[str, str]) -> tuple[str, str, str]:
-    """(licence, author, source) of a model: its own licence file where there is one."""
+    """(licence, author, source) of a model, from its own licence file if it has one."""
     licence, author = LIBRARIES[library]
     author, source = author or entry["creator"], SH3D
     note = f"{Path(entry['model'].lstrip('/')).parent}/BLENDSWAP_LICENSE.txt"
@@ -80,7 +79,7 @@ def credit(archive: zipfile.ZipFile, library: str, entry: dict[str, str]) -> tup
 
 
 def models(folder: Path, labels: dict) -> pd.DataFrame:
-    """One row per model of a class, sorted by id; prints what is left out and why."""
+    """One row per model that has a class, sorted by id; prints what is left out and why."""
     hand = {model: name for name, ids in labels["corrections"].items() for model in ids}
     rows = []
     for library in LIBRARIES:
@@ -97,7 +96,9 @@ def models(folder: Path, labels: dict) -> pd.DataFrame:
                 rotation = entry.get("modelRotation", "1 0 0 0 1 0 0 0 1")
                 rows.append((model, name, label, library, author, licence, source, file, rotation))
     if hand:
-        raise StudyError(f"furniture_labels.yaml corrects {min(hand)!r}, which no library holds")
+        raise StudyError(
+            f"furniture_labels.yaml: corrects {min(hand)!r}, which is in no library; delete it"
+        )
     table = pd.DataFrame(rows, columns=[*PUBLISHED, "rotation"])
     table = table.sort_values("model", ignore_index=True)
     counts = table["class"].value_counts()
@@ -109,8 +110,9 @@ def models(folder: Path, labels: dict) -> pd.DataFrame:
 def mesh(archive: zipfile.ZipFile, file: str, rotation: str, panes: bool) -> tuple:
     """Vertices (n, 3), upright and facing +z, and triangles (m, 3) of an OBJ model.
 
-    Without ``panes``, faces of a transparent material are not drawn: shaded as opaque sheets they
-    would hide all that tells a window from a door. Our own reader, since that needs the material.
+    Without ``panes``, faces of a transparent material are left out: drawn as opaque sheets, they
+    would hide the difference between a window and a door. This needs the material, so the file is
+    read here.
     """
     text = archive.read(file).decode("latin-1")
     glass: set[str] = set()
@@ -137,7 +139,7 @@ def mesh(archive: zipfile.ZipFile, file: str, rotation: str, panes: bool) -> tup
 
 
 def groups(table: pd.DataFrame, images: np.ndarray, families: list[list[str]]) -> list[str]:
-    """The first id of each model's family: given by hand, or nearly the same (mirrored) images.
+    """The first id of each model's family: given by hand, or with nearly equal (mirrored) images.
 
     ``images``: (models, front and rear, azimuths, s, s); azimuths are symmetric, so the mirrored
     model is the reversed azimuth with the columns reversed.
@@ -163,7 +165,7 @@ def groups(table: pd.DataFrame, images: np.ndarray, families: list[list[str]]) -
 
 
 def cut(y: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Name of each model's split: 25% test, 15% validation, by class, families kept whole."""
+    """The split of each model: 25% test, 15% validation, by class, families in one split."""
     rows = {"row": torch.arange(len(y))}
     rest, test = holdout(Split(rows, torch.as_tensor(y), group), 0.25)
     _, validation = holdout(rest, 0.2)
@@ -173,7 +175,7 @@ def cut(y: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def licences(table: pd.DataFrame) -> str:
-    """The attribution page: what was changed, under which terms, whose models, how many each."""
+    """The page of attributions: the change made, the licences, the authors and their models."""
     lines = [
         "# Licences of furniture.npz\n",
         "The images are grey renderings, made by us, of 3-D models from the Sweet Home 3D",
@@ -195,7 +197,7 @@ def licences(table: pd.DataFrame) -> str:
 
 
 def meshes(folder: Path, table: pd.DataFrame) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """:func:`mesh` of every row of ``table``; windows and doors without their panes."""
+    """The :func:`mesh` of every row of ``table``, windows and doors without panes."""
     archives = {library: zipfile.ZipFile(folder / f"{library}.sh3f") for library in LIBRARIES}
     for row in tqdm(table.itertuples(), total=len(table), desc="models"):
         panes = table["class"][row.Index] != "door_window"
@@ -211,7 +213,7 @@ def export(folder: Path, table: pd.DataFrame, target: Path) -> None:
 
 
 def ship(folder: Path, table: pd.DataFrame, labels: dict) -> None:
-    """Write what the library ships: the pictures, the list of models, the licences."""
+    """Write the files of the library: the pictures, the list of models, the licences."""
     images = np.empty((len(table), 2, len(AZIMUTHS), SIZE, SIZE), np.uint8)
     for number, shape in enumerate(meshes(folder, table)):
         for side, turn in enumerate((0, 180)):

@@ -1,9 +1,9 @@
-"""Give published results the digests of the code here, after code moved without changing.
+"""Write the digests of today's code into published results, after a change that affects no number.
 
     python scripts/restamp.py NAMES.txt
 
-NAMES.txt lists, one a line, the results that are current by the code they were made by. Only
-digests of code change; ``results/measured.csv`` shows that no measurement does.
+NAMES.txt lists the results, one per line, that were current before the change. Only digests of code
+change; ``results/measured.csv`` shows that no measurement changes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from umt_lib.study.experiments import params, provenance, results
 
 
 def restamped(name: str, content: bytes, params_dir: Path = paths.PARAMS) -> bytes:
-    """A results file with the digests that the code here gives; all else byte for byte."""
+    """The content of a results file with the digests of today's code and no other change."""
     spec = json.loads(content)
     made = spec["provenance"]
     old = {"code": made["code"], **made.get("keys", {})}
@@ -45,7 +45,7 @@ def _keys(experiment: dict[str, Any], spec: dict[str, Any], params_dir: Path) ->
 
 
 def main(names: Path) -> None:
-    """Rewrite each named result in place."""
+    """Rewrite the results that are listed in a file."""
     for name in names.read_text(encoding="utf-8").split():
         path = paths.PUBLISHED / f"{name}.json"
         before = results.measured_digest(paths.PUBLISHED, name)

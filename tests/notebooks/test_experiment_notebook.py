@@ -1,4 +1,4 @@
-"""The notebook tells what the library does: the same numbers, the same refusals."""
+"""The notebook does what the library does: the same numbers, the same errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_worker_measures_what_the_library_does(file, expected, runs, tmp_pat
     cells = nbformat.read(out, as_version=4).cells
     shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
     assert sum("image/png" in data for data in shown) == 3  # samples, curves, saturation
-    assert "**What we saw.** tiny answers " in shown[-1]["text/markdown"]
+    assert "**What we saw.** tiny classifies " in shown[-1]["text/markdown"]
 
 
 def test_plain_papermill_measures_what_the_library_does(file, expected, runs, tmp_path):

@@ -134,9 +134,10 @@ def training_key(
         teachers: {modality: training key of its teacher}.
         data: digest of the raw data, if it is known already.
     """
-    decides = {k: v for k, v in params.items() if k not in ("name", "resources", "seeds", "sweep")}
-    decides["method"] = {**params["method"], **overrides}
-    return digest(decides, seed, teachers, code_key(params), data or source(params))
+    left_out = ("name", "resources", "seeds", "sweep")
+    counted = {key: value for key, value in params.items() if key not in left_out}
+    counted["method"] = {**params["method"], **overrides}
+    return digest(counted, seed, teachers, code_key(params), data or source(params))
 
 
 @cache

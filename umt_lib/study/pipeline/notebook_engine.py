@@ -96,7 +96,7 @@ class _Hook(DisplayHook):
 class _Publisher(DisplayPublisher):
     """Saves what a cell passes to ``display``, figures included, as an output."""
 
-    def publish(  # type: ignore[override]  # whatever else is given does not matter here
+    def publish(  # type: ignore[override]  # other arguments are ignored
         self, data: dict, metadata: dict | None = None, **_: Any
     ) -> None:
         output = v4.new_output("display_data", data=_jsonable(data), metadata=metadata or {})

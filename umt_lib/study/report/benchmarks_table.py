@@ -49,7 +49,7 @@ ROWS = (
         "{:.0%}",
         "none",
     ),
-    ("gpu loader_ratio", "the loader, against the step alone", f"{{:.1f}}{TIMES}", "at least 3"),
+    ("gpu loader_ratio", "the loader, against the training step", f"{{:.1f}}{TIMES}", "at least 3"),
     ("loader ratio", "the loader, against ResNet-18 training", f"{{:.0f}}{TIMES}", "at least 3"),
 )
 

@@ -1,7 +1,7 @@
 """Sentences about the features that networks learn and that the model of feature learning predicts.
 
 Every number is computed from ``measured``, the value of
-:func:`umt_lib.study.analyses.theory.simulation.theory`. "Setting" is one of its feature settings.
+:func:`umt_lib.study.analyses.theory.simulation.theory`. A setting is one of its feature settings.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _agreement(measured: dict[str, Any], points: Sequence[Point]) -> str:
     verdict = f" For {' and '.join(worse)} the model is no better than that." if worse else ""
     return (
         f"**Agreement.** Over {len(points)} settings and {len(measured['seeds'])} seeds the model "
-        f"predicts correctly {parts}.{verdict} Fitted: a floor of {measured['floor']:.4f} and an "
+        f"correctly predicts {parts}.{verdict} Fitted: a floor of {measured['floor']:.4f} and an "
         f"ease of paired features of {measured['paired_ease']:g}."
     )
 
