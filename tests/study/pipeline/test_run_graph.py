@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
@@ -278,3 +279,9 @@ def test_a_path_with_a_space_is_quoted(folder, tmp_path, monkeypatch):
     done = subprocess.run([*command, target], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert results.load(target).name == "tiny-joint"
+
+
+@pytest.mark.parametrize("module", ["pipeline.run_graph", "report.build"])
+def test_what_runs_when_nothing_has_changed_does_not_import_the_library(module):
+    code = f"import sys, umt_lib.study.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -86,7 +86,8 @@ def mapping(path: Path) -> dict[str, Any]:
     try:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StudyError(f"{path}: no such params file{_siblings(path)}") from None
+        others = sorted(other.stem for other in path.parent.glob("*.yaml"))
+        raise StudyError(f"{path}: no such params file{nearest(path.stem, others)}") from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         why = " ".join(str(error).split())
         raise StudyError(f"{path}: not readable as YAML ({why}); correct the file") from None
@@ -196,7 +197,3 @@ def validate(model: type[BaseModel], value: Any, source: str, where: str) -> Non
             if re.fullmatch(r"[-+]?\d+e[-+]?\d+", str(error["input"])):
                 text += "; YAML reads this as text, write a decimal point: 1.0e-4"
         raise StudyError(f"{source}: {text}") from None
-
-
-def _siblings(path: Path) -> str:
-    return nearest(path.stem, sorted(p.stem for p in path.parent.glob("*.yaml")))

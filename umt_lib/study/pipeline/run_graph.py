@@ -20,7 +20,6 @@ from typing import Any
 
 import yaml
 
-from umt_lib.data.availability import is_prepared
 from umt_lib.errors import StudyError
 from umt_lib.paths import ROOT, results_dir, runs
 from umt_lib.study.pipeline.units import Unit, units
@@ -57,6 +56,8 @@ def wanted(params_dir: Path, which: str) -> list[str]:
 
 def _ready(unit: Unit) -> bool:
     """Whether the data is prepared; True for a broken params file, whose run reports the error."""
+    from umt_lib.data.availability import is_prepared  # imports the library: only for study=full
+
     try:
         return is_prepared(_unchecked(unit)["dataset"])
     except BROKEN:
@@ -134,14 +135,15 @@ def record_current(params_dir: Path, which: str, began_with: str) -> None:
 
 def sources(params_dir: Path) -> str:
     """Digest of the library with its data, the params files and the package versions."""
-    return _digest(ROOT / "umt_lib", params_dir, ROOT / "constraints.txt")
+    return digest(ROOT / "umt_lib", params_dir, ROOT / "constraints.txt")
 
 
 def _state(sources: str) -> str:
-    return sources + _digest(results_dir())
+    return sources + digest(results_dir())
 
 
-def _digest(*places: Path) -> str:
+def digest(*places: Path) -> str:
+    """Digest of the names and contents of files and of all files in folders."""
     files = [f for place in places for f in (place, *place.rglob("*"))]
     contents = {str(f): f.read_bytes() for f in files if f.is_file() and f.suffix != ".pyc"}
     parts = [f"{f} {hashlib.sha256(content).hexdigest()}" for f, content in contents.items()]

@@ -11,7 +11,6 @@ those of the existing book, nothing is done; slow imports are delayed until afte
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -26,6 +25,7 @@ import yaml
 
 from umt_lib import paths
 from umt_lib.errors import StudyError, exit_status
+from umt_lib.study.pipeline.run_graph import digest
 
 if TYPE_CHECKING:
     from umt_lib.study.pipeline.collection import Study
@@ -46,14 +46,9 @@ class Sources:
 
     def digest(self) -> str:
         """Digest of the content of every file that affects the book."""
-        files = [f for f in self.pages.rglob("*") if f.relative_to(self.pages).parts[0] not in MADE]
-        files += (paths.ROOT / "umt_lib").rglob("*")
-        for folder in (self.params, self.published, self.local, self.notebooks):
-            files += folder.rglob("*") if folder else []
-        total = hashlib.sha256(repr([str(value) for value in vars(self).values()]).encode())
-        for file in sorted(f for f in files if f.is_file() and "__pycache__" not in f.parts):
-            total.update(f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
-        return total.hexdigest()
+        pages = [place for place in self.pages.iterdir() if place.name not in MADE]
+        folders = (self.params, self.published, self.local, self.notebooks)
+        return digest(paths.ROOT / "umt_lib", *pages, *(folder for folder in folders if folder))
 
 
 def sources(published_only: bool = False) -> Sources:
@@ -69,9 +64,8 @@ def build(made_from: Sources, html: Path) -> bool:
     Raises:
         StudyError: a published result is damaged, or a page has a warning. The existing book stays.
     """
-    digest = made_from.digest()
-    stamp = html / STAMP
-    if stamp.is_file() and stamp.read_text() == digest:
+    sources, stamp = made_from.digest(), html / STAMP
+    if stamp.is_file() and stamp.read_text() == sources:
         return False
     from umt_lib.study.pipeline.collection import gather
     from umt_lib.study.report.pages import write
@@ -88,7 +82,7 @@ def build(made_from: Sources, html: Path) -> bool:
         _add_notebooks(study, made_from.notebooks, pages)
         _render(pages)
         made = pages / "_build/html"
-        (made / STAMP).write_text(digest)
+        (made / STAMP).write_text(sources)
         _swap(pages / "_generated", html.parent.parent / "_generated")  # to be looked at
         _swap(made, html)
     finally:

@@ -40,17 +40,17 @@ def table(measured: Measured) -> str:
         wide = summary.tested(summary.run_at(cell, "projected", 0))
         controls = (tuned["projected"] - wide, wide - summary.tested(joint))
         best.append([*where, *change, *(points(t_interval(value)) for value in controls)])
-    heavy = max(weight for _, cell in summary.all_cells(measured) for weight in summary.few(cell))
+    weights = sorted({w for _, cell in summary.all_cells(measured) for w in summary.few(cell)})
+    heavy, listed = weights[-1], ", ".join(f"{weight:g}" for weight in weights)
     where = ["data set", "uni-modal", "paired"]
     first = ["UME", "joint", "UMT, chosen weight, over joint", f"UMT, weight {heavy:g}, over joint"]
     gaps = ["EMAP gap, joint", f"EMAP gap, UMT, weight {heavy:g}"]
     control = ["projected over joint of the same width", "joint of twice the width over joint"]
-    weights = ", ".join(f"{weight:g}" for weight in summary.all_few(measured))
     return "\n\n".join(
         [
             "Accuracy and EMAP gap on the test split, mean [95% interval over seeds]; differences "
             "are paired over seeds, in points. A chosen weight is, for each seed, the one of "
-            f"{weights} with the best validation accuracy.",
+            f"{listed} with the best validation accuracy.",
             markdown([*where, *first, *gaps], plain),
             "Remedies minus plain UMT of the same weight:",
             markdown([*where, "weight", *REMEDIES], same),

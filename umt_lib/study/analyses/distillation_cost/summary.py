@@ -31,11 +31,6 @@ def few(cell: Cell) -> list[float]:
     return [run["weight"] for run in cell["variants"]["fading"][1:]]
 
 
-def all_few(measured: Measured) -> list[float]:
-    """The weights of :func:`few` for all cells, in increasing order."""
-    return sorted({weight for _, cell in all_cells(measured) for weight in few(cell)})
-
-
 def run_at(cell: Cell, variant: str, weight: float) -> Run:
     """The run of a variant with this weight."""
     return next(run for run in cell["variants"][variant] if run["weight"] == weight)
