@@ -147,6 +147,8 @@ def test_a_killed_run_resumes_from_its_journal_and_cannot_be_read_before(samples
     assert 4 <= len(done) < N
     with path.open("a") as file:
         file.write('{"row": 11, "sha2')  # torn
+    with (out / ".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a child forked just then may hold it
     time.sleep(0.3)  # the dead command's workers end by themselves
     middle = reads(samples)
     assert run(samples, out, settings=slow)["digest"] == whole["digest"]
