@@ -30,7 +30,7 @@ def file(params: dict[str, Any], tmp_path: Path) -> Path:
     return path
 
 
-def forked(work: Callable[[], int], told: Path) -> int:
+def forked(work: Callable[[], int], printed: Path) -> int:
     """The exit status of ``work`` in a process of its own (minus the signal that ended it)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside idle BLAS threads
@@ -39,7 +39,7 @@ def forked(work: Callable[[], int], told: Path) -> int:
         status = 70
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            descriptor = os.open(told, os.O_WRONLY | os.O_CREAT)
+            descriptor = os.open(printed, os.O_WRONLY | os.O_CREAT)
             os.dup2(descriptor, 2)
             import sys
 
@@ -94,10 +94,10 @@ def left(folder: Path) -> list[str]:
 def test_a_killed_run_resumes_and_gives_the_same_bytes(
     params, file, runs, tmp_path, monkeypatch, number, status, sentence
 ):
-    told = tmp_path / "told"
-    assert forked(interrupted(file, number), told) == status
-    assert sentence in told.read_text()
-    assert "Traceback" not in told.read_text()
+    printed = tmp_path / "printed"
+    assert forked(interrupted(file, number), printed) == status
+    assert sentence in printed.read_text()
+    assert "Traceback" not in printed.read_text()
     assert left(runs) == ["seed0.safetensors", "seed1.unfinished.safetensors"]
 
     epochs = []
@@ -115,10 +115,10 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
 
 
 def test_a_full_disk_is_reported_and_leaves_nothing_half_written(params, file, runs, tmp_path):
-    told = tmp_path / "told"
+    printed = tmp_path / "printed"
     run = limited(lambda: experiment.main([str(file), "--device", "cpu"]), 1000)
-    assert forked(run, told) == 2
-    last = told.read_text().splitlines()[-1]
+    assert forked(run, printed) == 2
+    last = printed.read_text().splitlines()[-1]
     assert "seed0.safetensors: cannot be written (File too large); free some space" in last
     assert left(runs) == []
     Experiment.from_params(params).run("cpu", progress=False)
@@ -126,7 +126,7 @@ def test_a_full_disk_is_reported_and_leaves_nothing_half_written(params, file, r
 
 
 def test_a_full_disk_under_a_notebook_is_reported_too(file, tmp_path):
-    notebook = tmp_path / "told.py"
+    notebook = tmp_path / "prints.py"
     notebook.write_text('# %% tags=["parameters"]\nseeds = 1\n\n# %%\nprint("much " * 1000)\n')
 
     def run() -> int:
@@ -136,6 +136,6 @@ def test_a_full_disk_under_a_notebook_is_reported_too(file, tmp_path):
             os.write(2, str(error).encode())
             return 2
 
-    told = tmp_path / "told"
-    assert forked(limited(run, 4000), told) == 2
-    assert "out.ipynb cannot be written (File too large); free some space" in told.read_text()
+    printed = tmp_path / "printed"
+    assert forked(limited(run, 4000), printed) == 2
+    assert "out.ipynb cannot be written (File too large); free some space" in printed.read_text()

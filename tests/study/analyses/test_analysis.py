@@ -54,7 +54,7 @@ def test_every_file_is_valid_and_needs_what_exists(path):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"anlysis": {}}, "unknown key 'anlysis'; did you mean 'analysis'?"),
         ({"analysis": {"name": "mup"}}, "unknown 'mup'; did you mean 'map'?"),
@@ -64,8 +64,8 @@ def test_every_file_is_valid_and_needs_what_exists(path):
         ({"needs": "all"}, "needs"),
     ],
 )
-def test_a_wrong_key_or_type_is_told(folder, change, told):
-    with pytest.raises(StudyError, match=told.replace("?", r"\?")) as error:
+def test_a_wrong_key_or_type_is_refused(folder, change, message):
+    with pytest.raises(StudyError, match=message.replace("?", r"\?")) as error:
         analysis.read(write(folder, {**TINY, **change}))
     assert "tiny-map.yaml" in str(error.value)
 

@@ -50,9 +50,9 @@ def test_the_batched_run_is_the_single_run(name, head):
     method = METHODS[name](**options)
     together = batched_fit.fit(start, method, seen, both.validation, schedule, targets=targets)
     for g, (model, splits) in enumerate(zip(starts, data, strict=True)):
-        alone = METHODS[name](**options)
-        alone.start(model, Setting(splits.train, splits.validation, teachers, False))
-        fit(model, alone, splits, schedule, seed=batched_fit.ORDER)
+        single = METHODS[name](**options)
+        single.start(model, Setting(splits.train, splits.validation, teachers, False))
+        fit(model, single, splits, schedule, seed=batched_fit.ORDER)
         for key, value in unstack(together, g).items():
             torch.testing.assert_close(value, model.state_dict()[key], rtol=1e-3, atol=1e-4)
 
@@ -64,9 +64,9 @@ def test_the_stacked_forward_is_the_modules_forward():
         x = {m: torch.randn(3, 7, 24) for m in shapes}
         out = forward(stack(models), x)
         for g, model in enumerate(models):
-            alone = model({m: value[g] for m, value in x.items()})
-            torch.testing.assert_close(out.fused[g], alone.fused, rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(out.features["b"][g], alone.features["b"])
+            single = model({m: value[g] for m, value in x.items()})
+            torch.testing.assert_close(out.fused[g], single.fused, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(out.features["b"][g], single.features["b"])
 
 
 def test_the_scores_are_those_of_the_study():

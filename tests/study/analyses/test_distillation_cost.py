@@ -150,10 +150,10 @@ def test_the_emap_gap_is_that_of_the_n_squared_pass(made):
     out = outputs(params, split)
     expected = []
     for g in range(2):
-        alone = {n: v.unsqueeze(0) for n, v in unstack(params, g).items()}
+        single = {n: v.unsqueeze(0) for n, v in unstack(params, g).items()}
 
-        def head(z, alone=alone):
-            return fuse(alone, {m: v.unsqueeze(0) for m, v in z.items()}).fused[0]
+        def head(z, single=single):
+            return fuse(single, {m: v.unsqueeze(0) for m, v in z.items()}).fused[0]
 
         additive = emap(head, {m: z[g] for m, z in out.features.items()})
         right = [(x.argmax(1) == split.y[g]).sum().item() for x in (out.fused[g], additive)]

@@ -84,8 +84,8 @@ def case(uni: float, paired: float, verdict: str, accuracy: dict) -> dict:
         for name, rule in RULES.items()
     }
     place = {"uni": uni, "paired": paired, "asymmetry": 0.0, "n_train": 512}
-    said = {"ours": verdict, "paper": papers, "paper by sign": "UMT"}
-    place["verdicts"] = dict.fromkeys((LAST, WIDE, BOTH), said)
+    given = {"ours": verdict, "paper": papers, "paper by sign": "UMT"}
+    place["verdicts"] = dict.fromkeys((LAST, WIDE, BOTH), given)
     return {**place, "held_out": True, "test": accuracy, "rules": rules}
 
 
@@ -95,8 +95,8 @@ def measured(cases: list[dict]) -> dict:
 
 
 def test_shares_are_over_decided_cells_and_regret_over_all():
-    said = ["interactions"] * 6 + ["UME"] * 2 + ["no clear winner"] * 2
-    cases = [case(i / 10, 0.5, verdict, INTERACTIONS) for i, verdict in enumerate(said)]
+    given = ["interactions"] * 6 + ["UME"] * 2 + ["no clear winner"] * 2
+    cases = [case(i / 10, 0.5, verdict, INTERACTIONS) for i, verdict in enumerate(given)]
     cases += [case(i / 10, 0.0, "no clear winner", UNDECIDED) for i in range(10)]
     score = scored(cases, MAIN)
     assert score["right"].mean == pytest.approx(0.6)

@@ -82,11 +82,11 @@ def test_the_data_has_the_presence_and_scale_of_its_setting():
 def test_networks_repeat_bit_for_bit_and_the_rest_of_their_chunk_does_not_matter():
     data = [settings.draw(FeatureSetting(), seed, 64, 20) for seed in (0, 1)]
     first, again = (networks.train(data, [0, 1], SMALL, 1.0) for _ in range(2))
-    alone = networks.train(data[1:], [1], SMALL, 1.0)
+    single = networks.train(data[1:], [1], SMALL, 1.0)
     for training, stacked in first.items():
         for name, value in stacked.items():
             assert torch.equal(value, again[training][name])
-            assert torch.allclose(value[1], alone[training][name][0], atol=1e-5)
+            assert torch.allclose(value[1], single[training][name][0], atol=1e-5)
 
 
 def hand_made(knows: list[int], certainty: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -94,9 +94,9 @@ def test_one_seed_twice_gives_the_same_bytes(params, monkeypatch, tmp_path, name
 
 def test_a_seed_does_not_depend_on_the_others(params):
     both = run(params).measured.seeds
-    (alone,) = run({**params, "name": "alone", "seeds": [1]}).measured.seeds
-    assert alone == both[1]
-    assert alone.curves != both[0].curves
+    (single,) = run({**params, "name": "single", "seeds": [1]}).measured.seeds
+    assert single == both[1]
+    assert single.curves != both[0].curves
 
 
 def test_every_method_with_teachers_runs_and_teachers_are_shared(params, trained_teachers, fits):
@@ -169,25 +169,25 @@ class Scaled(Joint):
 def test_a_sweep_is_decided_by_the_validation_mean(params, monkeypatch):
     monkeypatch.setitem(METHODS, "scaled", Scaled)
     sweep = [0.0, 1.0, -1.0]  # neither the first nor the last is to be chosen
-    alone = {
+    single = {
         s: run({**params, "name": f"s{i}", "method": {"name": "scaled", "scale": s}}).measured
         for i, s in enumerate(sweep)
     }
-    means = {s: sum(r.validation.accuracy for r in m.seeds) / 2 for s, m in alone.items()}
+    means = {s: sum(r.validation.accuracy for r in m.seeds) / 2 for s, m in single.items()}
     assert means[1.0] > max(means[0.0], means[-1.0])
     result = run({**params, "method": {"name": "scaled"}, "sweep": {"scale": sweep}})
     assert [(t.value, t.validation) for t in result.measured.sweep] == list(means.items())
     assert result.measured.chosen == {"scale": 1.0}
-    assert result.measured.seeds == alone[1.0].seeds
+    assert result.measured.seeds == single[1.0].seeds
 
 
 def test_the_first_seeds_decide_a_sweep_and_the_others_train_its_choice_alone(params, runs):
     params |= {"seeds": [4, 1, 2, 0], "method": {"name": "joint-auxiliary"}}
     result = run({**params, "sweep": {"weight": [0.5, 2.0]}})
     chosen = result.measured.chosen["weight"]
-    alone = run({**params, "name": "one", "method": {"name": "joint-auxiliary", "weight": chosen}})
-    assert result.measured.seeds == alone.measured.seeds
-    means = [sum(r.validation.accuracy for r in alone.measured.seeds[:3]) / 3]
+    single = run({**params, "name": "one", "method": {"name": "joint-auxiliary", "weight": chosen}})
+    assert result.measured.seeds == single.measured.seeds
+    means = [sum(r.validation.accuracy for r in single.measured.seeds[:3]) / 3]
     assert [t.validation for t in result.measured.sweep if t.value == chosen] == means
     models = {path.stem for path in (runs / "checkpoints" / params["name"]).iterdir()}
     swept = {f"seed{seed}-weight{value}" for seed in (4, 1, 2) for value in (0.5, 2.0)}
@@ -453,10 +453,10 @@ def test_probes_learn_from_a_bounded_number_of_training_samples(params, monkeypa
     assert seen == [20, 20]
 
 
-@pytest.mark.parametrize("asked", [False, True])
-def test_encoders_are_compiled_where_that_is_asked_for(params, monkeypatch, asked):
+@pytest.mark.parametrize("compiled_encoders", [False, True])
+def test_encoders_are_compiled_if_params_say_so(params, monkeypatch, compiled_encoders):
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))
-    params["training"]["compile"] = asked
+    params["training"]["compile"] = compiled_encoders
     model = Experiment.from_params(params).make()
-    assert compiled[-2:] == (list(model.encoders.values()) if asked else [])
+    assert compiled[-2:] == (list(model.encoders.values()) if compiled_encoders else [])

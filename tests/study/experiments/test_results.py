@@ -91,7 +91,7 @@ def test_a_missing_file(tmp_path):
 
 @pytest.fixture
 def study(params, trained_teachers, tmp_path):
-    """UMT and its teachers, run; stale(name) as the book asks it. Params files can be rewritten."""
+    """UMT and its teachers, run; stale(name), a writer of params files, and what it has written."""
     folder = tmp_path / "params"
     folder.mkdir()
     written = {}

@@ -70,9 +70,9 @@ def job(tmp_path: Path, params: dict[str, Any]) -> Callable[[str], list[str]]:
     """Write a notebook of these cells; returns the worker's arguments for it."""
 
     def write(cells: str) -> list[str]:
-        (tmp_path / "told.py").write_text(HEAD + cells)
+        (tmp_path / "cells.py").write_text(HEAD + cells)
         (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(params))
-        return [str(tmp_path / file) for file in ("told.py", "told.ipynb", "tiny.yaml")]
+        return [str(tmp_path / file) for file in ("cells.py", "cells.ipynb", "tiny.yaml")]
 
     return write
 
@@ -210,9 +210,9 @@ time.sleep(1000)
     pid = tmp_path / "pid"
     wait_for(lambda: pid.exists() and pid.read_text().endswith("."))
     client.send_signal(signal.SIGINT)
-    _, told = client.communicate(timeout=60)
+    _, error = client.communicate(timeout=60)
     assert client.returncode == 130
-    assert told == "interrupted; run the same command again to resume\n"
+    assert error == "interrupted; run the same command again to resume\n"
     wait_for(lambda: not alive(int(pid.read_text()[:-1])))
 
 

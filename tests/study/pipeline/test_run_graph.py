@@ -69,12 +69,12 @@ def run(folder: Path, name: str) -> None:
 
 
 def must_run(folder: Path) -> set[str]:
-    """What the stamps tell Snakemake, held against what ``mark`` returns."""
+    """The names whose stamps are new, which must be those that ``mark`` returns."""
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     stale = run_graph.mark(folder)
-    told = {name for name in names if (run_graph.stamps_dir() / name).stat().st_mtime > 0}
-    assert told == set(stale)
-    return told
+    stamped = {name for name in names if (run_graph.stamps_dir() / name).stat().st_mtime > 0}
+    assert stamped == set(stale)
+    return stamped
 
 
 @pytest.mark.parametrize("which", ["default", "full"])
@@ -212,9 +212,9 @@ def test_the_check_before_a_release_fails_while_a_published_result_is_stale(
     write(folder, {**read(folder, "tiny-joint"), "seeds": [5]})
     before = (published / "tiny-joint.json").read_bytes()
     assert publish_command(["--check"]) == 1
-    said = capsys.readouterr()
-    assert "tiny-joint: made with other params" in said.err
-    assert said.out == "1 published results are stale\n"
+    printed = capsys.readouterr()
+    assert "tiny-joint: made with other params" in printed.err
+    assert printed.out == "1 published results are stale\n"
     (published / "tiny-joint.json").write_bytes(before[:100])
     assert publish_command(["--check"]) == 1
     assert "tiny-joint: damaged" in capsys.readouterr().err
@@ -227,10 +227,10 @@ def test_the_command_to_publish_fails_for_what_is_stale_not_for_what_never_ran(
     for name, place in (("PARAMS", folder), ("PUBLISHED", tmp_path / "published")):
         monkeypatch.setattr(paths, name, place)
     assert publish_command([]) == 0
-    said = capsys.readouterr()
-    assert "published 1 results" in said.out
-    assert "3 have no result on this machine" in said.out
-    assert said.err == ""
+    printed = capsys.readouterr()
+    assert "published 1 results" in printed.out
+    assert "3 have no result on this machine" in printed.out
+    assert printed.err == ""
     write(folder, {**read(folder, "tiny-joint"), "seeds": [5]})
     assert publish_command([]) == 1
     assert "tiny-joint: not published: made with other params" in capsys.readouterr().err
@@ -252,9 +252,9 @@ def test_a_job_asks_for_what_its_params_file_estimates(folder, runs):
     command = [*SNAKEMAKE, "-n", "--quiet", "host", "--config", f"params={folder}", "--"]
     done = subprocess.run([*command, "experiments"], cwd=ROOT, capture_output=True, text=True)
     jobs = (done.stdout + done.stderr).split("rule ")
-    asks = {n: next(j for j in jobs if f"name={n}\n" in j) for n in ("tiny-joint", "tiny-a")}
-    assert all(f" {ask}," in asks["tiny-joint"] for ask in ("gpu=1", "mem_mb=16000", "runtime=630"))
-    assert all(f" {ask}," in asks["tiny-a"] for ask in ("gpu=0", "mem_mb=2000", "runtime=60"))
+    job = {n: next(j for j in jobs if f"name={n}\n" in j) for n in ("tiny-joint", "tiny-a")}
+    assert all(f" {r}," in job["tiny-joint"] for r in ("gpu=1", "mem_mb=16000", "runtime=630"))
+    assert all(f" {r}," in job["tiny-a"] for r in ("gpu=0", "mem_mb=2000", "runtime=60"))
 
 
 def test_the_cluster_profile_submits_and_leaves_what_jobs_ask_for_to_the_graph():

@@ -97,13 +97,13 @@ def test_clear_wins_and_losses_are_counted(study):
 
 def test_the_sentences_name_the_better_methods(study):
     longer = entry("watch", "joint-longer", [0.79, 0.81, 0.83])  # not clearly worse than OGM
-    said = compared_methods.sentences(Study([*study.entries, longer]))
-    assert "**Better than UME**: on synthetic OGM, AGM; on watch OGM." in said
-    assert "of either length**: none, on no data set." in said
-    assert "every simple choice**: none" in said
+    text = compared_methods.sentences(Study([*study.entries, longer]))
+    assert "**Better than UME**: on synthetic OGM, AGM; on watch OGM." in text
+    assert "of either length**: none, on no data set." in text
+    assert "every simple choice**: none" in text
     longer = entry("watch", "joint-longer", [0.75, 0.76, 0.77])
-    said = compared_methods.sentences(Study([*study.entries, longer]))
-    assert "of either length**: on watch OGM." in said
+    text = compared_methods.sentences(Study([*study.entries, longer]))
+    assert "of either length**: on watch OGM." in text
     assert compared_methods.sentences(Study([])) == ""
 
 

@@ -1,4 +1,4 @@
-"""Figures are drawn from results, alike every time, and say so where there is nothing to draw."""
+"""Figures are drawn from results, the same every time, with a sentence if there is no curve."""
 
 from __future__ import annotations
 

@@ -192,4 +192,4 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{tally()}{result.name}, {result.provenance.seconds:.0f} s", flush=True)
         return 0
 
-    return exit_status(measured, f"{given.params}: interrupted; the same command starts it again")
+    return exit_status(measured, f"{given.params}: interrupted; run the same command again")
