@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
+LISTED = 60  # a message that lists more names is not read
+
 
 class StudyError(Exception):
     """Bad input or a failed run, in one sentence that names the file, the value and the fix."""
@@ -38,6 +40,7 @@ def nearest(name: object, known: Iterable[object]) -> str:
     names = [str(k) for k in known]
     if not names:
         return "; none is allowed here"
+    listed = ", ".join(names) if len(names) <= LISTED else f"{len(names)} names"
     close = get_close_matches(str(name), names, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return f"; {guess}(known: {', '.join(names)})"
+    return f"; {guess}(known: {listed})"

@@ -70,6 +70,13 @@ def test_a_wrong_key_or_type_is_refused(folder, change, message):
     assert "tiny-map.yaml" in str(error.value)
 
 
+def test_an_experiments_file_is_refused_with_the_command_for_it(tmp_path):
+    file = tmp_path / "tiny.yaml"
+    file.write_text("name: tiny\nmethod: {name: joint}\n")
+    with pytest.raises(StudyError, match="is the params file of an experiment; run umt run"):
+        analysis.read(file)
+
+
 def test_a_file_is_named_as_its_analysis(folder):
     path = write(folder, TINY)
     path = path.rename(path.with_name("other.yaml"))

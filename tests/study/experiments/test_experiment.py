@@ -319,6 +319,22 @@ def test_a_setting_that_cannot_be(params_file, refused, setting, words):
     assert words in refused(params_file(), "--set", setting)
 
 
+def test_a_setting_cannot_give_the_name_of_another_experiment(params_file, refused, runs):
+    assert "the name is that of the file" in refused(params_file(), "--set", "name=other")
+    assert not (runs / "results").exists()
+
+
+def test_an_analysis_a_folder_and_a_misspelt_key_are_named_as_what_they_are(
+    params, params_file, refused, tmp_path
+):
+    file = tmp_path / "theory.yaml"
+    file.write_text("name: theory\nanalysis: {name: theory}\n")
+    assert f"run umt analyse {file}" in refused(str(file))
+    assert "is a folder; name one of the params files in it" in refused(str(tmp_path))
+    params["trainin"] = params.pop("training")
+    assert "unknown key 'trainin'; did you mean 'training'?" in refused(params_file())
+
+
 def test_a_missing_params_file(params_file, refused):
     sentence = refused(params_file().replace("tiny", "tinny"))
     assert "no such params file" in sentence

@@ -230,7 +230,7 @@ def test_a_file_that_is_no_params_file(tmp_path, content, words):
 
 
 def test_a_folder_is_no_params_file(tmp_path):
-    with pytest.raises(StudyError, match="not readable"):
+    with pytest.raises(StudyError, match="is a folder; name one of the params files"):
         params_files.read(tmp_path)
 
 

@@ -95,6 +95,8 @@ def read(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     params = params_files.mapping(path)
+    if "method" in params:
+        raise StudyError(f"{path}: is the params file of an experiment; run umt run {path}")
     params_files.validate(Params, params, str(path), "")
     params_files.named(ANALYSES, params["analysis"], str(path), "analysis", given=("progress",))
     params_files.check_name(params, path)

@@ -373,7 +373,8 @@ def _run(given: argparse.Namespace) -> int:
         writes = distributed.is_main()
     if writes:
         mean, low, high, n = intervals.t_interval(result.accuracy)
-        print(f"{result.name}: test accuracy {mean:.1%} [{low:.1%}, {high:.1%}], {n} seed(s)")
+        spread = f"[{low:.1%}, {high:.1%}], {n} seeds" if n > 1 else "(one seed)"
+        print(f"{result.name}: test accuracy {mean:.1%} {spread}")
     return 0
 
 
@@ -383,6 +384,10 @@ def _replace(params: dict[str, Any], setting: str) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         params = params.get(parent) if isinstance(params, dict) else None
+    if key == "name":  # the result would replace that of another experiment
+        raise StudyError(
+            f"--set {setting}: the name is that of the file; copy the file to rename it"
+        )
     if not equals or not isinstance(params, dict) or last not in params:
         raise StudyError(f"--set {setting}: no such key in the params file; use KEY=VALUE")
     try:

@@ -68,6 +68,8 @@ def read(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     params = mapping(path)
+    if "analysis" in params:
+        raise StudyError(f"{path}: is the params file of an analysis; run umt analyse {path}")
     check(params, str(path))
     check_name(params, path)
     return params
@@ -85,8 +87,10 @@ def mapping(path: Path) -> dict[str, Any]:
     """The YAML mapping in a file; StudyError if there is none."""
     try:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except IsADirectoryError:
+        raise StudyError(f"{path}: is a folder; name one of the params files in it") from None
     except FileNotFoundError:
-        others = sorted(other.stem for other in path.parent.glob("*.yaml"))
+        others = sorted(other.stem for other in path.parent.glob("[!.]*.yaml"))
         raise StudyError(f"{path}: no such params file{nearest(path.stem, others)}") from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         why = " ".join(str(error).split())
@@ -185,7 +189,10 @@ def validate(model: type[BaseModel], value: Any, source: str, where: str) -> Non
     try:
         model.model_validate(value)
     except ValidationError as failure:
-        error = failure.errors()[0]
+        errors = (
+            failure.errors()
+        )  # an unknown key first: it may be the misspelt name of a missing one
+        error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
         at = where + ".".join(str(part) for part in error["loc"])
         if error["type"] == "extra_forbidden":
             key = error["loc"][-1]

@@ -34,7 +34,7 @@ def verdict(study: Study) -> str:
         gains = {dataset: difference(a, b) for dataset, a, b in rows}
         better = [d for d, gain in gains.items() if gain and gain.low > 0]
         worse = [d for d, gain in gains.items() if gain and gain.high < 0]
-        listed = [", ".join(datasets) or "none" for datasets in (better, worse)]
+        listed = [" and ".join(datasets) or "none" for datasets in (better, worse)]
         if any(gains.values()):
             parts.append(
                 f"{opening} clearly better on {listed[0]} and clearly worse on {listed[1]}"
