@@ -34,14 +34,19 @@ def verdict(study: Study) -> str:
         gains = {dataset: difference(a, b) for dataset, a, b in rows}
         better = [d for d, gain in gains.items() if gain and gain.low > 0]
         worse = [d for d, gain in gains.items() if gain and gain.high < 0]
-        listed = [" and ".join(datasets) or "none" for datasets in (better, worse)]
         if any(gains.values()):
             parts.append(
-                f"{opening} clearly better on {listed[0]} and clearly worse on {listed[1]}"
+                f"{opening} clearly better on {_listed(better)}, clearly worse on {_listed(worse)}"
             )
     if not parts:
         return NOTHING
     return f"**{'; '.join(parts)}. On the others that were measured there is no clear difference.**"
+
+
+def _listed(names: list[str]) -> str:
+    """The names as a list in words: "none", "a", "a and b", "a, b and c"."""
+    *first, last = names or ["none"]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def answer(study: Study) -> str:
