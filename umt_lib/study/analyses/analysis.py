@@ -36,6 +36,7 @@ from umt_lib.study.analyses.regime_map.measure import regime_map
 from umt_lib.study.analyses.theory.simulation import theory
 from umt_lib.study.experiments import params as params_files
 from umt_lib.study.experiments import provenance
+from umt_lib.study.experiments.progress import tally
 from umt_lib.study.experiments.results import (
     DAMAGED,
     MISSING,
@@ -44,7 +45,6 @@ from umt_lib.study.experiments.results import (
     Record,
     measured_digest,
     parse,
-    tally,
 )
 
 ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
-from umt_lib.paths import PARAMS, PUBLISHED, results_dir
+from umt_lib.paths import PARAMS, PUBLISHED
 from umt_lib.study.experiments.params import read
 from umt_lib.study.experiments.provenance import code_key, params_key, source, training_key
 
@@ -237,10 +236,3 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
         if key != training_key(params, int(seed), result.measured.chosen, keys, data):
             return "made with other teachers"
     return ""
-
-
-def tally() -> str:
-    """Progress of ``make study``: stale results that have been made again, as in "12/44 "."""
-    todo = os.environ.get("UMT_TODO", "").split()
-    done = sum((results_dir() / f"{name}.json").exists() for name in todo)
-    return f"{done}/{len(todo)} " if todo else ""

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from umt_lib.errors import StudyError, exit_status
 from umt_lib.paths import runs
-from umt_lib.study.experiments.results import tally
+from umt_lib.study.experiments.progress import tally
 
 GPUS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
 PRELOAD = (
