@@ -7,6 +7,7 @@
 #   snakemake --profile profiles/local runs/results/watch-umt.json     one experiment
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from umt_lib.errors import StudyError
@@ -43,9 +44,15 @@ def made_from(folder=""):
     ]
 
 
+@cache
+def estimate(name):
+    """The resources of an experiment; its params file is read once for all of them."""
+    return resources(Unit(name, PARAMS))
+
+
 def job(key):
     """One of an experiment's resources."""
-    return lambda wildcards: resources(Unit(wildcards.name, PARAMS))[key]
+    return lambda wildcards: estimate(wildcards.name)[key]
 
 
 rule book:  # made from current results only; runs every time, and does nothing if nothing changed
