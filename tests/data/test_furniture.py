@@ -35,13 +35,19 @@ def test_shapes_classes_and_groups_pass_the_common_check(splits):
     assert splits.source == hashlib.sha256(furniture.ARCHIVE.read_bytes()).hexdigest()
 
 
-def test_models_are_cut_about_60_15_25_in_every_class(splits, rows):
+def test_models_are_cut_about_60_20_20_in_every_class(splits):
     assert 8 <= len(splits.classes) <= 13
-    for name in splits.classes:
-        of = [row["split"] for row in rows if row["class"] == name]
-        share = [of.count(part) / len(of) for part in PARTS]
-        assert len(of) >= 20
-        np.testing.assert_allclose(share, (0.6, 0.15, 0.25), atol=0.12)
+    counts = np.array([getattr(splits, part).y.bincount().tolist() for part in PARTS]) / 6
+    assert (counts.sum(0) >= 20).all()
+    share = counts / counts.sum(0)
+    np.testing.assert_allclose(share.T, [(0.6, 0.2, 0.2)] * len(splits.classes), atol=0.12)
+
+
+def test_in_five_folds_every_design_is_tested_once():
+    tested = [set(furniture.load(views=1, fold=fold).test.groups) for fold in range(5)]
+    assert sum(map(len, tested)) == len(set.union(*tested))
+    every = set(furniture.read(furniture.ARCHIVE)[0]["group"])
+    assert set.union(*tested) == every
 
 
 def test_training_pixels_are_standardised(splits):
@@ -58,7 +64,8 @@ def test_views_count_from_the_most_frontal_one(splits):
         assert len(getattr(two, part)) == 2 * n
         assert (getattr(two, part).groups == np.repeat(getattr(one, part).groups, 2)).all()
     arrays, _ = furniture.read(furniture.ARCHIVE)
-    first = arrays["front"][arrays["split"] == "train"][:, 2:4]  # azimuths -10 and 10
+    train = np.isin(arrays["group"], one.train.groups)
+    first = arrays["front"][train][:, 2:4]  # azimuths -10 and 10
     correlation = np.corrcoef(first.ravel(), two.train.x["front"].ravel())  # in float64
     assert correlation[0, 1] > 0.9999
 

@@ -33,6 +33,15 @@ def test_people_are_groups_and_partners_stay_together(splits):
         assert sum(pair <= part for part in parts) == 1
 
 
+def test_in_five_folds_every_person_is_tested_once_and_validates_once():
+    folds = [check(watch.load(fold=fold), "watch") for fold in range(5)]
+    for part in ("validation", "test"):
+        people = [sorted(set(getattr(splits, part).groups.tolist())) for splits in folds]
+        assert sorted(people) == [[1, 2], [3, 4], [5, 6], [7, 10], [8, 9]]
+    with pytest.raises(StudyError, match="fold is 5; give 0 to 4"):
+        watch.load(fold=5)
+
+
 def test_train_channels_are_standardised(splits):
     for x in splits.train.x.values():
         np.testing.assert_allclose(x.mean(dim=(0, 2)), 0, atol=1e-4)
@@ -58,14 +67,14 @@ def test_most_series_hold_twenty_repetitions(raw):
 
 def test_windows_are_pieces_of_one_series(raw):
     """The first window of a series is its first samples, up to a linear map per channel."""
-    split = watch.load(seconds=1.0, overlap=0.0).train
+    split = watch.load(seconds=1.0, overlap=0.0).validation  # people 1 and 2
     first = np.flatnonzero(raw["subject"] == 1)[0]
     series = raw["X"][first]
     for m, columns in watch.COLUMNS.items():
         window = split.x[m][split.y == int(raw["y"][first])][0].numpy()
         for channel, original in zip(window, series[:50, columns].T, strict=True):
             assert np.corrcoef(channel, original)[0, 1] == pytest.approx(1, abs=1e-5)
-    counts = sum(len(x) // 50 for x, s in zip(raw["X"], raw["subject"], strict=True) if s <= 6)
+    counts = sum(len(x) // 50 for x, s in zip(raw["X"], raw["subject"], strict=True) if s <= 2)
     assert len(split) == counts
 
 

@@ -2,8 +2,8 @@
 
 The sound is the Free Spoken Digit Dataset (FSDD, github.com/Jakobovski/free-spoken-digit-dataset,
 commit 26eb9aa, CC BY-SA 4.0): 6 speakers, 50 recordings of each of ten digits, at 8 kHz. The images
-are scikit-learn's copy of the UCI optical digits test set. Each recording is paired with one fixed
-image of the same digit, drawn at random, so that
+are scikit-learn's copy of the UCI optical digits test set. Each recording is paired with one
+image of the same digit, drawn at random and fixed for a fold, so that
 
     p(sound, image | y) = p(sound | y) p(image | y)
 
@@ -29,7 +29,7 @@ from torch import Tensor
 
 from umt_lib.data import downloads
 from umt_lib.data.downloads import fetch, optional_package
-from umt_lib.data.splits import SPLIT_SEED, Split, Splits, holdout
+from umt_lib.data.splits import SPLIT_SEED, Split, Splits, five_folds, holdout
 from umt_lib.errors import StudyError, nearest
 
 Cut = Literal["speaker", "index"]
@@ -37,11 +37,7 @@ ARCHIVE = "free-spoken-digit-dataset-26eb9aa.tar.gz"
 URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/26eb9aa.tar.gz"
 # sha256 of the sorted lines "<name> <sha256>" of all recordings; independent of the packing.
 DIGEST = "3ee995d6778c7ff34ae05297eb4f0002f5097dec693dcf8735ec30e8d8146944"
-SPEAKERS = {  # in alphabetical order, chosen before any accuracy was measured
-    "train": ("george", "jackson", "lucas"),
-    "validation": ("nicolas",),
-    "test": ("theo", "yweweler"),
-}
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 DIGITS = tuple("0123456789")
 TAKES = 50  # recordings of each digit by each speaker
 OFFICIAL_TEST = 5  # takes 0 to 4 are the test set of FSDD's authors
@@ -54,7 +50,7 @@ FRACTIONS = (0.5, 0.2, 0.3)  # of the images of a digit: train, validation, test
 MAX_GREY = 16  # the brightest grey level of the 8x8 images
 
 
-def load(split: Cut = "speaker") -> Splits:
+def load(split: Cut = "speaker", fold: int = 0) -> Splits:
     """Load "audio", float32 (n, 1, 32, 64), and "image", float32 (n, 1, 8, 8).
 
     Audio is a log-mel spectrogram (mel bands, frames of 12.5 ms) of 0.8 s around the middle of the
@@ -64,10 +60,11 @@ def load(split: Cut = "speaker") -> Splits:
     values. There is no augmentation: shifts in time, in pitch and of the image did not help.
 
     Args:
-        split: "speaker": three speakers for training, one for validation, two for test, all
-            different; ``groups`` are speakers. "index": the official split, takes 0 to 4 of every
-            speaker and digit for test, a stratified tenth of the rest for validation; all speakers
-            are in all splits, no groups.
+        split: "speaker": five folds by speaker, so one or two speakers for validation and for test;
+            ``groups`` are speakers. "index": the official split, takes 0 to 4 of every speaker and
+            digit for test, a stratified tenth of the rest for validation; all speakers are in all
+            splits, no groups, and ``fold`` changes only the images.
+        fold: 0 to 4, see :func:`umt_lib.data.splits.five_folds`; it also draws the images.
 
     Raises:
         StudyError: the archive cannot be found or downloaded, is damaged, or has other content than
@@ -83,14 +80,14 @@ def load(split: Cut = "speaker") -> Splits:
     rows = Split({"audio": _spectrograms(recordings)}, torch.from_numpy(y))
     if split == "speaker":
         groups = Split(rows.x, rows.y, speaker)
-        cut = [groups.take(np.flatnonzero(np.isin(speaker, who))) for who in SPEAKERS.values()]
+        cut = [groups.take(part) for part in five_folds(y, speaker, fold)]
     else:
         official = take < OFFICIAL_TEST
         cut = [*holdout(rows.take(np.flatnonzero(~official)), 0.1)]
         cut.append(rows.take(np.flatnonzero(official)))
     digits = load_digits()
     images = torch.from_numpy(digits.images.astype(np.float32) / MAX_GREY).unsqueeze(1)
-    paired = _paired_images(cut, digits.target)
+    paired = _paired_images(cut, digits.target, fold)
     splits = [
         Split({**part.x, "image": images[index]}, part.y, part.groups)
         for part, index in zip(cut, paired, strict=True)
@@ -124,8 +121,7 @@ def _recordings(path: Path) -> dict[str, bytes]:
         raise StudyError(
             f"data set 'av-digits': {path} cannot be read ({type(fault).__name__}: {fault}); {FIX}"
         ) from None
-    speakers = [s for who in SPEAKERS.values() for s in who]
-    wanted = [f"{d}_{s}_{t}.wav" for d in DIGITS for s in speakers for t in range(TAKES)]
+    wanted = [f"{d}_{s}_{t}.wav" for d in DIGITS for s in SPEAKERS for t in range(TAKES)]
     if missing := [name for name in wanted if name not in found]:
         raise StudyError(
             f"data set 'av-digits': {path} lacks {len(missing)} of {len(wanted)} recordings, first "
@@ -161,15 +157,16 @@ def _spectrograms(recordings: dict[str, bytes]) -> Tensor:
     return (x - x.mean(dim=2, keepdim=True)).unsqueeze(1)
 
 
-def _paired_images(splits: list[Split], target: np.ndarray) -> list[np.ndarray]:
+def _paired_images(splits: list[Split], target: np.ndarray, fold: int) -> list[np.ndarray]:
     """Draw an image of its digit for each row of each split: one array of image indices per split.
 
     The images of the splits are disjoint, and the images of a split are used about equally often.
 
     Args:
         target: (images,) the digit of each image.
+        fold: every fold has its own draw.
     """
-    rng = np.random.default_rng(SPLIT_SEED)
+    rng = np.random.default_rng([SPLIT_SEED, fold])
     chosen = [np.empty(len(part), np.int64) for part in splits]
     for k in range(len(DIGITS)):
         order = rng.permutation(np.flatnonzero(target == k))

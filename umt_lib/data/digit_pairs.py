@@ -38,6 +38,7 @@ def load(
     q_right: float = 0.4,
     r: float = 0.5,
     data_seed: int = 0,
+    fold: int = 0,
 ) -> Splits:
     """Generate "left" and "right", float32 (n, 1, 8, 16) in 0..1: cue digit | code digit.
 
@@ -47,13 +48,14 @@ def load(
         q_left, q_right: probability that a cue shows the label; otherwise a uniform digit.
         r: probability that the codes add up to the label mod K; otherwise they are independent.
         data_seed: of pools and samples; independent of the training seed.
+        fold: every fold is another draw of pools and samples.
 
     Raises:
         StudyError: an option is out of range.
     """
     if classes > 10:
         raise StudyError(f"data set 'digit-pairs': classes is {classes}; there are only 10 digits")
-    *draws, cut = generators(data_seed)
+    *draws, cut = generators(data_seed, fold)
     digits = load_digits()
     pools = _pools(cut, digits.target, classes)
     images = torch.from_numpy((digits.images / MAX_GREY).astype(np.float32))

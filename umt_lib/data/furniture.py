@@ -19,7 +19,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from umt_lib.data.splits import Split, Splits
+from umt_lib.data.splits import Split, Splits, five_folds
 from umt_lib.errors import StudyError
 
 ARCHIVE = Path(__file__).with_name("furniture.npz")
@@ -49,8 +49,8 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     return arrays, hashlib.sha256(raw).hexdigest()
 
 
-def load(views: int = 6) -> Splits:
-    """Load front and rear views of furniture models, split by model (60 / 15 / 25 %).
+def load(views: int = 6, fold: int = 0) -> Splits:
+    """Load front and rear views of furniture models, split by design (60 / 20 / 20 %).
 
     One sample is one model at one azimuth; the rear camera is opposite to the front camera. Samples
     of one model are NOT independent, in any split: the uncertainty of a test accuracy depends on
@@ -58,6 +58,7 @@ def load(views: int = 6) -> Splits:
 
     Args:
         views: azimuths per model, the most frontal ones; from 1 to 6.
+        fold: 0 to 4, see :func:`umt_lib.data.splits.five_folds`.
 
     Returns:
         Modalities ``front`` and ``rear``, float32 (n, 1, 32, 32), standardised by the mean and
@@ -74,20 +75,21 @@ def load(views: int = 6) -> Splits:
         )
     nearest_front = np.argsort(np.abs(arrays["azimuth"]), kind="stable")[:views]
     chosen = np.sort(nearest_front)
-    train = arrays["split"] == "train"
+    parts = five_folds(arrays["label"], arrays["group"], fold)
+    train = parts[0]
     x = {}
     for m in MODALITIES:
         pixels = torch.from_numpy(arrays[m][:, chosen]).float() / 255  # (models, views, s, s)
         x[m] = (pixels - pixels[train].mean()) / pixels[train].std()
 
-    def part(name: str) -> Split:
-        of = np.flatnonzero(arrays["split"] == name)
+    def part(of: np.ndarray) -> Split:
         y = torch.from_numpy(arrays["label"][of].astype(np.int64)).repeat_interleave(views)
         groups = np.repeat(arrays["group"][of], views)
         return Split({m: x[m][of].flatten(0, 1).unsqueeze(1) for m in x}, y, groups)
 
     classes = tuple(arrays["classes"].tolist())
-    return Splits(part("train"), part("validation"), part("test"), classes, source, augment)
+    train_split, validation, test = map(part, parts)
+    return Splits(train_split, validation, test, classes, source, augment)
 
 
 def augment(x: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """Furniture at 224 pixels: front and rear views at the resolution of ModelNet40.
 
-Models, labels, splits and azimuths are those of :mod:`umt_lib.data.furniture`; networks and
+Models, labels, folds and azimuths are those of :mod:`umt_lib.data.furniture`; networks and
 training schedule are those of the ModelNet40 experiments. So these can be run on a GPU without
 downloading ModelNet40.
 """
@@ -13,10 +13,10 @@ from torch import Tensor
 
 from umt_lib.data.modelnet40 import SHIFT, picture, transform
 from umt_lib.data.prepare import prepared
-from umt_lib.data.splits import Split, Splits
+from umt_lib.data.splits import Split, Splits, five_folds
 
 
-def load(folder: str = "furniture224") -> Splits:
+def load(folder: str = "furniture224", fold: int = 0) -> Splits:
     """Load ``front`` and ``rear``, uint8 (n, 1, S, S); a sample is one model at one azimuth.
 
     ``umt prepare furniture224`` makes the folder. The images are read into memory, so that they can
@@ -25,20 +25,25 @@ def load(folder: str = "furniture224") -> Splits:
 
     Args:
         folder: the prepared folder; a relative path is looked for in ``$UMT_DATA`` first.
+        fold: 0 to 4, see :func:`umt_lib.data.splits.five_folds`; the split that the folder stores
+            is not used.
 
     Raises:
         StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
     stored = prepared.load_splits("furniture224", folder, transform, augment)
 
-    def part(split: Split) -> Split:
-        x = {m: rows[:] for m, rows in split.x.items()}  # (models, views, S, S)
-        views = len(next(iter(x.values()))[0])
-        flat = {m: pictures.flatten(0, 1) for m, pictures in x.items()}
-        groups = None if split.groups is None else np.repeat(split.groups, views)
-        return Split(flat, split.y.repeat_interleave(views), groups, transform)
+    together = (stored.train, stored.validation, stored.test)
+    y = torch.cat([split.y for split in together])
+    groups = np.concatenate([split.groups for split in together])
+    x = {m: torch.cat([split.x[m][:] for split in together]) for m in stored.modalities}
+    views = next(iter(x.values())).shape[1]  # of (models, views, S, S)
 
-    train, validation, test = map(part, (stored.train, stored.validation, stored.test))
+    def part(of: np.ndarray) -> Split:
+        flat = {m: pictures[of].flatten(0, 1) for m, pictures in x.items()}
+        return Split(flat, y[of].repeat_interleave(views), np.repeat(groups[of], views), transform)
+
+    train, validation, test = map(part, five_folds(y.numpy(), groups, fold))
     return Splits(train, validation, test, stored.classes, stored.source, augment)
 
 

@@ -15,6 +15,7 @@ from umt_lib.data.memory_mapped import MemoryMapped
 from umt_lib.errors import StudyError
 
 SPLIT_SEED = 20230  # of all splits that are drawn here: the same for all training seeds
+FOLDS = 5  # of a small data set: the split of training seed s is fold s mod 5
 Rows = dict[str, Any]  # tensors, or MemoryMapped where they do not fit in memory
 Augment = Callable[[Rows, torch.Generator], dict[str, Tensor]]
 Transform = Callable[[dict[str, Tensor]], dict[str, Tensor]]
@@ -175,3 +176,40 @@ def holdout(split: Split, fraction: float, seed: int = SPLIT_SEED) -> tuple[Spli
         )
         rest, held = next(folds.split(y, y, split.groups))
     return split.take(np.sort(rest)), split.take(np.sort(held))
+
+
+def fold_of(seed: int) -> int:
+    """The fold of a small data set that the training seed ``seed`` is trained and tested on."""
+    return seed % FOLDS
+
+
+def five_folds(
+    y: np.ndarray, groups: np.ndarray, fold: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of train, validation and test (in rising order) of a grouped, stratified five-fold.
+
+    The folds are fixed. Fold ``fold`` is the test split, the next one the validation split, and the
+    other three the training split; so over five folds every sample is tested once.
+
+    Args:
+        y: labels (n,).
+        groups: (n,); a group is in one fold.
+        fold: 0 to 4.
+
+    Raises:
+        StudyError: ``fold`` is out of range, or there are fewer than five groups.
+
+    >>> y, people = np.array([0, 1] * 5), np.repeat([7, 3, 8, 1, 2], 2)
+    >>> train, validation, test = five_folds(y, people, 0)
+    >>> set(people[train]) & set(people[test]), len(train), len(validation), len(test)
+    (set(), 6, 2, 2)
+    """
+    if not 0 <= fold < FOLDS:
+        raise StudyError(f"fold is {fold}; give 0 to {FOLDS - 1}")
+    if (found := len(np.unique(groups))) < FOLDS:
+        raise StudyError(f"{found} groups are too few for {FOLDS} folds; give {FOLDS} or more")
+    cut = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SPLIT_SEED)
+    held = [rows for _, rows in cut.split(y, y, groups)]
+    test, validation = held[fold], held[(fold + 1) % FOLDS]
+    train = np.setdiff1d(np.arange(len(y)), np.concatenate([test, validation]))
+    return train, np.sort(validation), np.sort(test)

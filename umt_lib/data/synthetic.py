@@ -44,6 +44,7 @@ def load(
     scale_a: float = 1.0,
     scale_b: float = 1.0,
     data_seed: int = 0,
+    fold: int = 0,
 ) -> Splits:
     """Generate "a" and "b", float32 (n, features * 8): uni-modal features, then paired ones.
 
@@ -55,6 +56,7 @@ def load(
         scale_a, scale_b: factor on a modality, noise included. It does not change the information,
             but the gradients: the modality with the larger factor tends to be learned first.
         data_seed: of codes and samples; independent of the training seed.
+        fold: every fold is another draw of codes and samples.
 
     Raises:
         StudyError: an option is out of range.
@@ -69,7 +71,7 @@ def load(
             raise StudyError(
                 f"data set 'synthetic': modality {m!r} has no feature; give uni_{m} or paired one"
             )
-    *draws, shared = generators(data_seed)
+    *draws, shared = generators(data_seed, fold)
     codes = {m: [_codes(shared, classes) for _ in (*uni[m], *paired)] for m in uni}
     splits = []
     for rng, n in zip(draws, (n_train, n_validation, n_test), strict=True):
@@ -84,15 +86,17 @@ def load(
     return Splits(train, validation, test, tuple(str(k) for k in range(classes)))
 
 
-def generators(data_seed: int) -> list[np.random.Generator]:
+def generators(data_seed: int, fold: int = 0) -> list[np.random.Generator]:
     """Four independent random generators: for train, validation, test, and all splits together.
+
+    Those of different folds are independent.
 
     Raises:
         StudyError: the seed is negative.
     """
     if data_seed < 0:
         raise StudyError(f"data_seed is {data_seed}; give an integer of 0 or more")
-    return np.random.default_rng(data_seed).spawn(4)
+    return np.random.default_rng([data_seed, fold]).spawn(4)
 
 
 def draw(

@@ -8,7 +8,7 @@ acceleration (in g, gravity included) and angular rate (rad/s).
 People, not windows, are the independent samples: windows of one person overlap and repeat one
 movement, so a confidence interval over windows is too narrow. People 1 and 2, 3 and 4, 5 and 6,
 8 and 9, 7 and 10 have series of almost equal length for every exercise, as if each pair had
-exercised together; both people of a pair are in the same split.
+exercised together; both people of a pair are in the same split. The five pairs are the five folds.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from umt_lib.data.splits import Split, Splits
+from umt_lib.data.splits import Split, Splits, five_folds
 from umt_lib.errors import StudyError
 
 SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
 FIX = "reinstall it with: pip install --force-reinstall --no-deps seglearn==1.2.5"
 RATE = 50  # Hz
 COLUMNS = {"accelerometer": slice(0, 3), "gyroscope": slice(3, 6)}  # x, y, z each
-PEOPLE = {"train": (1, 2, 3, 4, 5, 6), "validation": (8, 9), "test": (7, 10)}
+PAIRS = ((7, 10), (8, 9), (1, 2), (3, 4), (5, 6))  # of people
 CLASSES = {  # the file's abbreviations, in its order of labels
     "PEN": "pendulum",
     "ABD": "abduction",
@@ -40,15 +40,17 @@ CLASSES = {  # the file's abbreviations, in its order of labels
 }
 
 
-def load(seconds: float = 2.0, overlap: float = 0.5) -> Splits:
+def load(seconds: float = 2.0, overlap: float = 0.5, fold: int = 0) -> Splits:
     """Load "accelerometer" and "gyroscope", float32 (n, 3, time): x, y, z over a window.
 
     Channels are standardised by their mean and standard deviation over the training windows.
-    ``groups`` are people; train, validation and test have a fixed set of 6, 2 and 2 people.
+    ``groups`` are people; train, validation and test have 6, 2 and 2 people.
 
     Args:
         seconds: length of a window; one repetition takes about two seconds.
         overlap: fraction of a window that the next window repeats, from 0 to below 1.
+        fold: which of the five pairs of people is the test split, 0 to 4; see
+            :func:`umt_lib.data.splits.five_folds`.
 
     Raises:
         StudyError: seglearn or its file is missing, the file has other content than the known one,
@@ -71,12 +73,12 @@ def load(seconds: float = 2.0, overlap: float = 0.5) -> Splits:
         y += [label] * len(cut)
         people += [person] * len(cut)
     x, y, people = np.concatenate(windows), np.array(y), np.array(people)
-    train = x[np.isin(people, PEOPLE["train"])]
-    mean, std = (f(train, axis=(0, 2), keepdims=True) for f in (np.mean, np.std))
+    pair = np.array([k for p in people for k, of in enumerate(PAIRS) if p in of])
+    parts = five_folds(y, pair, fold)
+    mean, std = (f(x[parts[0]], axis=(0, 2), keepdims=True) for f in (np.mean, np.std))
     x = torch.from_numpy(((x - mean) / std).astype(np.float32))
     everyone = Split({m: x[:, c] for m, c in COLUMNS.items()}, torch.from_numpy(y), people)
-    splits = {part: everyone.take(np.flatnonzero(np.isin(people, p))) for part, p in PEOPLE.items()}
-    train, validation, test = (splits[part] for part in ("train", "validation", "test"))
+    train, validation, test = (everyone.take(rows) for rows in parts)
     return Splits(train, validation, test, tuple(CLASSES.values()), SHA256)
 
 
