@@ -29,10 +29,10 @@ class Fixed(torch.nn.Module):
 @pytest.mark.parametrize(
     ("rule", "weights", "expected"),
     [
-        ("mean", (1, 1), [[0.4, 0.35, 0.25], [0.2, 0.2, 0.6]]),
-        ("product", (1, 1), [[0.07, 0.1, 0.04], [0.03, 0.03, 0.32]]),
-        ("weighted", (2, 1), [[0.049, 0.02, 0.004], [0.003, 0.003, 0.256]]),
-        ("weighted", (0, 1), B.tolist()),
+        ("mean", (1, 1, 1), [[0.4, 0.35, 0.25], [0.2, 0.2, 0.6]]),
+        ("product", (1, 1, 1), [[0.07, 0.1, 0.04], [0.03, 0.03, 0.32]]),
+        ("weighted", (2, 1, 1), [[0.049, 0.02, 0.004], [0.003, 0.003, 0.256]]),
+        ("weighted", (0, 1, 5), B.tolist()),  # a uniform prior has no influence
     ],
 )
 def test_the_rules_by_hand(rule, weights, expected):
@@ -45,11 +45,45 @@ def test_the_rules_by_hand(rule, weights, expected):
     torch.testing.assert_close(logits.softmax(1), expected / expected.sum(1, keepdim=True))
 
 
+def test_the_product_counts_the_prior_once():
+    """Two models that know nothing predict the frequencies of the classes, as one does."""
+    bench, ume = Bench(), method("ume", rule="product")
+    model = bench.start(ume)
+    prior = bench.splits.train.y.bincount() / len(bench.splits.train)
+    torch.testing.assert_close(model.prior.exp(), prior)
+    skewed = torch.tensor([0.7, 0.2, 0.1])
+    model = ume.build(None, {"a": Fixed("a"), "b": Fixed("b")})
+    model.prior = skewed.log()
+    nothing = skewed.log().expand(2, 3)
+    found = ume.predict(model({"a": nothing, "b": nothing})).softmax(1)
+    torch.testing.assert_close(found, skewed.expand(2, 3))
+    one = ume.predict(model({"a": A.log(), "b": nothing})).softmax(1)
+    torch.testing.assert_close(one, A)
+
+
+def test_the_validation_score_of_fitted_weights_is_cross_fitted():
+    """With many modalities of noise, weights fit any labels; on other samples they guess."""
+    stream = torch.Generator().manual_seed(0)
+    n, modalities = 40, [f"m{i}" for i in range(30)]
+    y = torch.randint(0, 2, (n,), generator=stream)
+    logs = {m: torch.randn(n, 2, generator=stream).log_softmax(1) for m in modalities}
+    ume = method("ume", rule="weighted")
+    model = ume.build(None, {m: Fixed(m) for m in modalities})
+    ume.parts = model.parts
+    weights = fit_weights(model.parts(logs), y)
+    fitted = torch.einsum("m,mbk->bk", torch.from_numpy(weights).float(), model.parts(logs))
+    crossed = ume.validate(Output({}, fitted, logs, {}), y)
+    on_itself, on_others = ((z.argmax(1) == y).double().mean() for z in (fitted, crossed))
+    assert on_itself > 0.6
+    assert on_others < on_itself - 0.1
+    assert torch.isfinite(crossed).all()
+
+
 def test_weights_1_are_the_product():
     bench = Bench()
     weighted, product = method("ume", rule="weighted"), method("ume", rule="product")
     model = bench.start(weighted)
-    assert not torch.equal(model.weights, torch.ones(2))
+    assert not torch.equal(model.weights, torch.ones(3))
     model.weights.fill_(1.0)
     expected = bench.predict(product, bench.start(product))
     assert torch.equal(bench.predict(weighted, model), expected)
@@ -61,7 +95,7 @@ def test_an_ensemble_of_one_is_the_unimodal_model(rule):
     (teacher,) = bench.teachers().values()
     expected = outputs(teacher, bench.splits.test).fused
     found = bench.predict(ume, bench.start(ume))
-    assert torch.equal(found, expected.log_softmax(1))
+    torch.testing.assert_close(found.log_softmax(1), expected.log_softmax(1))
 
 
 def test_fitted_weights_beat_every_point_of_a_grid():
@@ -84,7 +118,7 @@ def test_fitted_weights_beat_every_point_of_a_grid():
 def test_the_weights_are_fitted_on_validation():
     bench, ume = Bench(), method("ume", rule="weighted")
     model, validation = bench.start(ume), bench.splits.validation
-    logs = torch.stack(tuple(outputs(model, validation).unimodal.values()))
+    logs = model.parts(outputs(model, validation).unimodal)
     expected = torch.from_numpy(fit_weights(logs, validation.y)).float()
     assert torch.equal(model.weights, expected)
 

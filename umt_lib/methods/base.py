@@ -11,6 +11,7 @@ file. Learnable parameters belong to the model; a method holds hyper-parameters 
     backward  how the loss becomes gradients          loss.backward()
     step      how a batch becomes an update           zero_grad, forward, backward, step
     predict   how outputs become a prediction         the fused logits
+    validate  the prediction on validation            that of ``predict``
     epochs    the number of epochs                    that of the data set's schedule
 """
 
@@ -101,8 +102,15 @@ class Method:
         """Return the logits (B, K) that are evaluated."""
         return out.fused
 
+    def validate(self, out: Output, y: Tensor) -> Tensor:
+        """Return the logits (n, K) of the validation split whose score chooses a hyper-parameter.
 
-HOOKS = ("build", "start", "on_epoch", "loss", "backward", "step", "predict", "epochs")
+        A method that fits something to the validation split predicts each sample from the others.
+        """
+        return self.predict(out)
+
+
+HOOKS = ("build", "start", "on_epoch", "loss", "backward", "step", "predict", "validate", "epochs")
 
 
 def hooks(method: type[Method]) -> dict[str, bool]:
