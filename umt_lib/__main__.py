@@ -8,7 +8,7 @@ import sys
 from umt_lib.errors import nearest
 
 VERBS = {  # verb: (module whose ``main`` takes the arguments, what it does)
-    "run": ("umt_lib.study.experiments.experiment", "train and test one experiment of params/"),
+    "run": ("umt_lib.study.experiments.command", "train and test one experiment of params/"),
     "analyse": ("umt_lib.study.analyses.analysis", "measure one analysis of params/analyses/"),
     "guide": ("umt_lib.guide.command", "recommend UME, UMT or joint training for your features"),
     "prepare": ("umt_lib.data.prepare.__main__", "convert raw videos and meshes to arrays"),

@@ -39,6 +39,20 @@ def write_atomically(path: Path, content: bytes) -> None:
             partial.unlink()
 
 
+def check_writable(folder: Path) -> None:
+    """Raise a StudyError if no file can be written to ``folder``; missing folders are made."""
+    probe = folder / f".writable-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StudyError(
+            f"{folder}: cannot be written to ({error.strerror or error}); fix the permissions, or "
+            f"set UMT_RUNS to a folder that can be written to"
+        ) from None
+
+
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
     """Write tensors and a JSON-able description ``about`` atomically to one safetensors file.
 

@@ -30,6 +30,10 @@ CURVE_SAMPLES = 500  # training samples for curves and for probes during trainin
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+class Diverged(StudyError):
+    """The training loss became NaN or infinite."""
+
+
 @dataclass(frozen=True)
 class Training:
     """The training schedule of a data set: SGD with a constant rate, then linear decay to 0.
@@ -107,7 +111,7 @@ def fit(
         tick: called with a short text after each epoch, for a progress bar.
 
     Raises:
-        StudyError: the loss is NaN or infinite.
+        Diverged: the loss is NaN or infinite.
     """
     device = next(model.parameters()).device
     train, validation = splits.train.to(device), splits.validation.to(device)
@@ -140,7 +144,7 @@ def fit(
         distributed.broadcast_state(model)
         loss = torch.stack(losses).sum().item() / len(train)
         if not np.isfinite(loss):
-            raise StudyError(
+            raise Diverged(
                 f"the training loss became {loss} in epoch {epoch + 1} (seed {seed}); lower "
                 f"training.learning_rate (now {training.learning_rate}) or the method's strength"
             )

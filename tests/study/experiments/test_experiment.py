@@ -18,7 +18,8 @@ from umt_lib.methods import METHODS, Joint
 from umt_lib.methods.umt import UMT
 from umt_lib.study.experiments import experiment, provenance, results
 from umt_lib.study.experiments.checkpoints import save_state
-from umt_lib.study.experiments.experiment import Experiment, main
+from umt_lib.study.experiments.command import main
+from umt_lib.study.experiments.experiment import Experiment
 
 CPU = torch.device("cpu")
 
@@ -123,7 +124,7 @@ def test_teachers_are_frozen_in_evaluation_mode_and_stay_as_saved(params, monkey
     """With batch normalisation and an augmented input, where training mode would show."""
     bench = Bench(encoder="series-cnn", epochs=1, samples=40, augment=lambda x, stream: x)
     monkeypatch.setitem(data.DATASETS, "synthetic", lambda: bench.splits)
-    monkeypatch.setattr(provenance, "splits", lambda params: bench.splits)
+    monkeypatch.setattr(provenance, "splits", lambda params, seed: bench.splits)
     monkeypatch.setattr(provenance, "code_key", lambda params: "")
     params |= {"dataset": {"name": "synthetic"}, "seeds": [0]}
     params["encoders"] = {m: {**ENCODERS["series-cnn"], "channels": [4, 6]} for m in ("a", "b")}
@@ -176,7 +177,8 @@ def test_a_sweep_is_decided_by_the_validation_mean(params, monkeypatch):
     means = {s: sum(r.validation.accuracy for r in m.seeds) / 2 for s, m in single.items()}
     assert means[1.0] > max(means[0.0], means[-1.0])
     result = run({**params, "method": {"name": "scaled"}, "sweep": {"scale": sweep}})
-    assert [(t.value, t.validation) for t in result.measured.sweep] == list(means.items())
+    assert [(t.field, t.value) for t in result.measured.sweep] == [("scale", s) for s in sweep]
+    assert [t.validation for t in result.measured.sweep] == list(means.values())
     assert result.measured.chosen == {"scale": 1.0}
     assert result.measured.seeds == single[1.0].seeds
 
@@ -184,14 +186,16 @@ def test_a_sweep_is_decided_by_the_validation_mean(params, monkeypatch):
 def test_the_first_seeds_decide_a_sweep_and_the_others_train_its_choice_alone(params, runs):
     params |= {"seeds": [4, 1, 2, 0], "method": {"name": "joint-auxiliary"}}
     result = run({**params, "sweep": {"weight": [0.5, 2.0]}})
+    values = [t.value for t in result.measured.sweep]
     chosen = result.measured.chosen["weight"]
     single = run({**params, "name": "one", "method": {"name": "joint-auxiliary", "weight": chosen}})
     assert result.measured.seeds == single.measured.seeds
     means = [sum(r.validation.accuracy for r in single.measured.seeds[:3]) / 3]
     assert [t.validation for t in result.measured.sweep if t.value == chosen] == means
     models = {path.stem for path in (runs / "checkpoints" / params["name"]).iterdir()}
-    swept = {f"seed{seed}-weight{value}" for seed in (4, 1, 2) for value in (0.5, 2.0)}
-    assert models == swept | {f"seed0-weight{chosen}"}
+    swept = {f"seed{seed}-weight{value}" for seed in (4, 1, 2) for value in values}
+    kept = {f"seed{seed}" for seed in (4, 1, 2, 0)}
+    assert models == swept | {f"seed0-weight{chosen}"} | kept
 
 
 def test_the_test_split_is_read_once_per_seed_whatever_is_swept(params, monkeypatch):
@@ -206,15 +210,18 @@ def test_the_test_split_is_read_once_per_seed_whatever_is_swept(params, monkeypa
         return real(model, split)
 
     monkeypatch.setattr(experiment, "outputs", spy)
-    made.run("cpu", progress=False)
-    assert reads == {"test": 2, "train": 2, "validation": 6}
+    trials = len(made.run("cpu", progress=False).measured.sweep)
+    assert reads == {"test": 2, "train": 2, "validation": 2 * trials + 2}
 
 
 def test_the_test_split_decides_nothing(params):
     """Labels of the test split changed: every choice and curve stays, only the scores move."""
     honest = Experiment.from_params(params)
-    test = honest.splits.test
-    wrong = replace(honest.splits, test=replace(test, y=1 - test.y))
+
+    def wrong(seed):
+        splits = honest.data(seed)
+        return replace(splits, test=replace(splits.test, y=1 - splits.test.y))
+
     fooled = Experiment(params, wrong).run("cpu", progress=False).measured.seeds
     for record, expected in zip(fooled, run(params).measured.seeds, strict=True):
         assert (record.epoch, record.curves) == (expected.epoch, expected.curves)
@@ -299,17 +306,39 @@ def refused(capsys):
 
 
 def test_the_command_measures_the_same_as_python(params, params_file, capsys):
-    assert main([params_file(), "--device", "cpu", "--set", "seeds=[1]"]) == 0
+    assert main([params_file(), "--device", "cpu"]) == 0
     assert "tiny: test accuracy" in capsys.readouterr().out
     through_files = results.load(paths.results_dir() / "tiny.json")
-    assert through_files.measured == run({**params, "name": "other", "seeds": [1]}).measured
+    assert through_files.measured == run({**params, "name": "other"}).measured
+
+
+def test_a_trial_keeps_the_result_and_the_models_of_its_params_file(
+    params, params_file, capsys, runs
+):
+    """Not only the same key twice: any valid key may be set, also one that is not in the file."""
+    whole = run(params)
+    model = checkpoint().read_bytes()
+    settings = ["--set", "seeds=[1]", "--set", "training.learning_rate=0.2"]
+    assert main([params_file(), "--device", "cpu", *settings]) == 0
+    assert results.load(paths.results_dir() / "tiny.json") == whole
+    assert checkpoint().read_bytes() == model
+    (file,) = (runs / "trials").iterdir()
+    trial = results.load(file)
+    assert trial.name == file.stem != "tiny"
+    assert trial.params["training"]["learning_rate"] == 0.2
+    assert [record.seed for record in trial.measured.seeds] == [1]
+    printed = capsys.readouterr().out
+    assert "(one seed)" in printed
+    assert str(file) in printed
+    assert "inf" not in printed
 
 
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("training.epoch=1", "no such key"),
-        ("training.epochs.more=1", "no such key"),
+        ("training.epoch=1", "unknown key 'training.epoch'; did you mean 'epochs'?"),
+        ("training.epochs.more=1", "'training.epochs' has no keys"),
+        ("seeds=[-1]", "seeds.0: input should be greater than or equal to 0"),
         ("seeds", "KEY=VALUE"),
         ("seeds=[0", "not readable as YAML"),
         ("training.epochs=many", "training.epochs"),
@@ -476,3 +505,62 @@ def test_encoders_are_compiled_if_params_say_so(params, monkeypatch, compiled_en
     params["training"]["compile"] = compiled_encoders
     model = Experiment.from_params(params).make()
     assert compiled[-2:] == (list(model.encoders.values()) if compiled_encoders else [])
+
+
+# --- seeds ---------------------------------------------------------------------------------------
+
+
+def test_a_seed_is_also_a_split_of_small_data(params):
+    made = Experiment.from_params({**params, "seeds": [0, 1, 5]})
+    assert same(made.data(0).test.x, made.data(5).test.x)  # fold 0 again
+    assert not same(made.data(0).test.x, made.data(1).test.x)
+    trained = run({**params, "seeds": [1]})
+    (record,) = trained.measured.seeds
+    model, splits = experiment.finished("tiny", 1)
+    assert same(splits.test.x, made.data(1).test.x)
+    with torch.no_grad():
+        right = model(splits.test.x).fused.argmax(1) == splits.test.y
+    assert right.double().mean().item() == record.test.accuracy
+
+
+def test_teachers_are_those_of_the_same_split(params, trained_teachers, monkeypatch):
+    """The model and the validation split that UMT sees have the fold of its seed."""
+    started = []
+    monkeypatch.setattr(UMT, "start", lambda self, model, setting: started.append(setting))
+    monkeypatch.setattr(UMT, "targets", lambda self, batch: dict.fromkeys("ab", 0.0))
+    monkeypatch.setattr(UMT, "loss", Joint.loss)
+    made = Experiment.from_params(
+        {**params, "method": {"name": "umt"}, "teachers": trained_teachers}
+    )
+    made.run("cpu", progress=False)
+    for seed, setting in zip(params["seeds"], started, strict=True):
+        assert torch.equal(setting.train.y, made.data(seed).train.y)
+        for m, teacher in setting.teachers.items():
+            assert same(
+                teacher.state_dict(), load_tensors(checkpoint(f"tiny-{m}", f"seed{seed}"))[0]
+            )
+
+
+def test_a_data_set_with_an_official_test_split_keeps_it(params, monkeypatch):
+    bench = Bench()
+    monkeypatch.setitem(data.DATASETS, "synthetic", lambda **options: bench.splits)
+    monkeypatch.setattr(provenance, "_splits", lambda dataset, fold: fold)
+    assert provenance.splits(params, 3) is None
+
+
+@pytest.mark.parametrize("modality", ["a", "b"])
+def test_a_student_does_not_start_as_its_teacher(params, modality):
+    """Every weight matrix of the encoder differs; two joint models of a seed start alike."""
+
+    def start(method, seed=0):
+        made = Experiment.from_params({**params, "method": method})
+        made.initialise(seed)
+        return made.method({}).build(made.make, {}).encoders[modality].state_dict()
+
+    teacher = start({"name": "unimodal", "modality": modality})
+    student = start({"name": "joint"})
+    matrices = [name for name, tensor in student.items() if tensor.ndim > 1]
+    assert matrices
+    assert not any(torch.equal(student[name], teacher[name]) for name in matrices)
+    assert same(student, start({"name": "modality-dropout"}))
+    assert not same(student, start({"name": "joint"}, seed=1))

@@ -15,7 +15,7 @@ from umt_lib.paths import PARAMS
 from umt_lib.study.experiments import params as params_files
 
 FILES = sorted(PARAMS.glob("*.yaml"))
-MAY_DIFFER = {"name", "method", "head", "sweep", "teachers", "resources"}
+MAY_DIFFER = {"name", "method", "head", "sweep", "learning_rate_of", "teachers", "resources"}
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 
 
@@ -59,12 +59,33 @@ def test_its_opening_comment_and_its_resources_agree(path):
     assert estimate == expected
 
 
+def common(params: dict) -> dict:
+    """What all experiments of a data set have in common; uni-modal ones may train for longer."""
+    training = params["training"]
+    if params["method"]["name"] == "unimodal":
+        training = {key: value for key, value in training.items() if key != "epochs"}
+    return {k: v for k, v in params.items() if k not in MAY_DIFFER} | {"training": training}
+
+
 @every_file
 def test_it_agrees_with_its_data_sets_other_experiments(path):
     params = read(path)
-    reference = next(q for q in FILES if read(q)["dataset"]["name"] == params["dataset"]["name"])
-    common = {k: v for k, v in params.items() if k not in MAY_DIFFER}
-    assert common == {k: v for k, v in read(reference).items() if k not in MAY_DIFFER}
+    reference = read(PARAMS / f"{params['dataset']['name']}-joint-linear.yaml")
+    epochs = reference["training"]["epochs"]
+    expected = common({**reference, "method": params["method"]})
+    assert common(params) == expected
+    assert params["training"]["epochs"] >= epochs
+
+
+@every_file
+def test_the_longer_joint_training_has_the_budget_of_umt(path):
+    """Passes through encoders: teachers' and student's together, per encoder and sample."""
+    params = read(path)
+    if params["method"]["name"] == "joint-longer":
+        dataset, epochs = params["dataset"]["name"], params["training"]["epochs"]
+        teachers = read(PARAMS / f"{dataset}-umt.yaml")["teachers"].values()
+        theirs = {read(PARAMS / f"{name}.yaml")["training"]["epochs"] for name in teachers}
+        assert {epochs * (params["method"].get("factor", 2) - 1)} == theirs
 
 
 @every_file
@@ -91,3 +112,32 @@ def test_every_method_is_tried_on_every_data_set(dataset):
     assert {params["method"]["name"] for params in mine} == set(METHODS)
     modalities = {p["method"]["modality"] for p in mine if p["method"]["name"] == "unimodal"}
     assert modalities == set(mine[0]["encoders"])
+
+
+REFERENCES = {
+    "unimodal",
+    "joint",
+    "joint-auxiliary",
+    "joint-longer",
+    "umt",
+    "frozen",
+    "unimodal-init",
+}
+
+
+@every_file
+def test_its_learning_rate_is_chosen_on_validation(path):
+    """For references from one grid per data set; the others take that of joint training."""
+    params = read(path)
+    dataset, method = params["dataset"]["name"], params["method"]["name"]
+    grid = read(PARAMS / f"{dataset}-joint-linear.yaml")["sweep"]["learning_rate"]
+    assert "learning_rate" not in params["training"]
+    if method in REFERENCES:
+        assert next(iter(params["sweep"].items())) == ("learning_rate", grid)
+    elif method == "ume":  # trains nothing
+        assert "learning_rate_of" not in params
+    else:
+        joint = read(PARAMS / f"{params['learning_rate_of']}.yaml")
+        for key in ("dataset", "encoders", "head"):
+            assert joint[key] == params[key]
+        assert joint["method"] == {"name": "joint"}

@@ -304,9 +304,9 @@ def test_the_data_counts_by_its_bytes(params, monkeypatch):
     from dataclasses import replace
 
     before = training_key(params, 0, {}, {})
-    splits = provenance.splits(params)
-    assert provenance.splits(dict(params)) is splits
-    monkeypatch.setattr(provenance, "splits", lambda p: replace(splits, source="other bytes"))
+    splits = provenance.splits(params, 0)
+    assert provenance.splits(dict(params), 5) is splits  # fold 0 again
+    monkeypatch.setattr(provenance, "splits", lambda p, seed: replace(splits, source="other bytes"))
     assert training_key(params, 0, {}, {}) != before
 
 

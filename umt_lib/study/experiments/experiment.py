@@ -1,18 +1,15 @@
-"""Run one experiment: train and test the method of a params file for all its seeds.
+"""One experiment: train and test the method of a params file for all its seeds.
 
-    umt run params/watch-umt.yaml
-
-On several GPUs: torchrun --nproc-per-node 4 -m umt_lib run params/watch-umt.yaml
-
-The validation split chooses the epoch, a swept hyper-parameter and the weights of UME. Then the
-test split is read, once per seed. Models are saved under ``runs/checkpoints``, unfinished ones too:
-the same command resumes an interrupted run.
+The validation split chooses the epoch, the learning rate, swept hyper-parameters and the weights of
+UME. Then the test split is read, once per seed. On small data a seed is also a split: seed s has
+fold s mod 5. Models are saved under ``runs/checkpoints``, unfinished ones too: the same command
+resumes an interrupted run.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,21 +17,20 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import nn
 from tqdm import tqdm
 
 from umt_lib import distributed, models, paths
 from umt_lib.data import Split, Splits
-from umt_lib.errors import StudyError, exit_status
-from umt_lib.evaluation import intervals, metrics
+from umt_lib.errors import StudyError
+from umt_lib.evaluation import metrics
 from umt_lib.evaluation.probes import linear_probe
-from umt_lib.files import load_tensors, save_tensors
+from umt_lib.files import check_writable, load_tensors, save_tensors, write_atomically
 from umt_lib.methods import METHODS, Method, Setting
 from umt_lib.models import LateFusion
 from umt_lib.models.inference import outputs
 from umt_lib.study.experiments import params as params_files
-from umt_lib.study.experiments import provenance
+from umt_lib.study.experiments import provenance, sweep
 from umt_lib.study.experiments.checkpoints import load_state, matching, save_state
 from umt_lib.study.experiments.results import (
     Cost,
@@ -44,11 +40,14 @@ from umt_lib.study.experiments.results import (
     Score,
     SeedRecord,
     Trial,
+    learning_rate,
+    load,
 )
-from umt_lib.training import Progress, State, Training, fit
+from umt_lib.training import Diverged, Progress, State, Training, fit
 
 SAVE_EVERY = 15.0  # seconds of training between two checkpoints of an unfinished run
 SWEEP_SEEDS = 3  # a sweep is decided on the first seeds; only the chosen value is trained on all
+APART = 1_000_003  # between the initialisation seeds of a joint model and of its teachers
 PROBED = 10_000  # a linear probe is fitted to at most so many training samples, a fixed subset
 
 
@@ -66,9 +65,11 @@ class Trained:
 class Experiment:
     """One experiment: made by :meth:`from_params`, measured by :meth:`run`."""
 
-    def __init__(self, params: dict[str, Any], splits: Splits):
-        self.params, self.splits, self.name = params, splits, params["name"]
+    def __init__(self, params: dict[str, Any], data: Callable[[int], Splits]):
+        self.params, self.data, self.name = params, data, params["name"]
+        self.splits = data(params["seeds"][0])  # modalities, classes and shapes are those of all
         self.training = Training(**params["training"])
+        self.folder = paths.checkpoints_dir() / self.name
 
     @classmethod
     def from_params(cls, params: dict[str, Any], source: str = "the parameters") -> Experiment:
@@ -79,13 +80,13 @@ class Experiment:
                 encoders do not match the modalities or the shapes of the data.
         """
         params_files.check(params, source)
-        splits = provenance.splits(params)
+        splits = provenance.splits(params, params["seeds"][0])
         if set(params["encoders"]) != set(splits.modalities):
             raise StudyError(
                 f"{source}: encoders are given for {sorted(params['encoders'])}, the modalities of "
                 f"{params['dataset']['name']!r} are {sorted(splits.modalities)}; give one each"
             )
-        experiment = cls(params, splits)
+        experiment = cls(params, lambda seed: provenance.splits(params, seed))
         try:
             experiment.make()(splits.train.inputs(slice(0, 2)))
         except (RuntimeError, ValueError, IndexError, AssertionError) as error:
@@ -95,54 +96,93 @@ class Experiment:
             ) from None
         return experiment
 
-    def run(self, device: str = "auto", progress: bool = True) -> Result:
+    def run(self, device: str = "auto", progress: bool = True, to: Path | None = None) -> Result:
         """Train all seeds and swept values, choose by validation, test once, write the result.
 
         Args:
             device: "auto" (a GPU if there is one), "cpu", "cuda", ...
             progress: show a progress bar on the terminal.
+            to: the results file; by default ``runs/results/<name>.json``.
 
         Raises:
-            StudyError: a teacher is missing, the loss is not finite, a file cannot be written.
+            StudyError: a teacher or the result of ``learning_rate_of`` is missing, the loss is not
+                finite, a file cannot be written.
         """
         began, place = time.perf_counter(), _device(device)
-        values = self._sweep()
-        seeds, epochs = self.params["seeds"], self.method({}).epochs(self.training.epochs)
-        deciding = seeds[:SWEEP_SEEDS] if len(values) > 1 else seeds
-        total = (len(values) * len(deciding) + len(seeds) - len(deciding)) * epochs
+        to = to or paths.results_dir() / f"{self.name}.json"
+        for folder in (to.parent, self.folder):
+            check_writable(folder)
+        seeds = self.params["seeds"]
+        trials: list[Trial] = []
+        chosen = self._borrowed()
         with tqdm(
-            total=total,
-            desc=self.name,
-            unit="epoch",
-            disable=not progress or not distributed.is_main(),
+            desc=self.name, unit="epoch", disable=not progress or not distributed.is_main()
         ) as bar:
-            trials = [[self.train(s, v, place, bar) for s in deciding] for v in values]
-            means = [sum(run.validation.accuracy for run in row) / len(row) for row in trials]
-            best = max(range(len(values)), key=lambda i: means[i])  # the first of equals
-            rest = seeds[len(deciding) :]
-            runs = trials[best] + [self.train(s, values[best], place, bar) for s in rest]
+            for field, grid in self.params.get("sweep", {}).items():
+
+                def score(value: Any, field: str = field) -> sweep.Scored:
+                    return self._try({**chosen, field: value}, place, bar)
+
+                best, tried = sweep.search(grid, score, partial(self._valid, field))
+                trials += [_trial(field, value, scored) for value, scored in tried]
+                chosen[field] = best
+            runs = [self.train(seed, chosen, place, bar) for seed in seeds]
+        self._keep(chosen)
         records = [self._record(s, run) for s, run in zip(seeds, runs, strict=True)]
         result = Result(
             name=self.name,
             params=self.params,
-            measured=Measured(
-                sweep=[
-                    Trial(value=next(iter(v.values())), validation=m)
-                    for v, m in zip(values, means, strict=True)
-                    if v
-                ],
-                chosen=values[best],
-                seeds=records,
-            ),
-            provenance=self._provenance(runs, place, time.perf_counter() - began),
+            measured=Measured(sweep=trials, chosen=chosen, seeds=records),
+            provenance=self._provenance(runs, len(trials), place, time.perf_counter() - began),
         )
         if distributed.is_main():
-            result.save(paths.results_dir() / f"{self.name}.json")
+            result.save(to)
         return result
+
+    def _borrowed(self) -> dict[str, Any]:
+        """{"learning_rate": the rate that ``learning_rate_of`` chose}, or {} without that key."""
+        name = self.params.get("learning_rate_of")
+        if name is None:
+            return {}
+        path = paths.results_dir() / f"{name}.json"
+        if not path.exists():
+            raise StudyError(
+                f"{self.name}: learning_rate_of: {name!r} has no result ({path}); run "
+                f"umt run params/{name}.yaml first"
+            )
+        return {"learning_rate": learning_rate(load(path))}
+
+    def _try(self, overrides: dict[str, Any], device: torch.device, bar: tqdm) -> sweep.Scored:
+        """Train the first seeds with a value of a sweep; their mean accuracy and cross-entropy."""
+        seeds = self.params["seeds"][:SWEEP_SEEDS]
+        try:
+            scores = [self.train(seed, overrides, device, bar).validation for seed in seeds]
+        except Diverged:
+            return sweep.FAILED
+        accuracy = sum(score.accuracy for score in scores) / len(scores)
+        return accuracy, -sum(score.nll for score in scores) / len(scores)
+
+    def _valid(self, field: str, value: Any) -> bool:
+        """Whether a value by which a sweep would be extended is one that may be in the file."""
+        try:
+            params_files.check({**self.params, "sweep": {field: [value, value]}}, self.name)
+        except StudyError:
+            return False
+        return True
+
+    def _keep(self, chosen: dict[str, Any]) -> None:
+        """Save the chosen models under the names that teachers and diagnostics look for."""
+        if chosen and distributed.is_main():
+            for seed in self.params["seeds"]:
+                trained = self.folder / f"{_tag(seed, chosen)}.safetensors"
+                write_atomically(
+                    self.folder / f"{_tag(seed, {})}.safetensors", trained.read_bytes()
+                )
 
     def method(self, overrides: dict[str, Any]) -> Method:
         """A new method object with the hyper-parameters of the params file and ``overrides``."""
-        spec = {**self.params["method"], **overrides}
+        changed = {field: v for field, v in overrides.items() if field != "learning_rate"}
+        spec = {**self.params["method"], **changed}
         return METHODS[spec["name"]](**params_files.options(spec))
 
     def make(
@@ -163,39 +203,61 @@ class Experiment:
                 encoder.compile()
         return model
 
+    def initialise(self, seed: int) -> None:
+        """Seed torch for the initial weights of one run.
+
+        All joint models of a seed start alike, so that methods can be compared by seed. A uni-modal
+        model starts differently: with the same seed the first encoder of a student would start as
+        that of its teacher, and the others would not.
+        """
+        modality = self.params["method"].get("modality")
+        other = 0 if modality is None else 1 + self.splits.modalities.index(modality)
+        torch.manual_seed(seed + APART * other)
+
     def train(
         self, seed: int, overrides: dict[str, Any], device: torch.device, bar: tqdm
     ) -> Trained:
         """Train one seed: resume it if it is unfinished, load it if it is finished."""
         distributed.barrier()  # for files of the training before
-        method = self.method(overrides)
+        method, splits = self.method(overrides), self.data(seed)
         torch.manual_seed(seed)
         teachers = self._teachers(seed, device) if method.needs_teachers else {}
-        torch.manual_seed(seed)
+        self.initialise(seed)
         model = distributed.prepare_model(method.build(self.make, teachers).to(device))
-        train, validation = self.splits.train.to(device), self.splits.validation.to(device)
-        augmented, learn = self.splits.augment is not None, partial(self._learn, seed)
+        train, validation = splits.train.to(device), splits.validation.to(device)
+        augmented, learn = splits.augment is not None, partial(self._learn, seed, overrides)
         method.start(model, Setting(train, validation, teachers, augmented, learn))
         keys = {m: about["key"] for m, (_, about) in self._teacher_files(seed).items()}
         key = provenance.training_key(self.params, seed, overrides, keys)
-        tag = "-".join([f"seed{seed}", *(f"{k}{v}" for k, v in overrides.items())])
-        done = paths.checkpoints_dir() / self.name / f"{tag}.safetensors"
+        done = self.folder / f"{_tag(seed, overrides)}.safetensors"
         if found := matching(done, key):
             model.load_state_dict(found[0])
             progress = Progress(**found[1]["progress"])
             bar.update(method.epochs(self.training.epochs))
         else:
             unfinished = done.with_suffix(".unfinished.safetensors")
-            progress = self._fit(model, method, seed, key, unfinished, bar)
+            progress = self._fit(model, method, seed, overrides, key, unfinished, bar)
             about = {"key": key, "params": self.params, "progress": asdict(progress)}
             if distributed.is_main():
                 save_tensors(done, model.state_dict(), about)
                 unfinished.unlink(missing_ok=True)
-        logits = method.predict(outputs(model, validation))
+        logits = method.validate(outputs(model, validation), validation.y)
         return Trained(model, method, key, progress, _score(logits, validation))
 
+    def schedule(self, overrides: dict[str, Any], **changes: Any) -> Training:
+        """The training schedule, with the learning rate in ``overrides`` and other changes."""
+        rate = {k: v for k, v in overrides.items() if k == "learning_rate"}
+        return replace(self.training, **rate, **changes)
+
     def _fit(
-        self, model: nn.Module, method: Method, seed: int, key: str, file: Path, bar: tqdm
+        self,
+        model: nn.Module,
+        method: Method,
+        seed: int,
+        overrides: dict[str, Any],
+        key: str,
+        file: Path,
+        bar: tqdm,
     ) -> Progress:
         """Call :func:`umt_lib.training.fit`; resume from a checkpoint and save new ones."""
         saved = time.monotonic()
@@ -213,17 +275,28 @@ class Experiment:
         state = load_state(file, key)
         bar.update(state.progress.epoch if state else 0)
         try:
-            return fit(model, method, self.splits, self.training, seed, state, save, tick)
+            schedule = self.schedule(overrides)
+            return fit(model, method, self.data(seed), schedule, seed, state, save, tick)
+        except Diverged as error:
+            file.unlink(missing_ok=True)
+            raise Diverged(f"{self.name}: {error}") from None
         except StudyError as error:
             raise StudyError(f"{self.name}: {error}") from None
 
     def _learn(
-        self, seed: int, model: nn.Module, method: Method, train: Split, held: Split, epochs: int
+        self,
+        seed: int,
+        overrides: dict[str, Any],
+        model: nn.Module,
+        method: Method,
+        train: Split,
+        held: Split,
+        epochs: int,
     ) -> int:
         """Train another model on this experiment's schedule: :data:`umt_lib.methods.base.Learn`."""
-        splits = replace(self.splits, train=train, validation=held)
-        training = replace(self.training, epochs=epochs, probe_every=0)
-        return fit(model, method, splits, training, seed).samples
+        splits = replace(self.data(seed), train=train, validation=held)
+        schedule = self.schedule(overrides, epochs=epochs, probe_every=0)
+        return fit(model, method, splits, schedule, seed).samples
 
     def _teacher_files(self, seed: int) -> dict[str, tuple[dict[str, torch.Tensor], dict]]:
         """{modality: (tensors, description)} of the uni-modal checkpoints of this seed."""
@@ -252,21 +325,17 @@ class Experiment:
         """The uni-modal models of this seed, frozen and in evaluation mode."""
         teachers = {}
         for m, (tensors, about) in self._teacher_files(seed).items():
-            theirs = Experiment(about["params"], self.splits)
+            theirs = Experiment(about["params"], self.data)
             teachers[m] = theirs.make(modalities=(m,)).to(device)
             _restore(teachers[m], tensors, self.params["teachers"][m])
             teachers[m].eval().requires_grad_(False)
         return teachers
 
-    def _sweep(self) -> list[dict[str, Any]]:
-        """One {field: value} for each value of the sweep; [{}] without a sweep."""
-        sweep = self.params.get("sweep", {})
-        return [{field: value} for field, values in sweep.items() for value in values] or [{}]
-
     def _record(self, seed: int, run: Trained) -> SeedRecord:
         """Test and probe a trained model; no other function reads the test split."""
         device = next(iter(run.model.state_dict().values())).device
-        train, test = self.splits.train.to(device), self.splits.test.to(device)
+        splits = self.data(seed)
+        train, test = splits.train.to(device), splits.test.to(device)
         if len(train) > PROBED:
             train = train.take(np.random.default_rng(0).permutation(len(train))[:PROBED])
         known, out = outputs(run.model, train), outputs(run.model, test)
@@ -283,7 +352,9 @@ class Experiment:
             curves=run.progress.curves,
         )
 
-    def _provenance(self, runs: list[Trained], device: torch.device, seconds: float) -> Provenance:
+    def _provenance(
+        self, runs: list[Trained], trials: int, device: torch.device, seconds: float
+    ) -> Provenance:
         progress = [run.progress for run in runs]
         return Provenance(
             params=provenance.params_key(self.params),
@@ -294,7 +365,7 @@ class Experiment:
             cost=Cost(
                 seconds=sum(p.seconds for p in progress) / len(progress),
                 samples=sum(p.samples for p in progress) // len(progress),
-                trainings=len(self._sweep()),
+                trainings=max(1, trials),
             ),
             seconds=seconds,
         )
@@ -310,9 +381,9 @@ def finished(name: str, seed: int) -> tuple[LateFusion, Splits]:
     if not path.exists():
         raise StudyError(f"{path}: no such checkpoint; run umt run params/{name}.yaml first")
     tensors, about = load_tensors(path)
-    splits, method = provenance.splits(about["params"]), about["params"]["method"]
+    splits, method = provenance.splits(about["params"], seed), about["params"]["method"]
     modalities = (method["modality"],) if "modality" in method else None
-    model = Experiment(about["params"], splits).make(modalities)
+    model = Experiment(about["params"], lambda seed: splits).make(modalities)
     _restore(model, tensors, name)
     return model.eval(), splits
 
@@ -327,6 +398,17 @@ def _restore(model: nn.Module, tensors: dict[str, torch.Tensor], name: str) -> N
             f"{name}: its checkpoint does not fit the model of this version ({why}); run "
             f"umt run params/{name}.yaml again"
         ) from None
+
+
+def _tag(seed: int, overrides: dict[str, Any]) -> str:
+    """The name of a checkpoint, e.g. "seed0-learning_rate0.1-weight3.0"."""
+    return "-".join([f"seed{seed}", *(f"{k}{v}" for k, v in overrides.items())])
+
+
+def _trial(field: str, value: Any, scored: sweep.Scored) -> Trial:
+    accuracy, minus_nll = scored
+    failed = scored == sweep.FAILED
+    return Trial(field=field, value=value, validation=accuracy, nll=None if failed else -minus_nll)
 
 
 def _device(name: str) -> torch.device:
@@ -344,53 +426,3 @@ def _score(logits: torch.Tensor, split: Split) -> Score:
         nll=metrics.nll(logits, split.y),
         samples=len(split),
     )
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command; returns the exit status (2 for a StudyError, 130 for Ctrl-C)."""
-    parser = argparse.ArgumentParser(prog="umt run", description=__doc__)
-    parser.add_argument("params", type=Path, help="a file of params/")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="replace a value of the file, e.g. --set training.epochs=1 --set seeds=[0]",
-    )
-    given = parser.parse_args(arguments)
-    return exit_status(
-        lambda: _run(given), f"{given.params}: interrupted; the same command resumes from here"
-    )
-
-
-def _run(given: argparse.Namespace) -> int:
-    params = params_files.read(given.params)
-    for setting in given.set:
-        _replace(params, setting)
-    with distributed.process_group():
-        result = Experiment.from_params(params, str(given.params)).run(given.device)
-        writes = distributed.is_main()
-    if writes:
-        mean, low, high, n = intervals.t_interval(result.accuracy)
-        spread = f"[{low:.1%}, {high:.1%}], {n} seeds" if n > 1 else "(one seed)"
-        print(f"{result.name}: test accuracy {mean:.1%} {spread}")
-    return 0
-
-
-def _replace(params: dict[str, Any], setting: str) -> None:
-    """Replace the value at a dotted key, as in ``training.epochs=1``; the value is YAML."""
-    key, equals, value = setting.partition("=")
-    *parents, last = key.split(".")
-    for parent in parents:
-        params = params.get(parent) if isinstance(params, dict) else None
-    if key == "name":  # the result would replace that of another experiment
-        raise StudyError(
-            f"--set {setting}: the name is that of the file; copy the file to rename it"
-        )
-    if not equals or not isinstance(params, dict) or last not in params:
-        raise StudyError(f"--set {setting}: no such key in the params file; use KEY=VALUE")
-    try:
-        params[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise StudyError(f"--set {setting}: the value is not readable as YAML; quote it") from None

@@ -53,8 +53,9 @@ class Params(BaseModel):
     head: Named
     method: Named
     training: Named
-    seeds: Annotated[list[StrictInt], Field(min_length=1)]
-    sweep: dict[str, Annotated[list[Any], Field(min_length=2, max_length=5)]] = {}
+    seeds: Annotated[list[Annotated[StrictInt, Field(ge=0)]], Field(min_length=1)]
+    sweep: dict[str, Annotated[list[Any], Field(min_length=2, max_length=5)]] = {}  # in this order
+    learning_rate_of: str | None = None  # the experiment whose sweep chose the learning rate
     teachers: dict[str, str] = {}
     resources: Resources | None = None  # affects no number: not part of any digest
 
@@ -108,21 +109,30 @@ def check(params: Mapping[str, Any], source: str) -> None:
             type, an unknown data set, encoder, head or method, or incompatible parts.
     """
     validate(Params, params, source, "")
-    named(DATASETS, params["dataset"], source, "dataset")
+    named(DATASETS, params["dataset"], source, "dataset", given=("fold",))  # the seed chooses it
     for modality, spec in params["encoders"].items():
         named(ENCODERS, spec, source, f"encoders.{modality}", given=("shape",))
     named(HEADS, params["head"], source, "head", given=("dims", "classes"))
     named(METHODS, params["method"], source, "method")
     validate(schema(Training), params["training"], source, "training.")
     method = METHODS[params["method"]["name"]]
-    for key, values in params.get("sweep", {}).items():
+    swept = params.get("sweep", {})
+    for key, values in swept.items():
         for value in values:
-            trial = {**params["method"], key: value}
-            named(METHODS, trial, source, f"sweep {key}={value}: method")
-    if len(params.get("sweep", {})) > 1 or "name" in params.get("sweep", {}):
+            if key == "learning_rate":
+                trial = {**params["training"], key: value}
+                validate(schema(Training), trial, source, f"sweep {key}={value}: training.")
+            else:
+                trial = {**params["method"], key: value}
+                named(METHODS, trial, source, f"sweep {key}={value}: method")
+    if len(own := swept.keys() - {"learning_rate"}) > 1 or "name" in own:
         raise StudyError(
-            f"{source}: sweep has the keys {sorted(params['sweep'])}; sweep one hyper-parameter of "
-            f"the method"
+            f"{source}: sweep has the keys {sorted(own)}; sweep one hyper-parameter of the method, "
+            f"and learning_rate"
+        )
+    if "learning_rate" in swept and params.get("learning_rate_of"):
+        raise StudyError(
+            f"{source}: has both sweep.learning_rate and learning_rate_of; keep one of them"
         )
     if len(set(params["seeds"])) < len(params["seeds"]):
         raise StudyError(f"{source}: seeds {params['seeds']} repeat; give each seed once")

@@ -25,6 +25,7 @@ import torch
 from umt_lib import models, training
 from umt_lib.data import DATASETS, Splits, load
 from umt_lib.data.availability import available
+from umt_lib.data.splits import fold_of
 from umt_lib.evaluation import metrics, probes
 from umt_lib.methods import METHODS
 from umt_lib.models import ENCODERS, HEADS, inference
@@ -89,9 +90,18 @@ def import_closure(starts: list[Path]) -> set[Path]:
     return files
 
 
-def splits(params: dict[str, Any]) -> Splits:
-    """The experiment's data, loaded once per process."""
-    return _splits(json.dumps(params["dataset"]))
+def splits(params: dict[str, Any], seed: int) -> Splits:
+    """The experiment's data for a training seed, loaded once per process.
+
+    If the ``load`` of the data set has an argument ``fold``, the seed chooses the fold.
+    """
+    fold = fold_of(seed) if has_folds(params["dataset"]["name"]) else None
+    return _splits(json.dumps(params["dataset"]), fold)
+
+
+def has_folds(dataset: str) -> bool:
+    """Whether each seed has a split of its own: true for small data sets."""
+    return "fold" in inspect.signature(DATASETS[dataset]).parameters
 
 
 def source(params: dict[str, Any], elsewhere: str | None = None) -> str:
@@ -110,13 +120,13 @@ def source(params: dict[str, Any], elsewhere: str | None = None) -> str:
         return known()
     if elsewhere is not None and not available(params["dataset"]):
         return elsewhere
-    return splits(params).source
+    return splits(params, 0).source
 
 
 @cache
-def _splits(dataset: str) -> Splits:
+def _splits(dataset: str, fold: int | None) -> Splits:
     spec = json.loads(dataset)
-    return load(spec["name"], **options(spec))
+    return load(spec["name"], **options(spec), **({} if fold is None else {"fold": fold}))
 
 
 def training_key(
@@ -134,9 +144,14 @@ def training_key(
         teachers: {modality: training key of its teacher}.
         data: digest of the raw data, if it is known already.
     """
-    left_out = ("name", "resources", "seeds", "sweep")
+    left_out = ("name", "resources", "seeds", "sweep", "learning_rate_of")
     counted = {key: value for key, value in params.items() if key not in left_out}
-    counted["method"] = {**params["method"], **overrides}
+    rate = {field: v for field, v in overrides.items() if field == "learning_rate"}
+    counted["training"] = {**params["training"], **rate}
+    counted["method"] = {
+        **params["method"],
+        **{k: v for k, v in overrides.items() if k not in rate},
+    }
     return digest(counted, seed, teachers, code_key(params), data or source(params))
 
 

@@ -22,6 +22,7 @@ from umt_lib.files import write_atomically
 from umt_lib.paths import PARAMS, PUBLISHED
 from umt_lib.study.experiments.params import read
 from umt_lib.study.experiments.provenance import code_key, params_key, source, training_key
+from umt_lib.training import Training
 
 MISSING, DAMAGED = "missing", "damaged"
 OTHER_PARAMS, OTHER_CODE = "made with other params", "made by other code"
@@ -57,10 +58,19 @@ class SeedRecord(Record):
 
 
 class Trial(Record):
-    """One value of a sweep, and its validation accuracy: a mean over the first seeds."""
+    """One value of a sweep, with means over the first seeds on validation.
 
+    Attributes:
+        field: "learning_rate" or an option of the method; "" in results before version 1.
+        value: of that field.
+        validation: accuracy in [0, 1]; 0 if training diverged.
+        nll: cross-entropy in nats; None if training diverged, and in results before version 1.
+    """
+
+    field: str = ""
     value: Any
     validation: float
+    nll: float | None = None
 
 
 class Measured(Record):
@@ -196,6 +206,12 @@ def parse(path: Path, kind: type[R], made_by: str) -> R:
         ) from None
 
 
+def learning_rate(result: Result) -> float:
+    """The learning rate that an experiment was trained with."""
+    given = Training(**result.params["training"]).learning_rate
+    return result.measured.chosen.get("learning_rate", given)
+
+
 def measured_digest(folder: Path, name: str) -> str:
     """Digest of the measurements in ``folder/<name>.json``; "" if there is no complete result.
 
@@ -230,9 +246,21 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
     data = source(params, elsewhere=made.source)
     if made.source != data:
         return "made from other data"
-    teachers = {m: read(params_dir / f"{t}.yaml") for m, t in params.get("teachers", {}).items()}
+    try:
+        teachers = {m: load(folder / f"{t}.json") for m, t in params.get("teachers", {}).items()}
+        rate = params.get("learning_rate_of")
+        if rate and learning_rate(load(folder / f"{rate}.json")) != learning_rate(result):
+            return f"made with another learning rate than {rate}"
+    except StudyError:
+        return "made from results that are missing or damaged"
     for seed, key in made.keys.items():
-        keys = {m: training_key(t, int(seed), {}, {}, data) for m, t in teachers.items()}
+        keys = {m: _teacher_key(t, seed, data, params_dir) for m, t in teachers.items()}
         if key != training_key(params, int(seed), result.measured.chosen, keys, data):
             return "made with other teachers"
     return ""
+
+
+def _teacher_key(teacher: Result, seed: str, data: str, params_dir: Path) -> str:
+    """The key that the training of a teacher has with the params and code of today."""
+    params = read(params_dir / f"{teacher.name}.yaml")
+    return training_key(params, int(seed), teacher.measured.chosen, {}, data)

@@ -65,13 +65,19 @@ def _ready(unit: Unit) -> bool:
 
 
 def needs(unit: Unit) -> list[str]:
-    """Names of the results that this one is made from: teachers, or what an analysis needs.
+    """Names of the results that this one is made from.
+
+    Those of an experiment are its teachers and the experiment that chose its learning rate; an
+    analysis lists what it needs.
 
     None for a broken params file, whose run reports the error.
     """
     try:
         spec = _unchecked(unit)
-        return list(spec["needs"] if unit.is_analysis else spec["teachers"].values())
+        if unit.is_analysis:
+            return list(spec["needs"])
+        rate = spec.get("learning_rate_of")
+        return [*spec.get("teachers", {}).values(), *([rate] if rate else [])]
     except BROKEN:
         return []
 

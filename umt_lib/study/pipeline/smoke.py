@@ -19,8 +19,12 @@ from umt_lib.study.pipeline import run_graph
 
 
 def shorten(params: dict) -> dict:
-    """The same experiment as cheap as possible: one seed, one epoch, one probe, no sweep."""
-    training = {**params["training"], "epochs": 1, "probe_every": 1}
+    """The same experiment as cheap as possible: one seed, one epoch, one probe, no sweep.
+
+    Its learning rate is the first of its sweep, or that of the experiment it depends on.
+    """
+    rate = {k: v[0] for k, v in params.get("sweep", {}).items() if k == "learning_rate"}
+    training = {**params["training"], **rate, "epochs": 1, "probe_every": 1}
     kept = {key: value for key, value in params.items() if key != "sweep"}
     return {**kept, "training": training, "seeds": params["seeds"][:1]}
 

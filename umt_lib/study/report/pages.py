@@ -168,7 +168,7 @@ def _samples(to: Fragments, dataset: str, entry: Entry) -> None:
         for part, text in {"facts": here, "picture": "", "chance": ""}.items():
             to.text(f"{dataset}-{part}", text)
         return
-    splits = provenance.splits(entry.params)
+    splits = provenance.splits(entry.params, entry.params["seeds"][0])
     groups = 0 if splits.test.groups is None else len(set(splits.test.groups.tolist()))
     to.text(f"{dataset}-facts", tables.facts(splits))
     to.text(f"{dataset}-chance", summaries.chance(to.study, dataset, groups))

@@ -1,0 +1,93 @@
+"""Run one experiment.
+
+    umt run params/watch-umt.yaml
+
+On several GPUs: torchrun --nproc-per-node 4 -m umt_lib run params/watch-umt.yaml
+
+With --set the run is a trial: its result and its models get a name of their own, under runs/trials
+and runs/checkpoints, so the result of the params file is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from umt_lib import distributed, paths
+from umt_lib.errors import StudyError, exit_status
+from umt_lib.evaluation import intervals
+from umt_lib.study.experiments import params as params_files
+from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.study.experiments.provenance import digest
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns the exit status (2 for a StudyError, 130 for Ctrl-C)."""
+    parser = argparse.ArgumentParser(
+        prog="umt run", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("params", type=Path, help="a file of params/")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace a value of the file, e.g. --set training.epochs=1 --set seeds=[0]",
+    )
+    given = parser.parse_args(arguments)
+    return exit_status(
+        lambda: _run(given), f"{given.params}: interrupted; the same command resumes from here"
+    )
+
+
+def _run(given: argparse.Namespace) -> int:
+    params, to = params_files.read(given.params), None
+    if given.set:
+        for setting in given.set:
+            replace(params, setting)
+        params["name"] = f"{params['name']}-trial-{digest(params)[:8]}"
+        to = paths.runs() / "trials" / f"{params['name']}.json"
+    with distributed.process_group():
+        result = Experiment.from_params(params, str(given.params)).run(given.device, to=to)
+        writes = distributed.is_main()
+    if writes:
+        mean, low, high, n = intervals.t_interval(result.accuracy)
+        spread = f"[{low:.1%}, {high:.1%}], {n} seeds" if n > 1 else "(one seed)"
+        print(f"{result.name}: test accuracy {mean:.1%} {spread}")
+        if to:
+            print(f"a trial, in {to}; the result of {given.params} is kept")
+    return 0
+
+
+def replace(params: dict[str, Any], setting: str) -> None:
+    """Replace or add the value at a dotted key, as in ``training.epochs=1``; the value is YAML.
+
+    Whether the key and its value are valid is checked with the rest of the params.
+
+    Raises:
+        StudyError: the setting is not KEY=VALUE, names a key within something that has no keys, or
+            the name of the experiment.
+    """
+    key, equals, value = setting.partition("=")
+    if not equals or not key:
+        raise StudyError(f"--set {setting}: not a key with a value; use KEY=VALUE")
+    if key == "name":  # the result would replace that of another experiment
+        raise StudyError(
+            f"--set {setting}: the name is that of the file; copy the file to rename it"
+        )
+    *parents, last = key.split(".")
+    at: Any = params
+    for parent in parents:
+        at = at.setdefault(parent, {}) if isinstance(at, dict) else None
+    if not isinstance(at, dict):
+        raise StudyError(
+            f"--set {setting}: {key.rpartition('.')[0]!r} has no keys; see the params file"
+        )
+    try:
+        at[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise StudyError(f"--set {setting}: the value is not readable as YAML; quote it") from None
