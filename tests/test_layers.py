@@ -17,7 +17,7 @@ LAYERS = (  # lowest first; each path in umt_lib, a module or a package
     ("errors", "paths", "files", "style", "distributed"),
     ("data",),
     ("models",),
-    ("losses",),
+    ("losses", "fused_sgd"),
     ("evaluation",),
     ("methods",),
     ("training",),

@@ -9,11 +9,13 @@ import pytest
 import torch
 from tiny import Bench, jitter, method, same
 
+from umt_lib import training
 from umt_lib.data.loader import batches
 from umt_lib.data.splits import Split
-from umt_lib.errors import StudyError
+from umt_lib.fused_sgd import FusedSGD
 from umt_lib.methods import METHODS, Joint
-from umt_lib.training import Training, _rate, fit
+from umt_lib.models.inference import outputs
+from umt_lib.training import Diverged, Training, _rate, fit
 
 
 class Stop(Exception):
@@ -141,7 +143,7 @@ def test_bf16_trains_and_stays_float32():
 
 def test_a_loss_that_is_not_finite_is_one_sentence():
     bench = Bench(epochs=5, learning_rate=1e30)
-    with pytest.raises(StudyError, match=r"loss became nan in epoch 1 \(seed 4\).*learning_rate"):
+    with pytest.raises(Diverged, match=r"loss became nan in epoch 1 \(seed 4\).*learning_rate"):
         bench.train(method("joint"), seed=4)
 
 
@@ -163,6 +165,25 @@ def test_probing_along_the_way_changes_nothing():
     assert same(*(b.train(method("joint"))[0].state_dict() for b in (quiet, probed)))
 
 
+def test_each_split_is_evaluated_once_an_epoch_also_for_probes(monkeypatch):
+    seen = []
+
+    def spy(model, split):
+        seen.append(len(split))
+        return outputs(model, split)
+
+    monkeypatch.setattr(training, "outputs", spy)
+    Bench(epochs=2, samples=40, probe_every=1).train(method("joint"))
+    assert seen == [40, 40] * 2  # the subset for curves and validation
+
+
+def test_batches_draw_nothing_from_the_global_generator():
+    bench = Bench(samples=25, augment=jitter)
+    before = torch.get_rng_state()
+    assert len(list(batches(bench.splits, bench.splits.train, 8, seed=0, epoch=0))) == 4
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_the_rate_is_constant_then_falls_in_a_line_to_zero():
     rates = [_rate(epoch / 10, 0.4) for epoch in range(10)]
     assert rates == pytest.approx([1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
@@ -171,18 +192,18 @@ def test_the_rate_is_constant_then_falls_in_a_line_to_zero():
 
 def test_the_optimizer_gets_the_schedule(monkeypatch):
     seen = []
-    step = torch.optim.SGD.step
+    step = FusedSGD.step
 
     def spy(self, *args):
         group = self.param_groups[0]
         seen.append((group["lr"], group["momentum"], group["weight_decay"]))
         return step(self, *args)
 
-    monkeypatch.setattr(torch.optim.SGD, "step", spy)
+    monkeypatch.setattr(FusedSGD, "step", spy)
     bench = Bench(samples=10)
-    training = Training(4, 10, 0.2, momentum=0.5, weight_decay=0.01, decay=0.5)
+    schedule = Training(4, 10, 0.2, momentum=0.5, weight_decay=0.01, decay=0.5)
     model = bench.start(method("joint"))
-    fit(model, method("joint"), bench.splits, training, seed=0)
+    fit(model, method("joint"), bench.splits, schedule, seed=0)
     assert seen == [(0.2, 0.5, 0.01)] * 3 + [(0.1, 0.5, 0.01)]
 
 

@@ -19,10 +19,11 @@ from torch import nn
 
 from umt_lib import distributed
 from umt_lib.data.loader import batches
-from umt_lib.data.splits import Split, Splits
+from umt_lib.data.splits import Splits
 from umt_lib.errors import StudyError
 from umt_lib.evaluation import metrics
 from umt_lib.evaluation.probes import linear_probe
+from umt_lib.fused_sgd import FusedSGD
 from umt_lib.methods.base import Method
 from umt_lib.models.inference import outputs
 
@@ -56,6 +57,10 @@ class Training:
     precision: Literal["fp32", "bf16"] = "fp32"
     workers: NonNegativeInt = 0
     compile: bool = False
+
+
+class Diverged(StudyError):
+    """The training loss became NaN or infinite."""
 
 
 @dataclass
@@ -119,9 +124,7 @@ def fit(
     if not epochs:  # a method that only combines trained models
         return progress
     learned = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD(
-        learned, training.learning_rate, training.momentum, weight_decay=training.weight_decay
-    )
+    optimizer = FusedSGD(learned, training.learning_rate, training.momentum, training.weight_decay)
     if state is not None:
         progress, best = state.progress, state.best
         model.load_state_dict(state.model)
@@ -137,25 +140,33 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = training.learning_rate * _rate(epoch / epochs, training.decay)
         model.train()
-        losses = [
-            method.step(model, optimizer, batch) * len(batch.y)
-            for batch in batches(splits, train, training.batch_size, seed, epoch, training.workers)
-        ]
+        losses, sizes = [], []
+        for batch in batches(splits, train, training.batch_size, seed, epoch, training.workers):
+            losses.append(method.step(model, optimizer, batch))
+            sizes.append(len(batch.y))
         distributed.broadcast_state(model)
-        loss = torch.stack(losses).sum().item() / len(train)
+        loss = float(np.dot(torch.stack(losses).tolist(), sizes)) / len(train)
         if not np.isfinite(loss):
             raise Diverged(
                 f"the training loss became {loss} in epoch {epoch + 1} (seed {seed}); lower "
                 f"training.learning_rate (now {training.learning_rate}) or the method's strength"
             )
-        curves = {"train_loss": loss, **_scores("validation", model, method, validation)}
-        curves["train_accuracy"] = metrics.accuracy(
-            method.predict(outputs(model, subset)), subset.y
-        )
+        known, held = outputs(model, subset), outputs(model, validation)
+        logits = method.predict(held)
+        curves = {
+            "train_loss": loss,
+            "validation_accuracy": metrics.accuracy(logits, validation.y),
+            "validation_nll": metrics.nll(logits, validation.y),
+            "train_accuracy": metrics.accuracy(method.predict(known), subset.y),
+        }
         for name, value in curves.items():
             progress.curves.setdefault(name, []).append(value)
         if training.probe_every and (epoch + 1) % training.probe_every == 0:
-            _probe(progress, epoch + 1, model, subset, validation)
+            probed = {  # at a fixed regularisation strength: for the curve, not for tables
+                m: linear_probe(z, subset.y, held.features[m], validation.y, strength=0.01)
+                for m, z in known.features.items()
+            }
+            progress.curves.setdefault("probe", []).append({"epoch": epoch + 1, **probed})
         progress.epoch, progress.samples = epoch + 1, progress.samples + len(train)
         now = (curves["validation_accuracy"], -curves["validation_nll"])
         if now > progress.score:
@@ -172,22 +183,3 @@ def fit(
 def _rate(done: float, decay: float) -> float:
     """Factor of the learning rate after the share ``done`` of the schedule."""
     return min(1.0, (1 - done) / decay) if decay else 1.0
-
-
-def _scores(name: str, model: nn.Module, method: Method, split: Split) -> dict[str, float]:
-    logits = method.predict(outputs(model, split))
-    return {
-        f"{name}_accuracy": metrics.accuracy(logits, split.y),
-        f"{name}_nll": metrics.nll(logits, split.y),
-    }
-
-
-def _probe(progress: Progress, epoch: int, model: nn.Module, known: Split, held: Split) -> None:
-    """Add linear probes at a fixed regularisation strength: for the curve, not for tables."""
-    probes = progress.curves.setdefault("probe", [])
-    known_out, held_out = outputs(model, known), outputs(model, held)
-    accuracy = {
-        m: linear_probe(z, known.y, held_out.features[m], held.y, strength=0.01)
-        for m, z in known_out.features.items()
-    }
-    probes.append({"epoch": epoch, **accuracy})

@@ -14,34 +14,30 @@ from dataclasses import replace
 from typing import TypeVar
 
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
+from torch import Tensor
 
-from umt_lib import distributed
 from umt_lib.data.memory_mapped import MemoryMapped
 from umt_lib.data.splits import Augment, Batch, Split, Splits
+from umt_lib.distributed import rank_and_size, shard
 
 Item = TypeVar("Item")
 
 
-class _Batches(Dataset):
-    """A map-style data set of whole batches; its keys are (batch number, rows of the split)."""
+class _Loading:
+    """Loads one batch, given its number and its rows of the split."""
 
     def __init__(self, split: Split, augment: Augment | None, seed: int):
         self.split, self.augment, self.seed = split, augment, seed
 
-    def __getitem__(self, batch: tuple[int, list[int]]) -> Batch:
-        number, index = batch
-        rows = torch.tensor(index, device=self.split.y.device)
-        own = distributed.shard(rows)
+    def __call__(self, batch: tuple[int, Tensor]) -> Batch:
+        number, rows = batch
+        own = shard(rows)
         if self.augment is None:
             x = self.split.inputs(own)
         else:  # a generator per batch: the augmentation is the same whichever thread loads it
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
             x = self.augment(self.split.raw(own), generator)
         return Batch(x, self.split.y[rows], rows)
-
-    def __len__(self) -> int:
-        return len(self.split)
 
 
 def batches(
@@ -61,17 +57,16 @@ def batches(
     Raises:
         StudyError: a file cannot be read.
     """
-    epoch_seed, device = seed * 100_003 + epoch, train.y.device
-    order = RandomSampler(train, generator=torch.Generator().manual_seed(epoch_seed))
-    drawn = enumerate(BatchSampler(order, size, drop_last=False))
-    sampler = [(i, rows) for i, rows in drawn if len(rows) >= distributed.rank_and_size()[1]]
+    epoch_seed, device, processes = seed * 100_003 + epoch, train.y.device, rank_and_size()[1]
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(epoch_seed))
     mapped = any(isinstance(x, MemoryMapped) for x in train.x.values())
-    dataset = _Batches(
-        replace(train, y=train.y.cpu()) if mapped else train, splits.augment, epoch_seed
-    )
-    # A DataLoader draws a seed from torch's global generator: without it all results would change.
-    loader = DataLoader(dataset, sampler=sampler, batch_size=None)
-    for x, y, index in prefetch(dataset.__getitem__, sampler, workers) if mapped else loader:
+    rows = (order if mapped else order.to(device)).split(size)
+    numbered = [(i, r) for i, r in enumerate(rows) if len(r) >= processes]
+    if not mapped:
+        yield from map(_Loading(train, splits.augment, epoch_seed), numbered)
+        return
+    load = _Loading(replace(train, y=train.y.cpu()), splits.augment, epoch_seed)
+    for x, y, index in prefetch(load, numbered, workers):
         moved = {m: v.to(device, non_blocking=True) for m, v in x.items()}
         yield Batch(moved, y.to(device, non_blocking=True), index.to(device, non_blocking=True))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
+
 import torch
 from torch import Tensor, nn
 
@@ -22,10 +25,15 @@ class LinearHead(nn.Module):
         )
         self.bias = nn.Parameter(whole.bias.detach().clone())
 
+    def forward(self, features: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """{m: (B, d_m)} -> logits sum_m W_m z_m + b, (B, K), and their :meth:`unimodal_logits`."""
+        terms = {m: nn.functional.linear(features[m], w) for m, w in self.weights.items()}
+        share = self.bias / len(terms)
+        return reduce(add, terms.values()) + self.bias, {m: t + share for m, t in terms.items()}
+
     def unimodal_logits(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """Logits l_m = W_m z_m + b/M, {m: (B, K)}, whose sum is the fused prediction."""
-        bias = self.bias / len(self.weights)
-        return {m: nn.functional.linear(features[m], w, bias) for m, w in self.weights.items()}
+        return self(features)[1]
 
 
 class MLPHead(nn.Module):

@@ -65,8 +65,10 @@ class LateFusion(nn.Module):
 
     def forward(self, x: dict[str, Tensor]) -> Output:
         """{m: (B, ...)} -> Output; modalities without an encoder in this model are ignored."""
-        device = next(iter(x.values())).device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
+        if self.bf16:
+            with torch.autocast(next(iter(x.values())).device.type, torch.bfloat16):
+                features = {m: encoder(x[m]) for m, encoder in self.encoders.items()}
+        else:
             features = {m: encoder(x[m]) for m, encoder in self.encoders.items()}
         return self.fuse({m: distributed.all_gather(z.float()) for m, z in features.items()})
 
@@ -74,6 +76,6 @@ class LateFusion(nn.Module):
         """Compute everything after the encoders: {m: (B, d_m)} -> Output."""
         own = {m: head(features[m]) for m, head in self.auxiliary.items()}
         if hasattr(self.head, "unimodal_logits"):
-            logits = self.head.unimodal_logits(features)
-            return Output(features, torch.stack(tuple(logits.values())).sum(0), logits, own)
+            fused, unimodal = self.head(features)
+            return Output(features, fused, unimodal, own)
         return Output(features, self.head(features), {}, own)

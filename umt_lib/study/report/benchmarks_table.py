@@ -25,6 +25,12 @@ ROWS = (
     ),
     ("study_time no_op_seconds", "`make study`, nothing to do", "{:.1f} s", "at most 10 s"),
     ("study_time book_seconds", "`make book`", "{:.0f} s", "at most 60 s"),
+    (
+        "loop largest_ratio",
+        "training loop, against a bare PyTorch loop, largest of four data sets",
+        f"{{:.2f}}{TIMES}",
+        f"at most 1.10{TIMES}",
+    ),
     ("peak_memory largest_mb", "memory of the largest experiment", "{:.0f} MB", "at most 1,500 MB"),
     *(
         (
