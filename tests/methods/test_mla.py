@@ -7,6 +7,8 @@ import torch
 from tiny import Bench, copied, method, same
 
 from umt_lib.errors import StudyError
+from umt_lib.methods import METHODS
+from umt_lib.study.experiments.params import named
 
 
 def sgd(model: torch.nn.Module) -> torch.optim.Optimizer:
@@ -17,11 +19,11 @@ def test_without_projection_turns_are_plain_training_of_one_head():
     """alpha infinite is the released update, bit for bit, and that is CE in turns."""
     bench = Bench(encoder="series-cnn", epochs=3, samples=60)
     model, progress = bench.train(method("mla", alpha=torch.inf))
-    released, same_progress = bench.train(method("mla", released=True))
+    released, same_progress = bench.train(method("mla", released="fixed"))
     assert same(model.state_dict(), released.state_dict())
     assert progress.curves["train_loss"] == same_progress.curves["train_loss"]
 
-    mla = method("mla", released=True)
+    mla = method("mla", released="fixed")
     one, two = bench.start(mla), bench.start(mla)
     batch = bench.batch()
     mla.step(one, sgd(one), batch)
@@ -101,10 +103,45 @@ def test_the_surer_modality_counts_for_more_sample_by_sample():
     torch.testing.assert_close(logits[0], weights[0] * sure + weights[1] * unsure)
     alone = method("mla").predict(out._replace(unimodal={"a": a[:1], "b": b[:1]}))
     assert torch.equal(alone[0], logits[0])  # no sample changes another's weights
-    released = method("mla", released=True)
-    pair = {"a": a, "b": torch.stack([unsure, unsure])}
-    one = released.predict(out._replace(unimodal={m: x[:1] for m, x in pair.items()}))
-    assert not torch.allclose(one[0], released.predict(out._replace(unimodal=pair))[0])
+
+
+def outputs(samples: int):
+    """What a model gives for many samples, b more certain in the second half."""
+    stream = torch.Generator().manual_seed(3)
+    a, b = torch.randn(2, samples, 3, generator=stream)
+    b[samples // 2 :] *= 6
+    return Bench().start(method("mla"))(Bench().batch().x)._replace(unimodal={"a": a, "b": b})
+
+
+def test_released_fixed_is_the_mean_of_the_logits():
+    out = outputs(10)
+    logits = method("mla", released="fixed").predict(out)
+    torch.testing.assert_close(logits, (out.unimodal["a"] + out.unimodal["b"]) / 2)
+
+
+def test_released_dynamic_has_one_pair_of_weights_for_64_samples_in_their_order():
+    """The released code: probabilities over the samples of a batch, one entropy per modality."""
+    out, released = outputs(150), method("mla", released="dynamic")
+    logits, expected = released.predict(out), []
+    for rows in (slice(0, 64), slice(64, 128), slice(128, 150)):
+        a, b = (out.unimodal[m][rows] for m in ("a", "b"))
+        entropies = [-(x.softmax(0) * x.softmax(0).log()).sum() for x in (a, b)]
+        most = max(entropies)
+        shares = torch.stack([(most - e).exp() for e in entropies])
+        expected.append((shares[0] * a + shares[1] * b) / shares.sum())
+    torch.testing.assert_close(logits, torch.cat(expected))
+    assert not torch.allclose(logits, method("mla").predict(out))
+    first = out._replace(unimodal={m: x[:64] for m, x in out.unimodal.items()})
+    assert torch.equal(released.predict(first), logits[:64])
+    fewer = out._replace(unimodal={m: x[:63] for m, x in out.unimodal.items()})
+    assert not torch.allclose(released.predict(fewer), logits[:63])
+
+
+def test_released_names_one_of_the_two_ways():
+    for value in (False, "fixed", "dynamic"):
+        named(METHODS, {"name": "mla", "released": value}, "mla.yaml", "method")
+    with pytest.raises(StudyError, match=r"method\.released: .*'fixed' or 'dynamic'"):
+        named(METHODS, {"name": "mla", "released": True}, "mla.yaml", "method")
 
 
 def test_encoders_of_different_widths_are_refused():

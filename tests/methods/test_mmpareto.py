@@ -8,6 +8,7 @@ from scipy.optimize import minimize_scalar
 from tiny import Bench, method
 from torch.nn.functional import cross_entropy
 
+from umt_lib.errors import StudyError
 from umt_lib.methods.mmpareto import combined, inner, min_norm_weight
 
 
@@ -100,10 +101,24 @@ def test_where_they_do_not_each_encoder_gets_its_own_combination():
             torch.testing.assert_close(p.grad, g)
 
 
-def test_released_is_three_times_the_plain_gradient_for_encoders():
-    bench = Bench()
-    plain = bench.gradients(method("joint-auxiliary"))
-    released = bench.gradients(method("mmpareto", released=True))
-    for name, gradient in released.items():
+def test_released_is_three_times_the_plain_gradient_of_the_one_head():
+    """No own heads: the uni-modal losses are those of the parts of the fused logits."""
+    bench, pareto = Bench(), method("mmpareto", released=True)
+    model, batch = bench.start(pareto), bench.batch()
+    assert not model.auxiliary
+    pareto.backward(model, model(batch.x), batch)
+    found = {n: p.grad.clone() for n, p in model.named_parameters()}
+    model.zero_grad()
+    features = model(batch.x).features
+    weights, bias = model.head.weights, model.head.bias
+    parts = [features[m] @ w.T + bias / len(weights) for m, w in weights.items()]
+    loss = cross_entropy(sum(parts), batch.y) + sum(cross_entropy(x, batch.y) for x in parts)
+    loss.backward()
+    for name, p in model.named_parameters():
         times = 3 if name.startswith("encoders.") else 1
-        torch.testing.assert_close(gradient, times * plain[name])
+        torch.testing.assert_close(found[name], times * p.grad, msg=name)
+
+
+def test_released_needs_a_linear_head():
+    with pytest.raises(StudyError, match="give head: linear"):
+        Bench(head="mlp").start(method("mmpareto", released=True))

@@ -55,20 +55,69 @@ def test_only_the_slower_modality_is_pulled():
             assert torch.equal(one[name], joint[name])
 
 
-def test_doubt_is_kept_up_in_the_faster_modality_and_early_only():
+def spread(bench: Bench, pmr, far: float):
+    """A batch in which b is ahead but not certain, by more the larger ``far`` is.
+
+    Returns the batch, its output and the formula's parts: sim, rho of b, entropy of b.
+    """
+    model, batch = bench.start(pmr), bench.batch()
+    out = model(batch.x)
+    pmr.prototypes["b"] = far * torch.eye(CLASSES, 6)
+    near = 0.7 * pmr.prototypes["b"][batch.y] + 0.3 * pmr.prototypes["b"][(batch.y + 1) % CLASSES]
+    out = out._replace(features={**out.features, "b": near + out.features["b"]})
+    sim = {m: -torch.cdist(z, pmr.prototypes[m]) for m, z in out.features.items()}
+    right = {m: x.softmax(1)[range(len(batch.y)), batch.y].mean() for m, x in sim.items()}
+    p = sim["b"].softmax(1)
+    return batch, out, sim, (right["b"] / right["a"]).item(), -(p * p.log()).sum(1).mean()
+
+
+@pytest.mark.parametrize(("far", "doubt"), [(1.0, (0.05, 1)), (5.0, (1, 1))])
+def test_the_loss_is_its_formula_term_by_term(far, doubt):
+    """Between 1 and 2 the ratio weighs both terms, beyond it they are clipped to 1."""
+    bench = Bench()
+    pmr = method("pmr", alpha=0.7, entropy=0.5)
+    batch, out, sim, rho, entropy = spread(bench, pmr, far)
+    assert doubt[0] <= min(rho - 1, 1) <= doubt[1]
+    assert (rho < 2) == (far == 1.0)
+    assert entropy > 0.1
+    expected = (
+        cross_entropy(out.fused, batch.y)
+        + 0.7 * min(rho - 1, 1) * cross_entropy(sim["a"], batch.y)  # 1 / rho_a is rho_b
+        - 0.5 * min(rho - 1, 1) * entropy
+    )
+    z = list(out.features.values())
+    loss = pmr.loss(out, batch)
+    torch.testing.assert_close(loss, expected)
+    found, wanted = (torch.autograd.grad(x, z, retain_graph=True) for x in (loss, expected))
+    torch.testing.assert_close(found, wanted)
+
+
+def test_a_step_along_the_last_term_leaves_the_faster_modality_less_certain():
+    bench = Bench()
+    pmr, plain = method("pmr", alpha=0.0, entropy=0.5), method("pmr", alpha=0.0, entropy=0.0)
+    batch, out, _, _, entropy = spread(bench, pmr, 1.0)
+    plain.prototypes, plain.is_early = pmr.prototypes, True
+    z = out.features["b"]
+    (gradient,) = torch.autograd.grad(
+        pmr.loss(out, batch) - plain.loss(out, batch), z, retain_graph=True
+    )
+    p = (-torch.cdist(z - gradient, pmr.prototypes["b"])).softmax(1)
+    assert -(p * p.log()).sum(1).mean() > entropy + 1e-3
+
+
+def test_the_last_term_acts_in_early_epochs_only():
     bench = Bench()
     pmr, plain = method("pmr", entropy=0.5), method("pmr", entropy=0.0)
-    model, batch, out = uneven(bench, pmr)
-    plain.is_early, plain.prototypes = True, pmr.prototypes
-    log = (-torch.cdist(out.features["b"], pmr.prototypes["b"])).log_softmax(1)
-    entropy = -(log.exp() * log).sum(1).mean()
-    torch.testing.assert_close(plain.loss(out, batch) - pmr.loss(out, batch), 0.5 * entropy)
+    model = bench.start(pmr)
     early = []
     for epoch in range(10):
         pmr.on_epoch(model, epoch, 10)
         early.append(pmr.is_early)
     assert early == [True] * 2 + [False] * 8
-    plain.prototypes = pmr.prototypes
+    batch, out, *_ = spread(bench, pmr, 1.0)
+    plain.prototypes, plain.is_early = pmr.prototypes, False
+    assert not torch.equal(plain.loss(out, batch), pmr.loss(out, batch))
+    pmr.is_early = False
     assert torch.equal(plain.loss(out, batch), pmr.loss(out, batch))
 
 

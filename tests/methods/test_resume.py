@@ -20,6 +20,7 @@ class Stop(Exception):
         ("pmr", {"early": 0.5, "samples": 20}),
         ("mla", {}),
         ("cggm", {}),
+        ("cggm", {"released": True}),
         ("reconboost", {"stage": 1, "rectify": 1}),
         ("agm", {}),
         ("dus", {}),

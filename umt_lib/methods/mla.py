@@ -9,10 +9,18 @@ of j does not undo what the shared head h has learned for them. It starts as the
 updated during the whole training. The bias of h is not projected; with momentum a past step of
 another modality still moves h a little.
 
-Deviation: one P for each modality, made of all others; the paper has two modalities. ``released``
-is what the authors' code computes: the projection never runs (it looks for a parameter name that is
-not there), and the softmax before the entropy runs over the samples, so that a whole batch - here,
-all samples that are predicted together - has one pair of weights.
+Deviations: one P for each modality, made of all others; the paper has two modalities. alpha is a
+constant and P is as it is updated; see the method's page for the schedule and the normalisation of
+the released code.
+
+``released`` is what that code computes instead (github.com/Cecile-hi/Multimodal-Learning-with-
+Alternating-Unimodal-Adaptation, commit 11ae1ee). The projection never runs: utils/utils.py looks
+for a parameter "module.weight" of a layer whose parameters are "weight" and "bias". At test,
+main.py has two ways to weigh the modalities, which are the two values of ``released``:
+
+    fixed     its default: 1/M each (there 0.5 and 0.5)
+    dynamic   its option --dynamic: the weights above, but with softmax and entropy over all samples
+              and classes of a batch of 64, here 64 samples in the order of the split
 
 Source: Zhang et al., CVPR 2024.
 """
@@ -20,7 +28,7 @@ Source: Zhang et al., CVPR 2024.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import PositiveFloat
@@ -33,6 +41,8 @@ from umt_lib.losses import entropy
 from umt_lib.methods.base import Make, Method, Setting, Teachers
 from umt_lib.methods.common import one_width
 from umt_lib.models import LateFusion, Output
+
+BATCH = 64  # samples that share their weights in the released code
 
 
 class SharedHead(nn.Module):
@@ -68,7 +78,7 @@ class MLA(Method):
     baseline = False
 
     alpha: PositiveFloat = 1.0
-    released: bool = False
+    released: Literal[False, "fixed", "dynamic"] = False
     needs_unimodal_logits: ClassVar[bool] = True
 
     def build(self, make: Make, teachers: Teachers) -> SharedHead:
@@ -114,7 +124,20 @@ class MLA(Method):
 
     def predict(self, out: Output) -> Tensor:
         logits = torch.stack(tuple(out.unimodal.values()))  # (M, B, K)
-        log_p = logits.log_softmax(1 if self.released else 2)
-        unsure = entropy(log_p, (1, 2) if self.released else 2)  # (M,) or (M, B)
-        weights = (-unsure).softmax(0)
-        return (weights.view(len(logits), -1, 1) * logits).sum(0)
+        if self.released == "fixed":
+            return logits.mean(0)
+        if self.released == "dynamic":
+            return torch.cat([weighted(part, (1, 2)) for part in logits.split(BATCH, 1)])
+        return weighted(logits, (2,))
+
+
+def weighted(logits: Tensor, over: tuple[int, ...]) -> Tensor:
+    """Logits (B, K) of all modalities, weighed by the entropies of their logits (M, B, K).
+
+    Args:
+        over: the axes of an entropy: (2,) for one per sample, (1, 2) for one per batch, of
+            probabilities that sum to 1 over the first of these axes.
+    """
+    unsure = entropy(logits.log_softmax(over[0]), over)  # (M, B) or (M,)
+    weights = (-unsure).softmax(0)
+    return (weights.view(len(logits), -1, 1) * logits).sum(0)

@@ -8,11 +8,15 @@
 Heads keep the plain gradient of L. Where g1 and g2 point into opposite directions n is nothing but
 rounding errors, so it is not scaled up: no step reduces one loss without raising the other.
 
-``released`` is what the survey toolkit's version computes: it never clears gradients between its
-backward passes, so g1 and g2 are both the plain sum and encoders get 2 gamma (g1 + g2), three times
-the plain gradient. The fair control is joint-auxiliary, also at gamma times the learning rate.
+``released`` is what the toolkit of a survey computes instead, in MMPareto_trainer.py and
+avclassify_model.py under balancemm/ of github.com/GeWu-Lab/BalanceBenchmark (commit 39ed569). Its
+uni-modal logits are the parts of the fused ones, l_m = W_m z_m + b/M, so there are no own heads. It
+does not clear gradients between its backward passes, so g1 and g2 are both the gradient of all of
+L, and encoders get 2 gamma times that: with its gamma of 1.5, three times the plain gradient.
 
-Source: Wei & Hu, ICML 2024; ``released``: BalanceBenchmark (Xu et al., 2025).
+The fair control is joint-auxiliary, also at gamma times the learning rate.
+
+Source: Wei & Hu, ICML 2024; ``released``: Xu et al., 2025.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from umt_lib.data.splits import Batch
-from umt_lib.methods.base import Method
+from umt_lib.errors import StudyError
+from umt_lib.methods.base import Make, Method, Setting, Teachers
 from umt_lib.models import LateFusion, Output
 
 LOST = 1e-6  # of the plain norm: below it a combined gradient is rounding error
@@ -49,7 +54,18 @@ class MMPareto(Method):
     released: bool = False
     auxiliary: ClassVar[bool] = True
 
+    def build(self, make: Make, teachers: Teachers) -> LateFusion:
+        return make(auxiliary=not self.released)
+
+    def start(self, model: LateFusion, setting: Setting) -> None:
+        if self.released and not hasattr(model.head, "unimodal_logits"):
+            raise StudyError(
+                "method.released of 'mmpareto' needs logits per modality; give head: linear"
+            )
+
     def backward(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
+        if self.released:
+            return self.backward_released(model, out, batch)
         own = torch.stack([cross_entropy(logits, batch.y) for logits in out.auxiliary.values()])
         losses = (self.loss(out, batch), own.sum())  # own heads share no encoder: one pass for all
         learned = [p for p in model.parameters() if p.requires_grad]
@@ -65,11 +81,18 @@ class MMPareto(Method):
         for encoder in model.encoders.values():
             mine = [p for p in encoder.parameters() if p.requires_grad]
             g1, g2 = [first[p] for p in mine], [second[p] for p in mine]
-            if self.released:
-                g1 = g2 = [p.grad for p in mine]
             for p, n in zip(mine, combined(g1, g2), strict=True):
                 p.grad = self.gamma * n
         return losses[0] + losses[1]
+
+    def backward_released(self, model: LateFusion, out: Output, batch: Batch) -> Tensor:
+        """Set the gradients that the toolkit's code sets."""
+        own = [cross_entropy(logits, batch.y) for logits in out.unimodal.values()]
+        loss = self.loss(out, batch) + torch.stack(own).sum()
+        loss.backward()
+        for p in model.encoders.parameters():
+            p.grad *= 2 * self.gamma
+        return loss
 
 
 def combined(g1: Sequence[Tensor], g2: Sequence[Tensor]) -> list[Tensor]:
