@@ -54,6 +54,13 @@ def test_a_gate_is_its_equation():
         assert out[m].shape == maps[m].shape
 
 
+@pytest.mark.parametrize("ratio", [1, 2, 4, 100])
+def test_the_ratio_reduces_what_all_maps_have_together(ratio):
+    """Of the series encoders: 4 and 6 channels a modality, at least one is left."""
+    gates = Bench(encoder="series-cnn").start(method("mmtm", ratio=ratio)).encoders.gates
+    assert [g.squeeze.out_features for g in gates] == [max(1, c // ratio) for c in (8, 12)]
+
+
 def test_gates_learn():
     bench = Bench(encoder="series-cnn", epochs=1)
     before = bench.start(method("mmtm")).encoders.gates.state_dict()

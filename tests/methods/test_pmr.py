@@ -92,19 +92,6 @@ def test_the_loss_is_its_formula_term_by_term(far, doubt):
     torch.testing.assert_close(found, wanted)
 
 
-def test_a_step_along_the_last_term_leaves_the_faster_modality_less_certain():
-    bench = Bench()
-    pmr, plain = method("pmr", alpha=0.0, entropy=0.5), method("pmr", alpha=0.0, entropy=0.0)
-    batch, out, _, _, entropy = spread(bench, pmr, 1.0)
-    plain.prototypes, plain.is_early = pmr.prototypes, True
-    z = out.features["b"]
-    (gradient,) = torch.autograd.grad(
-        pmr.loss(out, batch) - plain.loss(out, batch), z, retain_graph=True
-    )
-    p = (-torch.cdist(z - gradient, pmr.prototypes["b"])).softmax(1)
-    assert -(p * p.log()).sum(1).mean() > entropy + 1e-3
-
-
 def test_the_last_term_acts_in_early_epochs_only():
     bench = Bench()
     pmr, plain = method("pmr", entropy=0.5), method("pmr", entropy=0.0)

@@ -9,8 +9,9 @@ encoder learns. While the gates of m are constant, its encoder has to learn. The
 gate counts for every modality. No gates are fixed in the first epoch, and steps with fixed gates do
 not count in s_m. In evaluation gates are never fixed.
 
-In the released code the mean of the second modality's gates is computed from the first one's.
-Deviation: with more than two modalities the fastest is compared with the slowest.
+Deviations: each modality has the mean of its own gates; src/balanced_mmtm.py of
+github.com/nyukat/greedy_multimodal_learning (commit cf28c4c) computes that of the second modality
+from the first one's. With more than two modalities the fastest is compared with the slowest.
 
 Source: Wu et al., ICML 2022; on the gates of MMTM (Joze et al., CVPR 2020).
 """
@@ -34,8 +35,8 @@ class MeanGate(Gate):
 
     seen: Tensor
 
-    def __init__(self, widths: dict[str, int]):
-        super().__init__(widths)
+    def __init__(self, widths: dict[str, int], ratio: int = 4):
+        super().__init__(widths, ratio)
         self.held: str | None = None
         self.register_buffer("seen", torch.zeros(()))
         for m, c in widths.items():

@@ -12,10 +12,11 @@ dimension is effective if the nearest class mean in this dimension alone classif
 samples correctly than in the average dimension of its encoder. This is computed once, after
 ``warmup`` of the epochs.
 
-Deviation: the authors train H afterwards, on finished encoders; here it is trained at the same time
-on features without gradient, within the same epochs as every other method.
+Deviation: github.com/fanyunfeng-bit/DI-MML (commit 83b9b7a) trains H afterwards, on finished
+encoders (main_CFT_stage2.py); here it is trained at the same time on features without gradient,
+within the same epochs as every other method. The method's page compares the constants.
 
-Source: Fan et al., ACM Multimedia 2024; constants of the released code.
+Source: Fan et al., ACM Multimedia 2024.
 """
 
 from __future__ import annotations

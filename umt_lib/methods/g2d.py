@@ -7,9 +7,10 @@ For the first ``lead`` share of the epochs only one encoder gets gradients: that
 whose teacher has the least rho_m on the batch (then, with more than two modalities, the next to
 least, and so on, each for an equal part). Afterwards all learn. The head always learns.
 
-With beta = 0 and no lead it is UMT. Deviation: the ranking is that of each batch, as in the
-released code; encoders are held fixed by gradients of 0, which momentum and weight decay still
-move. The released code holds convolutions only, here all of an encoder.
+With beta = 0 and no lead it is UMT. The ranking is that of each batch, and encoders are held by
+gradients of 0, which momentum and weight decay still move: both as in utils/utils.py of
+github.com/rAIson-Lab/G2D (commit 8a60cf3). Deviation: there only convolutions are held, here all of
+an encoder.
 
 Source: Rakib and Bagavathi, ICCV 2025.
 """

@@ -11,10 +11,12 @@ maps), plus sinusoidal position encodings. b are ``bottlenecks`` learned tokens.
 ``token_losses`` trains each modality's prediction on its own, so it contains uni-modal losses: its
 control is joint-auxiliary, not joint.
 
-As in the authors' configuration, tokens are averaged (the paper describes a CLS token) and the
-gradient is clipped to a norm of 1, without which a transformer does not train with the schedule
-that all methods share. Deviation: the model is small and trained from scratch. The paper starts
-from a pretrained ViT-B on patches; numbers of pretrained models cannot be compared with these.
+As in the authors' configuration (scenic/projects/mbt/configs/audioset/balanced_audioset_base.py of
+github.com/google-research/scenic, commit 03c3032), tokens are averaged (the paper describes a CLS
+token) and the gradient is clipped to a norm of 1, without which a transformer does not train with
+the schedule that all methods share. Deviation: the model is small and trained from scratch. The
+paper starts from a pretrained ViT-B on patches; numbers of pretrained models cannot be compared
+with these.
 
 Source: Nagrani et al., NeurIPS 2021.
 """

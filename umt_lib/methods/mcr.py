@@ -9,9 +9,10 @@ gradient that encoder m gets is grad U_m + k sum_j grad U_j: with k = 0 each rai
 influence, with k = 1 that of all, with k = -1 it also lowers that of the others. The head gets the
 gradient of all U_m.
 
-Deviations: a third term of the paper, which removes what modalities share besides the label, has
-weight 0 in the released settings and is left out. Encoders start from random weights, as those of
-every method here; the released settings start from uni-modal ones.
+Deviations: a third term of the paper, which removes what modalities share besides the label, is
+left out. Encoders start from random weights, as those of every method here; those of
+configs/CREMA_D/release/res/MCR.json in github.com/kkontras/MCR (commit 338d370) start from uni-modal
+ones.
 
 Source: Kontras et al., NeurIPS 2025.
 """

@@ -4,10 +4,12 @@
     k_m = 1 - tanh(alpha rho_m) where rho_m > 1, else 1;   encoder m:  g <- k_m g
 
 k jumps at rho = 1: the argument is rho, not rho - 1, so a modality that is hardly ahead is already
-slowed down. Only kernels of convolutions are scaled, as in the authors' code; in encoders without
-convolutions every weight matrix is. Under Adam a constant k cancels; the optimiser here is SGD.
+slowed down. Only kernels of convolutions are scaled, as in main.py of
+github.com/GeWu-Lab/OGM-GE_CVPR2022 (commit 0f64793); in encoders without convolutions every weight
+matrix is. Under Adam a constant k cancels; the optimiser here is SGD.
 
-Deviation: rho for more than two modalities (for two it is the paper's).
+Deviations: rho for more than two modalities (for two it is the paper's); modulation does not end
+before the schedule does.
 
 Source: Peng et al., CVPR 2022; alpha is 0.8 on CREMA-D and 0.1 on VGGSound there.
 """

@@ -10,7 +10,9 @@ over the whole training split at first, then before every epoch a momentum avera
 ``samples`` others drawn at random. A class that is not among them keeps its prototype.
 
 Deviations: rho for more than two modalities (for two it is the paper's); PER's mu and its epochs,
-not known to us, are ours. The released code has no PER: ``entropy`` 0.
+not known to us, are ours. No option is the loss of main_Prototype_grad.py in
+github.com/fanyunfeng-bit/Modal-Imbalance-PMR (commit 1e5c79b): CE + alpha CE(sim_m, y) for the
+slower modality m, without the factor clip(1/rho_m - 1, 0, 1) and without PER.
 
 Source: Fan et al., CVPR 2023.
 """

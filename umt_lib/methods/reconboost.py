@@ -10,8 +10,15 @@ already predicts right counts less. The second (memory consolidation) keeps m ne
 the rest; the first stage, whose rest is untrained, has neither. Then all learn for ``rectify``
 epochs, and it is the next modality's turn. All stages share the schedule's epochs.
 
-``released``: in the authors' code the second term is computed from values without gradient, so it
-changes nothing. Deviation: with more than two modalities "the rest" are all others.
+``released`` changes one thing: the second term is computed from values without gradient and so has
+no effect, as in train.py of github.com/huacong/ReconBoost (commit 441eb51, ``ga_loss``).
+
+Deviations, all from that code: its commands start from pre-trained uni-modal encoders, all
+modalities share one head of two layers, and a turn is 4 + 4 epochs. Its first term is w1/K times
+ours, lambda being w2/w1: the constant factor w1/K (5/6 on CREMA-D) is left out here, so that
+lambda = mu = 0 is plain cross-entropy. Its other encoders run in training mode in a stage, so that
+their batch statistics change, and every stage starts with new optimisers. With more than two
+modalities "the rest" are all others.
 
 Source: Hua et al., ICML 2024.
 """

@@ -47,11 +47,15 @@ class Gate(nn.Module):
     """Squeeze-and-excitation gate over all modalities.
 
     x_m * 2 sigmoid(W_m relu(W_s [pool x_1; ...; pool x_M]))
+
+    Args:
+        widths: {m: channels of its maps}.
+        ratio: W_s reduces the channels of all maps together to this fraction, 1/ratio.
     """
 
-    def __init__(self, widths: dict[str, int]):
+    def __init__(self, widths: dict[str, int], ratio: int = 4):
         super().__init__()
-        joint = max(1, sum(widths.values()) // 4)
+        joint = max(1, sum(widths.values()) // ratio)
         self.squeeze = nn.Linear(sum(widths.values()), joint)
         self.excite = nn.ModuleDict({m: nn.Linear(joint, c) for m, c in widths.items()})
 
@@ -72,13 +76,14 @@ class Gate(nn.Module):
 class Gated(nn.Module):
     """Trunk of encoders with a ``gate`` (:class:`Gate`) after each of their last stages."""
 
-    def __init__(self, encoders: nn.ModuleDict, gate: type[Gate] = Gate):
+    def __init__(self, encoders: nn.ModuleDict, gate: type[Gate] = Gate, ratio: int = 4):
         super().__init__()
         cut = {m: stages(encoder, m) for m, encoder in encoders.items()}
         self.stages: Any = nn.ModuleDict(cut)
         self.together = min(GATED, *(len(parts) for parts in cut.values()))
         self.gates: Any = nn.ModuleList(
-            gate({m: width(parts[i]) for m, parts in cut.items()}) for i in range(-self.together, 0)
+            gate({m: width(parts[i]) for m, parts in cut.items()}, ratio)
+            for i in range(-self.together, 0)
         )
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
