@@ -22,6 +22,12 @@ def prepared_dir(folder: str | Path) -> Path:
     return given if given.exists() else Path(folder)
 
 
+def data_variable() -> str:
+    """State the value of ``$UMT_DATA``, for error messages."""
+    given = os.environ.get("UMT_DATA")
+    return f"now it is {given}" if given else "now it is not set"
+
+
 def results_dir() -> Path:
     """Folder of this machine's results: one ``<experiment>.json`` per finished experiment."""
     return runs() / "results"

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from umt_lib import paths
 from umt_lib.errors import StudyError
 
 
@@ -32,7 +33,9 @@ class MemoryMapped:
             self.array = np.load(path, mmap_mode="c", allow_pickle=False)
         except (OSError, ValueError, EOFError) as fault:
             raise StudyError(
-                f"{path}: not a readable array ({fault}); prepare the data set again"
+                f"{path.absolute()}: not a readable array ({fault}); prepare the data set again, "
+                f"or correct UMT_DATA, in which prepared data is looked for "
+                f"({paths.data_variable()})"
             ) from None
         self.index = np.arange(len(self.array)) if index is None else np.asarray(index)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -20,12 +22,15 @@ def write(
     rate: int = RATE,
     width: int = SIZE,
     frames: int | None = None,
+    draw: Callable[[int, int, int], np.ndarray] | None = None,
+    turned: tuple[int, int, int, int] | None = None,
     **options: str,
 ) -> Path:
     """A clip of class ``label``: a tone, and a bright bar that moves down at the class's speed.
 
     ``video`` and ``sound`` name encoders, None leaves the stream out; ``frames`` instead of as many
-    as the seconds hold.
+    as the seconds hold; ``draw`` instead of :func:`picture`; ``turned`` (a, b, c, d) is written into the header of an mp4 as the matrix
+    by which players turn the pictures.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options=options) as container:
@@ -37,7 +42,9 @@ def write(
             audio.layout = "mono"
         if video:
             for i in range(round(seconds * FPS) if frames is None else frames):
-                frame = av.VideoFrame.from_ndarray(picture(i, label, width), format="rgb24")
+                frame = av.VideoFrame.from_ndarray(
+                    (draw or picture)(i, label, width), format="rgb24"
+                )
                 container.mux(pictures.encode(frame))
             container.mux(pictures.encode())
         if sound:
@@ -48,7 +55,19 @@ def write(
             frame.sample_rate = rate
             container.mux(audio.encode(frame))
             container.mux(audio.encode())
+    if turned:
+        turn(path, *turned)
     return path
+
+
+def turn(path: Path, a: int, b: int, c: int, d: int) -> None:
+    """Write the matrix (a, b, c, d) into the header of the first stream of an mp4."""
+    raw = bytearray(path.read_bytes())
+    header = raw.index(b"tkhd") + 4 + 40  # the matrix is behind 40 bytes of version 0
+    raw[header : header + 36] = struct.pack(
+        ">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30
+    )
+    path.write_bytes(raw)
 
 
 def picture(i: int, label: int, width: int = SIZE) -> np.ndarray:

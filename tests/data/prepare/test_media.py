@@ -1,7 +1,9 @@
 """Frames and sound out of clips, and every way in which a clip can be broken."""
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from clips import TONES, cut, other_codec, picture, write
 
 from umt_lib.data.prepare import media
@@ -31,6 +33,92 @@ def test_the_shorter_side_is_scaled_and_the_middle_kept(tmp_path):
 def test_a_clip_of_one_frame_shows_it_all_the_time(tmp_path):
     found = read(write(tmp_path / "a.mp4", seconds=0.1, sound=None), "frames", 3, 64)
     assert (found == found[0]).all()
+
+
+def corner(i: int, label: int, width: int) -> np.ndarray:
+    """A picture whose rotations and mirror images all differ."""
+    image = np.zeros((64, width, 3), np.uint8)
+    image[:20, : width // 2] = 250
+    return image
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),  # to the right, as of most telephones
+        ((0, -1, 1, 0), lambda image: np.rot90(image, 1)),
+        ((-1, 0, 0, -1), lambda image: np.rot90(image, 2)),
+        ((-1, 0, 0, 1), lambda image: image[:, ::-1]),  # a mirror image, as of a front camera
+        ((0, 1, 1, 0), lambda image: image.swapaxes(0, 1)),
+    ],
+)
+def test_pictures_are_turned_as_the_header_states(tmp_path, name, matrix, shown):
+    plain = read(write(tmp_path / f"plain-{name}", width=96, draw=corner), "frames", 3, 64)
+    turned = read(write(tmp_path / name, width=96, draw=corner, turned=matrix), "frames", 3, 64)
+    assert np.array_equal(turned, np.stack([shown(image) for image in plain]))
+    assert (turned != plain).mean() > 0.1
+
+
+def stereo(path, left, right, sound="pcm_s16le"):
+    """Two channels of a second and a half, as (n,) in -1..1."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(sound, rate=media.RATE)
+        stream.layout = "stereo"
+        wave = np.stack([left, right])
+        kind = stream.format.name
+        both = (wave.T.reshape(1, -1) * 32767).astype(np.int16) if kind == "s16" else wave
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(both), kind, "stereo")
+        frame.sample_rate = media.RATE
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+TONE = 0.5 * np.sin(np.arange(24_000) / 5).astype(np.float32)
+
+
+@pytest.mark.parametrize(("sound", "name"), [("aac", "a.mp4"), ("pcm_s16le", "a.wav")])
+@pytest.mark.parametrize(
+    ("left", "right", "reason"),
+    [
+        (0 * TONE, 0 * TONE, "silent: the sound is constant"),
+        (0 * TONE + 0.25, 0 * TONE + 0.25, "silent: the sound is constant"),
+        (TONE, -TONE, "silent: the channels cancel each other"),
+    ],
+)
+def test_sound_without_content_is_not_taken(tmp_path, sound, name, left, right, reason):
+    if sound == "aac" and left.any() and reason.endswith("constant"):
+        pytest.skip("aac does not keep a constant")
+    with pytest.raises(SampleError, match=f"^{reason}$"):
+        read(stereo(tmp_path / name, left, right, sound), "waveform", media.RATE, 1.0)
+
+
+def test_a_quiet_sound_and_one_in_a_single_channel_are_taken(tmp_path):
+    for left, right in ((TONE / 1000, TONE / 1000), (TONE, 0 * TONE), (TONE, -0.9 * TONE)):
+        found = read(stereo(tmp_path / "a.wav", left, right), "waveform", media.RATE, 1.0)
+        assert np.ptp(found) > 0
+
+
+def with_cover(path):
+    """A clip of sound with a cover picture, as music shops sell it."""
+    with av.open(str(path), "w") as container:
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width = cover.height = 64
+        cover.pix_fmt = "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        audio = container.add_stream("aac", rate=media.RATE)
+        audio.layout = "mono"
+        image = av.VideoFrame.from_ndarray(picture(0, 0), format="rgb24").reformat(
+            format="yuvj420p"
+        )
+        container.mux(cover.encode(image))
+        container.mux(cover.encode())
+        frame = av.AudioFrame.from_ndarray(TONE[None], "fltp", "mono")
+        frame.sample_rate = media.RATE
+        container.mux(audio.encode(frame))
+        container.mux(audio.encode())
+    return path
 
 
 @pytest.mark.parametrize(("sound", "name"), [("aac", "a.mp4"), ("pcm_s16le", "a.wav")])
@@ -78,7 +166,8 @@ FRAMES, WAVEFORM = ("frames", 3, 64), ("waveform", media.RATE, 2.0)
     ("make", "what", "reason"),
     [
         (lambda p: write(p, sound=None), WAVEFORM, "no audio track"),
-        (lambda p: write(p, video=None), FRAMES, "no video stream"),
+        (lambda p: write(p, video=None), FRAMES, "no video stream$"),
+        (with_cover, FRAMES, "no video stream but a cover picture$"),
         (lambda p: write(p.with_suffix(".mkv"), frames=0), FRAMES, "zero frames"),
         (lambda p: cut(write(p), 0.5), FRAMES, "undecodable file"),
         (lambda p: cut(write(p), 0.5), WAVEFORM, "undecodable file"),

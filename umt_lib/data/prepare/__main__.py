@@ -49,6 +49,11 @@ def _run(arguments: list[str]) -> int:
     settings = {key: getattr(given, key) for key in recipe.settings}
     if given.download:
         print(recipe.download(given.root, settings))
+    if not given.root.is_dir():
+        raise StudyError(
+            f"{given.root.absolute()}: no such folder; give the folder of the raw files of "
+            f"{dataset} as --root, or use --download to see how to get them"
+        )
     samples, classes = recipe.list_samples(given.root, settings)
     manifest = prepare(
         dataset,
@@ -62,6 +67,7 @@ def _run(arguments: list[str]) -> int:
         recipe.official_counts(settings),
         progress=sys.stderr.isatty(),
         min_share=given.min_share,
+        report=lambda text: print(text, file=sys.stderr),
     )
     print(summary(manifest))
     return 0
@@ -84,6 +90,8 @@ def _parse(arguments: list[str]) -> tuple[str, Recipe, argparse.Namespace]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = ", ".join(RECIPES)
+    if arguments and arguments[0].startswith("-") and arguments[0] not in ("-h", "--help"):
+        parser.error(f"name the data set before {arguments[0]}, one of {names}")
     parser.add_argument("dataset", metavar="DATASET", type=_dataset, help=f"one of {names}")
     dataset = parser.parse_args(arguments[:1]).dataset
     recipe = _recipe(dataset)

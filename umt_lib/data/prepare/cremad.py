@@ -1,7 +1,9 @@
 """CREMA-D: actors say one of twelve sentences in one of six emotions (Cao et al. 2014).
 
 Raw files: ``<root>/AudioWAV/<id>.wav`` and ``<root>/VideoFlash/<id>.flv``, where the id is
-``<actor>_<sentence>_<emotion>_<level>``. There are two ways to split:
+``<actor>_<sentence>_<emotion>_<level>``. The videos may lie in any folder of the root, and may be
+.mp4, .mkv, .webm, .avi or .mov. With ``--sound video`` the sound is that of the videos, for copies
+without the .wav files. There are two ways to split:
 
 - ``--split speaker``: by actor, 18 of the 91 actors for test and 7 for validation, a fixed choice.
 - ``--split common``: the lists ``train.csv`` and ``test.csv`` (``id,emotion``) that most papers
@@ -12,12 +14,14 @@ Raw files: ``<root>/AudioWAV/<id>.wav`` and ``<root>/VideoFlash/<id>.flv``, wher
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from umt_lib.data.prepare import media
+from umt_lib.data.prepare.raw_files import VIDEO, by_stem, files, odd_file
 from umt_lib.data.prepare.recipe import Recipe, read_rows, with_validation
 from umt_lib.data.prepare.store import Sample, SampleError
 from umt_lib.data.prepare.vggsound import HELP, layout
@@ -25,6 +29,8 @@ from umt_lib.data.splits import SPLIT_SEED
 from umt_lib.errors import StudyError, nearest
 
 CLASSES = ("ANG", "DIS", "FEA", "HAP", "NEU", "SAD")
+CHOICES = {"split": ("speaker", "common"), "sound": ("wav", "video")}
+EXAMPLE = "1001_DFA_ANG_XX"
 ACTORS, TESTED, HELD_OUT = range(1001, 1092), 18, 7
 NAME = re.compile(r"(1\d{3})_[A-Z]{3}_([A-Z]{3})_[A-Z]{1,2}")
 POINTER = b"version https://git-lfs"
@@ -35,33 +41,49 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
     """List the samples of the files or of the lists in ``root``, and the classes.
 
     Raises:
-        StudyError: the split is unknown, there are no files or no lists, or a name is not a clip's.
+        StudyError: a setting is unknown, there are no files or no lists, or a list names something
+            that is not a clip.
     """
+    for setting, known in CHOICES.items():
+        if settings[setting] not in known:
+            raise StudyError(
+                f"cremad: unknown {setting} {settings[setting]!r}"
+                f"{nearest(settings[setting], known)}"
+            )
+    videos, sounds = files(root, VIDEO), files(root, (".wav",))
+    _check_both(root, videos, sounds, settings["sound"])
+    samples, odd = [], []
     if settings["split"] == "speaker":
-        return _by_speaker(root), list(CLASSES)
-    if settings["split"] != "common":
-        raise StudyError(
-            f"cremad: unknown split {settings['split']!r}"
-            f"{nearest(settings['split'], ['speaker', 'common'])}"
-        )
-    hint = "the common split needs the lists of id,emotion that papers share; or use speaker"
-    samples = []
-    for split in ("train", "test"):
-        for name, _ in read_rows(root / f"{split}.csv", 2, hint):
-            clip, _, label = _parsed(name, root / f"{split}.csv")
-            samples.append(Sample(clip, label, split, "", _video(root, clip)))
-    return with_validation(samples), list(CLASSES)
+        split_of = _split_of_actors()
+        for name, path in sorted(by_stem([*videos, *sounds]).items()):
+            if found := _parsed(name):
+                actor, label = found
+                samples.append(Sample(name, label, split_of[actor], str(actor), path))
+        odd = [odd_file(p, root, EXAMPLE) for p in (*videos, *sounds) if not _parsed(p.stem)]
+    else:
+        hint = "the common split needs the lists of id,emotion that papers share; or use speaker"
+        for split in ("train", "test"):
+            path = root / f"{split}.csv"
+            for number, (name, _) in enumerate(read_rows(path, 2, hint), 1):
+                if not (found := _parsed(name)):
+                    raise StudyError(
+                        f"{path}, row {number}: {name!r} is not a clip of CREMA-D, like {EXAMPLE}; "
+                        f"correct or remove it"
+                    )
+                samples.append(Sample(name, found[1], split, "", root / name))
+        samples = with_validation(samples)
+    path_of = by_stem(videos)
+    samples = [_with_files(s, path_of.get(s.id), root, settings["sound"]) for s in samples]
+    return samples + odd, list(CLASSES)
 
 
 def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
     """Read one clip: the frames of ``source``, and the sound of the .wav file of the same id.
 
     Raises:
-        SampleError: a file is missing, not yet downloaded by git-lfs, or cannot be decoded.
+        SampleError: a file is not yet downloaded by git-lfs, or cannot be decoded.
     """
-    sound = source.parents[1] / "AudioWAV" / f"{source.stem}.wav"
-    if not sound.exists():
-        raise SampleError("AudioWAV file is missing")
+    sound = source if settings["sound"] == "video" else _wav(source)
     for path in (sound, source):
         with path.open("rb") as file:
             if file.read(len(POINTER)) == POINTER:
@@ -87,44 +109,60 @@ def download(root: Path, settings: dict[str, Any]) -> str:
     )
 
 
-def _by_speaker(root: Path) -> list[Sample]:
-    """All clips in ``root``, split by actor."""
+def _check_both(root: Path, videos: list[Path], sounds: list[Path], sound: str) -> None:
+    """Refuse a folder in which one of the two modalities is missing altogether."""
+    advice = (
+        f"give the folder of the repository {REPOSITORY} as --root, or use --download to see how "
+        f"to get it"
+    )
+    found = f"{root.absolute()}: {len(videos):,} videos ({', '.join(VIDEO)}) and {len(sounds):,} "
+    if not videos:
+        raise StudyError(f"{found}.wav files in it, and both are needed; {advice}")
+    if not sounds and sound == "wav":
+        raise StudyError(
+            f"{found}.wav files in it; for the sound of the videos give --sound video, or {advice}"
+        )
+
+
+def _split_of_actors() -> dict[int, str]:
+    """{actor: split}, the same for any files."""
     order = np.random.default_rng(SPLIT_SEED).permutation(ACTORS).tolist()
     split_of = dict.fromkeys(order, "train")
     split_of |= dict.fromkeys(order[:TESTED], "test")
     split_of |= dict.fromkeys(order[TESTED : TESTED + HELD_OUT], "validation")
-    names = {p.stem for p in (*root.glob("AudioWAV/*.wav"), *root.glob("VideoFlash/*.flv"))}
-    if not names:
-        raise StudyError(
-            f"{root}: no AudioWAV/*.wav and no VideoFlash/*.flv in it; give the folder of the "
-            f"repository {REPOSITORY} as --root, or use --download to see how to get it"
-        )
-    samples = []
-    for name in sorted(names):
-        clip, actor, label = _parsed(name, root)
-        samples.append(Sample(clip, label, split_of[actor], str(actor), _video(root, clip)))
-    return samples
+    return split_of
 
 
-def _parsed(name: str, where: Path) -> tuple[str, int, int]:
-    """(id, actor, label) of a clip's name."""
+def _with_files(sample: Sample, video: Path | None, root: Path, sound: str) -> Sample:
+    """The sample with its video file as the source, or left out because a file is missing."""
+    if video is None:
+        expected = root / "VideoFlash" / f"{sample.id}.flv"
+        return replace(sample, source=expected, left_out="video file is missing")
+    if sound == "wav" and not _wav(video).exists():
+        return replace(sample, source=_wav(video), left_out=".wav file is missing")
+    return replace(sample, source=video)
+
+
+def _wav(video: Path) -> Path:
+    """The sound of a video: in the folder AudioWAV beside it or beside its folder, or with it."""
+    name = f"{video.stem}.wav"
+    beside = video.parents[1] / "AudioWAV" / name
+    places = (beside, video.parent / "AudioWAV" / name, video.with_name(name))
+    return next((path for path in places if path.exists()), beside)
+
+
+def _parsed(name: str) -> tuple[int, int] | None:
+    """(actor, label) of a clip's name; None if it is not one."""
     found = NAME.fullmatch(name)
     if not found or int(found[1]) not in ACTORS or found[2] not in CLASSES:
-        raise StudyError(
-            f"{where}: {name!r} is not a clip of CREMA-D; remove it, or give it a name like "
-            f"1001_DFA_ANG_XX, with one of {', '.join(CLASSES)}"
-        )
-    return name, int(found[1]), CLASSES.index(found[2])
-
-
-def _video(root: Path, clip: str) -> Path:
-    return root / "VideoFlash" / f"{clip}.flv"
+        return None
+    return int(found[1]), CLASSES.index(found[2])
 
 
 RECIPE = Recipe(
     __doc__,
-    {"split": "speaker", "frames": 3, "size": 256, "seconds": 3.0},
-    {"split": "speaker or common, see above", **HELP},
+    {"split": "speaker", "sound": "wav", "frames": 3, "size": 256, "seconds": 3.0},
+    {"split": "speaker or common, see above", "sound": "wav or video, see above", **HELP},
     list_samples,
     layout,
     read,

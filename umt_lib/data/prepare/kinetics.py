@@ -2,7 +2,10 @@
 
 Raw files in ``<root>``: the publishers' ``train.csv`` and ``val.csv`` (a heading, then label,
 youtube_id, time_start, time_end, split), and clips ``<id>_<start, 6 digits>_<end, 6 digits>.mp4``
-in ``train/`` and ``val/``, or in a folder per class there. The test split here is the publishers'
+in any folder, usually ``train/`` and ``val/`` or a folder per class there. The times may lack their
+zeros, the end may be missing, and the clip may be .mkv, .webm, .avi, .flv or .mov. Of a clip in a
+folder ``replacement``, in which the publishers' mirror keeps repaired clips, the other file is not
+used. The test split here is the publishers'
 validation set, on which papers report, because the labels of their test set were withheld. The
 validation split here is a tenth of the training set.
 """
@@ -12,6 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from umt_lib.data.prepare.raw_files import VIDEO, by_stem, files, find_clip
 from umt_lib.data.prepare.recipe import (
     Recipe,
     fetch_list,
@@ -27,6 +31,7 @@ LISTS = "https://s3.amazonaws.com/kinetics/400/annotations"
 ARCHIVES = "https://s3.amazonaws.com/kinetics/400/{part}/k400_{part}_path.txt"
 HEADING = ["label", "youtube_id", "time_start", "time_end", "split"]
 EXPECTED = f"the first row is {','.join(HEADING)}"
+ID = 11  # characters of a YouTube id
 PARTS = {"train": "train", "val": "test"}  # the publishers' split: our split
 
 
@@ -47,16 +52,26 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
                 raise StudyError(
                     f"{path}, row {number}: {start!r} to {end!r} are not whole seconds; {EXPECTED}"
                 )
-            clip = f"{video}_{int(start):06d}_{int(end):06d}"
-            flat, nested = root / part / f"{clip}.mp4", root / part / label / f"{clip}.mp4"
-            found.append((clip, label, split, video, nested if nested.exists() else flat))
-    classes = sorted({label for _, label, *_ in found})
+            found.append((label, video, int(start), int(end), part, split))
+    classes = sorted({label for label, *_ in found})
     label_of = {name: k for k, name in enumerate(classes)}
-    samples = [
-        Sample(clip, label_of[label], split, video, source)
-        for clip, label, split, video, source in found
-    ]
+    paths = files(root, VIDEO)
+    path_of, repaired, samples = by_stem(paths), _repaired(paths, root), []
+    for label, video, start, end, part, split in found:
+        clip = f"{video}_{start:06d}_{end:06d}"
+        source = find_clip(path_of, video, start, end, root / part / f"{clip}.mp4")
+        source = repaired.get(video, source)
+        samples.append(Sample(clip, label_of[label], split, video, source))
     return with_validation(without_shared(samples)), classes
+
+
+def _repaired(paths: list[Path], root: Path) -> dict[str, Path]:
+    """{YouTube id: path} of the files in a folder ``replacement``; one clip is cut per video."""
+    return {
+        path.name[:ID]: path
+        for path in paths
+        if path.relative_to(root).parts[0].startswith("replacement")
+    }
 
 
 def official_counts(settings: dict[str, Any]) -> dict[str, int]:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import av
 import numpy as np
+from av.stream import Disposition
 from scipy import fft
 
 from umt_lib.data.prepare.store import SampleError
@@ -24,6 +25,8 @@ from umt_lib.data.prepare.store import SampleError
 RATE, N_FFT, HOP = 16_000, 256, 128  # Hz, samples, samples; as usual for VGG-Sound
 FLOOR = 1e-7  # added to magnitudes before the logarithm
 MIN_SOUND = 1.0  # seconds
+QUIET = 2 / 32_768  # range of a constant sound: two steps of 16-bit samples
+CANCELLED = 0.01  # of the range of a channel that is left when the channels are mixed
 BLOCK = 32  # audio frames that are resampled together, most of a second
 MISSING_END = 0.1, 0.5  # share, seconds: the larger of them may be missing at the end
 Kind = Literal["video", "audio"]
@@ -39,14 +42,16 @@ class Clip:
             self.packets[packet.stream_index].append(packet)
 
     def stream(self, kind: Kind) -> av.stream.Stream:
-        """The first stream of a kind.
+        """The first stream of a kind that is not a cover picture.
 
         Raises:
             SampleError: there is none, or its codec is unknown.
         """
-        streams = getattr(self.container.streams, kind)
+        every = getattr(self.container.streams, kind)
+        streams = [s for s in every if not s.disposition & Disposition.attached_pic]
         if not streams:
-            raise SampleError("no audio track" if kind == "audio" else "no video stream")
+            cover = " but a cover picture" if every else ""
+            raise SampleError("no audio track" if kind == "audio" else f"no video stream{cover}")
         if streams[0].codec_context is None:
             raise SampleError(f"unknown {kind} codec")
         return streams[0]
@@ -121,19 +126,28 @@ def waveform(clip: Clip, rate: int, seconds: float) -> np.ndarray:
         rate: samples per second, in Hz.
 
     Raises:
-        SampleError: there is no audio track, its codec is unknown, it is too short, truncated, or
-            cannot be decoded.
+        SampleError: there is no audio track, its codec is unknown, it is too short, truncated,
+            silent, or cannot be decoded.
     """
     wanted, length = round(rate * seconds), clip.seconds("audio")
     decoded = _first_seconds(clip.decode("audio"), seconds + 1)
-    parts = [_resample(form, alike, rate) for form, alike in groupby(decoded, _audio_format)]
+    parts, ranges = [np.empty(0, np.float32)], [0.0]
+    for form, alike in groupby(decoded, _audio_format):
+        part, largest = _resample(form, alike, rate)
+        parts.append(part)
+        ranges.append(largest)
     have = sum(map(len, parts))
     if have < MIN_SOUND * rate:
         _check_length(have / rate, length, "sound")
         raise SampleError(f"too short: less than {MIN_SOUND:g} s of sound")
     if have < wanted:
         _check_length(have / rate, length, "sound")
-    return np.resize(np.concatenate(parts), wanted)
+    wave = np.concatenate(parts)
+    if max(ranges) <= QUIET:
+        raise SampleError("silent: the sound is constant")
+    if np.ptp(wave) < CANCELLED * max(ranges):
+        raise SampleError("silent: the channels cancel each other")
+    return np.resize(wave, wanted)
 
 
 def _audio_format(frame: av.AudioFrame) -> tuple[str, str, int]:
@@ -141,17 +155,35 @@ def _audio_format(frame: av.AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-def _resample(form: tuple[str, str, int], alike: Iterator[av.AudioFrame], rate: int) -> np.ndarray:
-    """Resample frames of one format to mono in blocks: one by one or all at once is slower."""
+def _resample(
+    form: tuple[str, str, int], alike: Iterator[av.AudioFrame], rate: int
+) -> tuple[np.ndarray, float]:
+    """Resample frames of one format to mono, and give the largest range of a channel in a block.
+
+    This is done in blocks: one by one or all at once is slower.
+    """
     resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
     parts: list[av.AudioFrame] = []
+    largest = 0.0
     while block := list(islice(alike, BLOCK)):
         samples = np.concatenate([frame.to_ndarray() for frame in block], axis=1)
+        largest = max(largest, _range(samples, block[0]))
         whole = av.AudioFrame.from_ndarray(samples, form[0], form[1])
         whole.sample_rate = form[2]
         parts += resampler.resample(whole)
     parts += resampler.resample(None)  # flush
-    return np.concatenate([part.to_ndarray()[0] for part in parts] or [np.empty(0, np.float32)])
+    empty = [np.empty(0, np.float32)]
+    return np.concatenate([part.to_ndarray()[0] for part in parts] or empty), largest
+
+
+def _range(samples: np.ndarray, frame: av.AudioFrame) -> float:
+    """The largest range of a channel, where full scale is from -1 to 1."""
+    channels = (
+        samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
+    )
+    top, bottom = (f(axis=1).astype(np.float64) for f in (channels.max, channels.min))
+    full = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * samples.dtype.itemsize - 1)
+    return float((top - bottom).max() / full)
 
 
 def log_spectrogram(wave: np.ndarray) -> np.ndarray:
@@ -187,9 +219,27 @@ def _first_seconds(decoded: Iterator[av.AudioFrame], seconds: float) -> Iterator
 
 
 def resize_and_crop(frame: av.VideoFrame, size: int) -> np.ndarray:
-    """Scale the shorter side to ``size`` and crop the centre: (size, size, 3) uint8 RGB."""
+    """Scale the shorter side to ``size`` and crop the centre: (size, size, 3) uint8 RGB.
+
+    A rotation or reflection that the file's header states is applied.
+    """
     scale = size / min(frame.width, frame.height)
     width, height = max(size, round(frame.width * scale)), max(size, round(frame.height * scale))
     image = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="BILINEAR")
     top, left = (height - size) // 2, (width - size) // 2
-    return image[top : top + size, left : left + size]
+    return _oriented(image[top : top + size, left : left + size], frame)
+
+
+def _oriented(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+    """Turn a square image as the file's display matrix states, by the nearest right angle.
+
+    The matrix [[a, b, .], [c, d, .], ...] shows column x and row y of the stored frame at column
+    a x + c y and row b x + d y.
+    """
+    if "DISPLAYMATRIX" not in frame.side_data:
+        return image
+    matrix = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]  # PyAV's hints
+    (a, b, _), (c, d, _), _ = np.frombuffer(matrix, np.int32).reshape(3, 3).tolist()
+    if abs(b) > abs(a):
+        image, a, d = image.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])

@@ -4,6 +4,7 @@ Raw files, one of two:
 
 - ``--pictures rendered``: the meshes, ``<root>/ModelNet40/<class>/{train,test}/*.off``, rendered
   here, shaded grey on black. Some files have ``OFF`` and the counts on one line without a space.
+  Files that are not named ``<class>_<number>.off`` are left out and listed.
 - ``--pictures mvcnn``: the images of Su et al. 2015, "Multi-view Convolutional Neural Networks",
   ``<root>/modelnet40_images_new_12x/<class>/{train,test}/*.obj.shaded_v001.png`` and ``_v007.png``,
   opposite views out of twelve, shaded grey on white.
@@ -24,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 from umt_lib.data.prepare.archives import fetch, sha256, unpack
+from umt_lib.data.prepare.raw_files import files, odd_file
 from umt_lib.data.prepare.recipe import Recipe, with_validation
 from umt_lib.data.prepare.store import Layout, Sample, SampleError
 from umt_lib.data.render import render
@@ -35,6 +37,8 @@ FRONT, REAR = ".obj.shaded_v001.png", ".obj.shaded_v007.png"
 SOURCES = {"rendered": ("ModelNet40", ".off"), "mvcnn": ("modelnet40_images_new_12x", FRONT)}
 AZIMUTHS = {"front": 0.0, "rear": 180.0}  # degrees
 ELEVATION = 30.0  # degrees
+HEADER = re.compile(r"(ST)?C?N?OFF(?P<binary>\s*BINARY)?", re.IGNORECASE)
+COUNTS = (2, 3)  # words on the line of counts: vertices, faces, and edges, which are not used
 SUPERSAMPLE = 2  # enough from 100 pixels on, and four times as fast as the renderer's default
 
 
@@ -49,19 +53,24 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
         raise StudyError(f"modelnet40: unknown pictures {settings['pictures']!r}{known}")
     name, ending = SOURCES[settings["pictures"]]
     folder = root / name
-    classes = sorted({path.parent.name for path in folder.glob("*/train")})
+    classes = sorted(
+        path.parent.name for path in folder.glob("*/train") if not path.parent.name.startswith(".")
+    )
     if not classes:
         raise StudyError(
-            f"{folder}: no folders <class>/train with models; check --root, or use --download to "
-            f"get them"
+            f"{folder.absolute()}: no folders <class>/train with models; check --root, or use "
+            f"--download to get them"
         )
-    samples = [
-        Sample(path.name.removesuffix(ending), label, split, "", path)
-        for label, kind in enumerate(classes)
-        for split in ("train", "test")
-        for path in sorted((folder / kind / split).glob(f"*{ending}"))
-    ]
-    return with_validation(samples), classes
+    samples, odd = [], []
+    for label, kind in enumerate(classes):
+        for split in ("train", "test"):
+            for path in files(folder / kind / split, (ending,)):
+                number = path.name[: -len(ending)].removeprefix(f"{kind}_")
+                if number.isdecimal():
+                    samples.append(Sample(f"{kind}_{number}", label, split, "", path))
+                else:
+                    odd.append(odd_file(path, root, f"{kind}_0001{ending}"))
+    return with_validation(samples) + odd, classes
 
 
 def layout(settings: dict[str, Any]) -> Layout:
@@ -93,17 +102,22 @@ def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
 def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read vertices (n, 3) and triangles (m, 3) of an OFF file; polygons become triangle fans.
 
+    Normals, colours and texture coordinates are skipped.
+
     Raises:
-        SampleError: the file is not an OFF file or is truncated, there are no faces, a vertex is
-            not finite, or a face names a vertex that does not exist.
+        SampleError: the file is not an OFF file, is binary or truncated, there are no faces, a
+            vertex is not finite, or a face names a vertex that does not exist.
     """
-    text = path.read_text(encoding="ascii", errors="replace").lstrip()
-    if not text.startswith("OFF"):
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    text = re.sub("#.*", "", text).lstrip()
+    header = HEADER.match(text)
+    if header is None:
         raise SampleError(f"not an OFF file: it begins with {text[:8]!r}")
-    words = re.sub("#.*", "", text[3:]).split()
+    if header["binary"]:
+        raise SampleError("a binary OFF file; only text is read")
     try:
-        n, m = int(words[0]), int(words[1])
-        numbers = np.array(words[3:], dtype=np.float64)
+        n, m, words = _plain(text[header.end() :])
+        numbers = np.array(words, dtype=np.float64)
     except (ValueError, IndexError):
         raise SampleError("not an OFF file: words where numbers belong") from None
     vertices, corners = numbers[: 3 * n], numbers[3 * n :]
@@ -114,9 +128,32 @@ def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(vertices).all():
         raise SampleError("a vertex is NaN or infinite")
     faces = _triangles(corners, m)
-    if faces.min() < 0 or faces.max() >= n:
-        raise SampleError(f"a face names vertex {int(faces.max())}, there are {n}")
+    if len(wrong := faces[(faces < 0) | (faces >= n)]):
+        raise SampleError(f"a face names vertex {wrong[0]}, they are numbered from 0 to {n - 1}")
     return vertices.reshape(n, 3), faces
+
+
+def _plain(text: str) -> tuple[int, int, list[str]]:
+    """Numbers of vertices and faces, then 3 coordinates per vertex and k and k corners per face.
+
+    What follows on the line of a vertex or face is dropped. In a file whose lines end elsewhere
+    nothing can be dropped: there all words are taken.
+    """
+    first, *rows = [row for line in text.splitlines() if (row := line.split())]
+    if len(first) in COUNTS:
+        n, m = int(first[0]), int(first[1])
+        vertices, faces = rows[:n], rows[n : n + m]
+        long = [1 + int(row[0]) if row[0].isdecimal() else 1 for row in faces]
+        if (
+            len(faces) == m
+            and all(len(row) >= 3 for row in vertices)
+            and all(len(row) >= k for row, k in zip(faces, long, strict=True))
+        ):
+            kept = [row[:3] for row in vertices]
+            kept += [row[:k] for row, k in zip(faces, long, strict=True)]
+            return n, m, [word for row in kept for word in row]
+    words = text.split()
+    return int(words[0]), int(words[1]), words[2 if len(first) == 2 else 3 :]
 
 
 def _triangles(numbers: np.ndarray, m: int) -> np.ndarray:
@@ -131,6 +168,8 @@ def _triangles(numbers: np.ndarray, m: int) -> np.ndarray:
             raise SampleError(f"truncated: it ends within the {m} faces")
         faces += [(polygon[0], b, c) for b, c in pairwise(polygon[1:])]
         at += 1 + k
+    if at < len(numbers):
+        raise SampleError(f"more numbers than those of {m} faces")
     return np.array(faces)
 
 

@@ -15,7 +15,7 @@ from umt_lib.data.memory_mapped import MemoryMapped
 from umt_lib.data.splits import Augment, Split, Splits, Transform
 from umt_lib.errors import StudyError
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Prepared:
@@ -55,8 +55,10 @@ class Prepared:
             header = {k: manifest[k] for k in ("format", "dataset", "settings", "modalities")}
         except FileNotFoundError:
             raise StudyError(
-                f"{path}: no such file, so the data set is not prepared or only in part; run umt "
-                f"prepare, which resumes an interrupted preparation"
+                f"{path.absolute()}: no such file, so the data set is not prepared or only in "
+                f"part; run umt prepare with --out {folder.absolute()}, which also resumes an "
+                f"interrupted preparation, or set UMT_DATA to the folder that holds the prepared "
+                f"one ({paths.data_variable()})"
             ) from None
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as fault:
             raise StudyError(f"{path}: damaged ({fault!r}); prepare the data set again") from None
@@ -65,17 +67,18 @@ class Prepared:
                 f"{path}: format {header['format']}, this code reads {FORMAT}; prepare the "
                 f"data set again"
             )
-        if digest(manifest) != stated:
+        if manifest_digest(manifest) != stated:
             raise StudyError(f"{path}: changed since it was written; prepare the data set again")
         found = {k: header["settings"].get(k) for k in settings or {}}
         check_same_settings(path, found, settings or {}, "requested")
+        rows = max((s["row"] + 1 for s in manifest["samples"]), default=0)
         for m, (shape, kind) in header["modalities"].items():
-            array = MemoryMapped(folder / f"{m}.npy").array
-            wanted = ((manifest["listed"], *shape), np.dtype(kind))
-            if (array.shape, array.dtype) != wanted:
+            array = MemoryMapped(folder / f"{m}.npy").array  # longer while samples are added
+            found, wanted = (*array.shape[1:], array.dtype), (*shape, np.dtype(kind))
+            if len(array) < rows or found != wanted:
                 raise StudyError(
                     f"{folder / f'{m}.npy'}: holds {array.shape} {array.dtype}, the manifest says "
-                    f"{wanted[0]} {wanted[1]}; prepare the data set again"
+                    f"{(rows, *shape)} {kind}; prepare the data set again"
                 )
         return cls(folder, {**manifest, "digest": stated})
 
@@ -133,6 +136,12 @@ def check_same_settings(path: Path, old: dict[str, Any], new: dict[str, Any], by
             f"{path}: made with other settings than {by} ({'; '.join(differ)}); give the old "
             f"settings or prepare into another folder"
         )
+
+
+def manifest_digest(manifest: dict[str, Any]) -> str:
+    """The digest of a manifest, which does not depend on the order in which rows were written."""
+    samples = [{k: v for k, v in s.items() if k != "row"} for s in manifest["samples"]]
+    return digest({**manifest, "samples": samples})
 
 
 def digest(*parts: Any) -> str:

@@ -53,6 +53,8 @@ class Recipe:
 def read_rows(path: Path, columns: int, hint: str) -> list[list[str]]:
     """Read the rows of a csv file, each of ``columns`` fields; empty lines are skipped.
 
+    A byte-order mark, which spreadsheets write, is not part of the first field.
+
     Args:
         hint: what the file must contain; the end of an error message.
 
@@ -60,7 +62,7 @@ def read_rows(path: Path, columns: int, hint: str) -> list[list[str]]:
         StudyError: the file is missing or not text, or a row has another number of fields.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if row]
     except FileNotFoundError:
         raise StudyError(

@@ -1,11 +1,12 @@
 """Prepare a data set: read every sample in worker processes and write one array file per modality.
 
-A folder holds ``<modality>.npy``, one row per listed sample, allocated before the first sample is
-read; ``journal.jsonl``, one line per finished sample, written after its rows are on disk; and
-``manifest.json``, written last. Readers need the manifest, so an unfinished folder cannot be read.
-The same command resumes after the last line of the journal, and tries again the samples that were
-missing or broken. The sha256 of a row is computed while it is in memory, so the digest of the
-folder needs no second pass over the files.
+A folder holds ``<modality>.npy``, one row per sample whose raw file was found, allocated before the
+first sample is read; ``journal.jsonl``, one line per finished sample, written after its rows are on
+disk; and ``manifest.json``, written last. Readers need the manifest, so an unfinished folder cannot
+be read. The same command resumes by id: it reads the samples that are not in the journal, those
+that were missing or broken, and those that were added to the list since, whose rows are appended.
+The sha256 of a row is computed while it is in memory, so the digest of the folder needs no second
+pass over the files.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Container, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -29,8 +30,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from umt_lib.data.prepare.journal import Layout, open_journal
-from umt_lib.data.prepare.prepared import FORMAT, Prepared, digest
+from umt_lib.data.prepare.journal import Layout, npy_size, open_journal
+from umt_lib.data.prepare.prepared import FORMAT, Prepared, digest, manifest_digest
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
 
@@ -47,7 +48,7 @@ class Sample:
     Attributes:
         id: its name, unique in the data set.
         label: index of its class.
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test"; "" for a file that is no sample and is left out.
         group: samples of a group stay in one split; "" for a sample without a group.
         source: its raw file or folder.
         left_out: the reason if it is not to be used; "" otherwise.
@@ -77,12 +78,13 @@ def prepare(
     official: dict[str, int],
     progress: bool = True,
     min_share: float = 0.5,
+    report: Callable[[str], object] = lambda text: None,
 ) -> dict[str, Any]:
     """Read every sample and write the folder ``out``, or resume if it was interrupted.
 
     Args:
         dataset: its name.
-        samples: in the order of the rows; ids are unique, a group is in one split.
+        samples: in the order of the manifest; ids are unique, a group is in one split.
         classes: class names by label.
         modalities: {name: (shape of one sample, type)}.
         read: (source, settings) -> {modality: array}; a module-level function, since worker
@@ -93,7 +95,9 @@ def prepare(
         workers: number of processes.
         official: the publishers' counts, {"train": ..., "test": ..., "classes": ...}.
         progress: show a progress bar on the terminal.
-        min_share: it is an error if a smaller share of the listed samples is usable.
+        min_share: it is an error if a smaller share of the listed samples is usable. If too few
+            raw files are found, no array is allocated.
+        report: called with a sentence on what was found, before disk space is taken.
 
     Returns:
         The manifest.
@@ -115,36 +119,32 @@ def prepare(
         "format": FORMAT,
         "dataset": dataset,
         "settings": settings,
-        "classes": len(classes),
-        "samples": len(samples),
-        "sample list": digest(
-            [[s.id, s.label, s.split, s.group, s.left_out] for s in samples], list(classes)
-        ),
         "modalities": {m: [list(shape), kind.str] for m, (shape, kind) in layout.items()},
     }
     header = json.loads(json.dumps(header))  # as it is read back: tuples are lists
-    arrays = {m: out / f"{m}.npy" for m in layout}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with open_journal(out, header, arrays, layout, len(samples)) as (journal, done):
-            unfinished = [i for i in range(len(samples)) if i not in done]
-            broken = {i: reason for i in unfinished if (reason := _skip_reason(samples[i]))}
-            todo = [i for i in unfinished if i not in broken]
+        with open_journal(out, header, layout) as journal:
+            done = journal.done
+            broken = {s.id: reason for s in samples if (reason := _skip_reason(s, done))}
+            todo = [s for s in samples if s.id not in broken and s.id not in done]
+            _check_usable(dataset, samples, broken, min_share)
+            report(_found(dataset, samples, broken, todo, layout, out))
+            rows = journal.begin(len(todo))
             bar = tqdm(
-                total=len(done) + len(todo),
-                initial=len(done),
+                total=len(samples) - len(broken),
+                initial=len(samples) - len(broken) - len(todo),
                 desc=f"prepare {dataset}",
                 unit="sample",
                 disable=not progress,
             )
-            results = _prepare_all(samples, todo, read, settings, arrays, workers)
+            work = list(zip(todo, rows, strict=True))
+            results = _prepare_all(work, read, settings, journal.arrays, workers)
             with bar, closing(journal), closing(results):
-                for i, sha256, reason in results:
-                    journal.add(i, sha256, reason)
-                    if sha256 is not None:
-                        done[i] = sha256
+                for sample, row, sha256, reason in results:
+                    journal.add(sample.id, row, sha256, reason)
                     if reason is not None:
-                        broken[i] = reason
+                        broken[sample.id] = reason
                     bar.set_postfix_str(f"{len(broken)} not usable", refresh=False)
                     bar.update()
             manifest = _manifest(header, samples, list(classes), done, broken, official)
@@ -158,15 +158,37 @@ def prepare(
     return manifest
 
 
-def _skip_reason(sample: Sample) -> str:
-    """Why a sample is not read; "" if it is."""
-    return sample.left_out or ("" if sample.source.exists() else MISSING)
+def _skip_reason(sample: Sample, done: Container[str]) -> str:
+    """Why a sample is not read; "" if it is or was."""
+    return sample.left_out or ("" if sample.id in done or sample.source.exists() else MISSING)
+
+
+def _found(
+    dataset: str,
+    samples: Sequence[Sample],
+    broken: dict[str, str],
+    todo: Sequence[Sample],
+    layout: Layout,
+    out: Path,
+) -> str:
+    """What was found, what is missing, and how much disk space the samples to be read take."""
+    listed = [s for s in samples if s.split]
+    usable = [s for s in listed if s.id not in broken]
+    names = f"{dataset}: {len(usable):,} of {len(listed):,} listed samples found"
+    names += f" (the first is {usable[0].source})"
+    if lost := [s for s in listed if s.id in broken]:
+        names += f", {len(lost):,} not ({lost[0].source}: {broken[lost[0].id]})"
+    taken = sum(npy_size(rows, len(todo)) for rows in layout.values())
+    return f"{names}; {len(todo):,} are to be read, their arrays take {taken:,} bytes in {out}"
 
 
 def _check_list(dataset: str, samples: Sequence[Sample], classes: Sequence[str]) -> None:
     """Refuse an empty list, repeated ids, groups in two splits, and unknown splits or labels."""
-    if not samples:
-        raise StudyError(f"data set {dataset!r}: the list names no sample; check the list file")
+    if not any(s.split for s in samples):
+        odd = "".join(
+            f", but {len(samples)} files, e.g. {s.source}: {s.left_out}" for s in samples[:1]
+        )
+        raise StudyError(f"data set {dataset!r}: the list names no sample{odd}; check it")
     for what, key in (("sample", "id"), ("group", "group")):
         seen: dict[str, str] = {}
         for sample in (s for s in samples if not s.left_out):
@@ -180,6 +202,8 @@ def _check_list(dataset: str, samples: Sequence[Sample], classes: Sequence[str])
     if times > 1:
         raise StudyError(f"data set {dataset!r}: {name!r} is listed {times} times; list it once")
     for s in samples:
+        if s.left_out and not s.split:
+            continue
         if s.split not in SPLITS or not 0 <= s.label < len(classes):
             raise StudyError(
                 f"data set {dataset!r}: {s.id!r} has split {s.split!r} and label {s.label}; splits "
@@ -188,35 +212,35 @@ def _check_list(dataset: str, samples: Sequence[Sample], classes: Sequence[str])
 
 
 def _prepare_all(
-    samples: Sequence[Sample],
-    todo: list[int],
+    work: Sequence[tuple[Sample, int]],
     read: Read,
     settings: dict[str, Any],
     arrays: dict[str, Path],
     workers: int,
-) -> Generator[tuple[int, str | None, str | None], None, None]:
-    """Yield (row, sha256 or None, reason or None) of the samples ``todo`` as they are finished."""
-    if not todo:
+) -> Generator[tuple[Sample, int, str | None, str | None], None, None]:
+    """Read samples into rows; yield (sample, row, sha256, reason), one of the last two None."""
+    if not work:
         return
     # forkserver: as fast as fork, but no threads or locks of this process are copied
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, read.__module__])
-    pool = ProcessPoolExecutor(min(workers, len(todo)), context, _start_worker)
-    remaining, running = iter(todo), dict[Future, int]()
+    pool = ProcessPoolExecutor(min(workers, len(work)), context, _start_worker)
+    remaining, running = iter(work), dict[Future, tuple[Sample, int]]()
     try:
         while True:
-            for i in remaining:
-                future = pool.submit(_prepare_sample, samples[i].source, i, read, settings, arrays)
-                running[future] = i
+            for sample, row in remaining:
+                future = pool.submit(_prepare_sample, sample.source, row, read, settings, arrays)
+                running[future] = sample, row
                 if len(running) == SUBMITTED * workers:
                     break
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 sha256, reason = future.result()
-                yield running.pop(future), sha256, reason
+                yield *running.pop(future), sha256, reason
     except BrokenProcessPool:
-        names = ", ".join(samples[i].id for i in sorted(running.values())[:4])
+        first = sorted(running.values(), key=lambda item: item[1])[:4]
+        names = ", ".join(sample.id for sample, _ in first)
         raise StudyError(
             f"a process died while it read one of {names} ... (killed, out of memory, or a file "
             f"that crashes the decoder); run the same command again to resume, with fewer "
@@ -274,16 +298,19 @@ def _manifest(
     header: dict[str, Any],
     samples: Sequence[Sample],
     classes: list[str],
-    done: dict[int, str],
-    broken: dict[int, str],
+    done: dict[str, tuple[int, str]],
+    broken: dict[str, str],
     official: dict[str, int],
 ) -> dict[str, Any]:
     """The content of ``manifest.json``, with a digest of itself, and so of every row."""
-    listed, good = Counter(s.split for s in samples), Counter(samples[i].split for i in done)
+    usable = [s for s in samples if s.id not in broken]
+    listed, good = Counter(s.split for s in samples), Counter(s.split for s in usable)
+    about = [[s.id, s.label, s.split, s.group, s.left_out] for s in samples]
     manifest = {
-        **{k: header[k] for k in ("format", "dataset", "settings", "modalities", "sample list")},
+        **header,
+        "sample list": digest(about, classes),
         "classes": classes,
-        "listed": len(samples),
+        "listed": sum(listed[name] for name in SPLITS),
         "counts": {
             "official": official,
             "listed": {name: listed[name] for name in SPLITS},
@@ -291,31 +318,34 @@ def _manifest(
         },
         "samples": [
             {
-                "id": samples[i].id,
-                "label": samples[i].label,
-                "split": samples[i].split,
-                "group": samples[i].group,
-                "row": i,
-                "sha256": done[i],
+                "id": s.id,
+                "label": s.label,
+                "split": s.split,
+                "group": s.group,
+                "row": done[s.id][0],
+                "sha256": done[s.id][1],
             }
-            for i in sorted(done)
+            for s in usable
         ],
-        "quarantine": [{"id": samples[i].id, "reason": broken[i]} for i in sorted(broken)],
+        "quarantine": [{"id": s.id, "reason": broken[s.id]} for s in samples if s.id in broken],
     }
-    return {**manifest, "digest": digest(manifest)}
+    return {**manifest, "digest": manifest_digest(manifest)}
 
 
 def _check_usable(
-    dataset: str, samples: Sequence[Sample], broken: dict[int, str], min_share: float
+    dataset: str, samples: Sequence[Sample], broken: dict[str, str], min_share: float
 ) -> None:
-    """Refuse a data set if less than ``min_share`` of its samples is usable."""
-    good = len(samples) - len(broken)
-    if good >= min_share * len(samples):
+    """Refuse a data set if none or less than ``min_share`` of its samples is usable."""
+    listed = [s for s in samples if s.split]
+    lost = [s for s in listed if s.id in broken]
+    good = len(listed) - len(lost)
+    if good and good >= min_share * len(listed):
         return
-    reasons = ", ".join(f"{n} x {r}" for r, n in Counter(broken.values()).most_common(3))
-    first = ", ".join(str(samples[i].source) for i in sorted(broken)[:3])
+    times = Counter(broken[s.id] for s in lost).most_common(3)
+    reasons = ", ".join(f"{n} x {r}" for r, n in times)
+    first = ", ".join(str(s.source) for s in lost[:3])
     raise StudyError(
-        f"data set {dataset!r}: {good} of {len(samples)} listed samples are usable, fewer than the "
+        f"data set {dataset!r}: {good} of {len(listed)} listed samples are usable, fewer than the "
         f"threshold of {min_share:.0%} ({reasons}; first: {first}); check --root, or lower "
         f"--min-share if there are no more samples"
     )

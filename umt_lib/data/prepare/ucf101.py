@@ -13,15 +13,18 @@ pixels in 256 steps. Its source:
 - ``--flow tvl1``: TV-L1 flow as jpeg files, as published by Feichtenhofer et al. (2016):
   ``<root>/tvl1_flow/{u,v}/v_<class>_gXX_cYY/frame000001.jpg``.
 
-Flow by dis and raft is computed on frames of the stored size and in pixels of that size.
+The class HandstandPushups is also spelled HandStandPushups, in the lists, the videos and the flow;
+both are accepted. Flow by dis and raft is computed on frames of the stored size and in pixels of
+that size.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,9 @@ LISTS = "UCF101TrainTestSplits-RecognitionTask.zip"
 TVL1 = "http://ftp.tugraz.at/pub/feichtenhofer/tsfusion/data/ucf101_tvl1_flow.zip.00{1,2,3}"
 OFFICIAL = {1: (9_537, 3_783), 2: (9_586, 3_734), 3: (9_624, 3_696)}  # clips by split
 CLIP = re.compile(r"(?P<class>\w+)/(?P<name>v_\w+_(?P<group>g\d+)_c\d+)\.avi(?: (?P<label>\d+))?")
+FRAME = re.compile(r"frame\d+\.jpg")
+HANDSTAND = re.compile("HandstandPushups", re.IGNORECASE)
+SPELLINGS = ("HandstandPushups", "HandStandPushups")
 STACK = 10  # flow fields in a stack
 MIN_SHARE = 0.9  # of the frames that a file's header states
 MAX_FLOW = 20.0  # pixels of displacement; larger values are clipped
@@ -59,28 +65,32 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
         )
     if settings["split"] not in OFFICIAL:
         raise StudyError(f"ucf101: unknown split {settings['split']}; give 1, 2 or 3")
-    if settings["flow"] == "tvl1" and not (root / "tvl1_flow/u").is_dir():
-        raise StudyError(
-            f"{root / 'tvl1_flow/u'}: no such folder; unpack {TVL1} there or give --flow dis"
-        )
+    tvl1 = settings["flow"] == "tvl1"
+    for folder in (root / "tvl1_flow" / axis for axis in "uv"):
+        if tvl1 and not folder.is_dir():
+            raise StudyError(
+                f"{folder.absolute()}: no such folder; unpack {TVL1} there or give --flow dis"
+            )
     lists = root / "ucfTrainTestlist"
     classes = [line.split()[-1] for line in _read_lines(lists / "classInd.txt")]
-    label_of = {name: label for label, name in enumerate(classes)}
+    label_of = {name.casefold(): label for label, name in enumerate(classes)}
     samples = []
     for split in ("train", "test"):
         path = lists / f"{split}list{settings['split']:02d}.txt"
         for number, line in enumerate(_read_lines(path), 1):
             found = CLIP.fullmatch(line)
-            label = label_of.get(found["class"]) if found else None
+            label = label_of.get(found["class"].casefold()) if found else None
             other = found["label"] if found else None  # some lists give the number too
             if found is None or label is None or (other and int(other) != label + 1):
                 raise StudyError(
                     f"{path}, line {number}: {line!r} is not a clip of a class of classInd.txt "
                     f"with its number; restore the official lists"
                 )
-            group, file = f"{found['class']}/{found['group']}", root / "UCF-101" / line.split()[0]
+            group = f"{classes[label]}/{found['group']}"
+            file = _spelled(root / "UCF-101" / f"{found['class']}/{found['name']}.avi")
             samples.append(Sample(found["name"], label, split, group, file))
-    return with_validation(samples), classes
+    samples = with_validation(samples)
+    return [_without_flow(s) for s in samples] if tvl1 else samples, classes
 
 
 def layout(settings: dict[str, Any]) -> Layout:
@@ -188,8 +198,10 @@ def _frame_stacks(source: Path, stacks: int, size: int) -> list[np.ndarray]:
 
 def _tvl1(source: Path, stacks: int, size: int) -> list[np.ndarray]:
     """Read published flow: ``stacks`` arrays (STACK, size, size, 2) uint8, <root>/tvl1_flow."""
-    folders = [source.parents[2] / "tvl1_flow" / axis / source.stem for axis in "uv"]
-    u, v = (sorted(folder.glob("frame*.jpg")) for folder in folders)
+    u, v = (
+        sorted(path for path in folder.glob("*.jpg") if FRAME.fullmatch(path.name))
+        for folder in _tvl1_folders(source)
+    )
     if len(u) != len(v) or not u:
         raise SampleError(f"ready flow has {len(u)} horizontal and {len(v)} vertical pictures")
     return [
@@ -201,6 +213,30 @@ def _tvl1(source: Path, stacks: int, size: int) -> list[np.ndarray]:
         )
         for at in stack_starts(len(u), stacks)
     ]
+
+
+def _tvl1_folders(source: Path) -> list[Path]:
+    """The folders of horizontal and vertical flow of a clip."""
+    folders = [source.parents[2] / "tvl1_flow" / axis / source.stem for axis in "uv"]
+    return [_spelled(folder) for folder in folders]
+
+
+def _without_flow(sample: Sample) -> Sample:
+    """The sample, left out if it has no folder of horizontal or of vertical flow."""
+    for axis, folder in zip("uv", _tvl1_folders(sample.source), strict=True):
+        if not folder.is_dir():
+            return replace(sample, left_out=f"no folder in tvl1_flow/{axis}")
+    return sample
+
+
+def _spelled(path: Path) -> Path:
+    """The path in the spelling in which it exists; as it is given if it does not."""
+    *above, folder, name = path.parts
+    spelled = (
+        Path(*above, HANDSTAND.sub(one, folder), HANDSTAND.sub(other, name))
+        for one, other in product(SPELLINGS, repeat=2)
+    )
+    return next((p for p in (path, *spelled) if p.exists()), path)
 
 
 def _read_grey(path: Path, size: int) -> np.ndarray:
@@ -220,7 +256,8 @@ def _read_grey(path: Path, size: int) -> np.ndarray:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        text = path.read_text(encoding="utf-8-sig")
+        return [line.strip() for line in text.splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as fault:
         raise StudyError(
             f"{path}: not a readable list ({fault}); unpack {SITE}/{LISTS} in "
