@@ -29,8 +29,8 @@ def write(
     """A clip of class ``label``: a tone, and a bright bar that moves down at the class's speed.
 
     ``video`` and ``sound`` name encoders, None leaves the stream out; ``frames`` instead of as many
-    as the seconds hold; ``draw`` instead of :func:`picture`; ``turned`` (a, b, c, d) is written into the header of an mp4 as the matrix
-    by which players turn the pictures.
+    as the seconds hold; ``draw`` instead of :func:`picture`; ``turned`` (a, b, c, d) is written
+    into the header of an mp4 as the matrix by which players turn the pictures.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options=options) as container:

@@ -34,7 +34,13 @@ BROKEN = {
     "OFF\n" + TETRAHEDRON.replace("1 0 0", "1 nan 0"): "a vertex is NaN or infinite",
     "OFF\n" + TETRAHEDRON[:20]: "truncated: it ends within the 4 vertices",
     "OFF" + TETRAHEDRON[:50]: "truncated: it ends within the 4 faces",
-    "OFF\n" + TETRAHEDRON.replace("1 2 3", "1 2 4"): "a face names vertex 4, there are 4",
+    "OFF\n"
+    + TETRAHEDRON.replace("1 2 3", "1 2 4"): "a face names vertex 4, they are numbered from 0 to 3",
+    "OFF\n" + TETRAHEDRON.replace("1 2 3", "1 -2 3"): (
+        "a face names vertex -2, they are numbered from 0 to 3"
+    ),
+    "OFF BINARY\n\0\0": "a binary OFF file; only text is read",
+    "OFF\n" + TETRAHEDRON.replace("\n", " ") + "7": "more numbers than those of 4 faces",
     "OFF\nfour": "not an OFF file: words where numbers belong",
     "ply\nformat ascii": "not an OFF file: it begins with 'ply\\nform'",
     "": "not an OFF file: it begins with ''",
@@ -70,6 +76,9 @@ def miniature(tmp_path_factory):
             path.write_text(off(thing(kind, number), fused=number % 2 == 0))
     for number, content in enumerate(BROKEN):
         (root / f"ModelNet40/chair/train/chair_{500 + number:04d}.off").write_text(content)
+    for name in ("._chair_0001.off", "chair_0001 (1).off"):
+        (root / "ModelNet40/chair/train" / name).write_text("OFF\n" + TETRAHEDRON)
+    (root / "ModelNet40/._chair/train").mkdir(parents=True)
     out = root / "prepared"
     assert command.main(["modelnet40", "--root", str(root), "--out", str(out), *OPTIONS]) == 0
     return root, out
@@ -99,17 +108,52 @@ def test_every_broken_mesh_is_set_aside_with_its_reason(miniature):
     _, out = miniature
     manifest = Prepared.open(out).manifest
     reasons = [q["reason"] for q in manifest["quarantine"]]
-    assert reasons == list(BROKEN.values())
-    assert manifest["counts"]["listed"]["train"] + manifest["counts"]["listed"]["validation"] == 30
+    assert reasons == [*BROKEN.values(), "its name is not like chair_0001.off"]
+    assert manifest["quarantine"][-1]["id"] == "ModelNet40/chair/train/chair_0001 (1).off"
+    listed = manifest["counts"]["listed"]
+    assert listed["train"] + listed["validation"] == 20 + len(BROKEN)
 
 
-@pytest.mark.parametrize("header", ["OFF\n", "OFF", "OFF ", "OFF\r\n", "OFF\n# by hand\n"])
+@pytest.mark.parametrize(
+    "header",
+    ["OFF\n", "OFF", "OFF ", "OFF\r\n", "OFF\n# by hand\n", "# by hand\nOFF\n", "off\n"]
+    + ["\ufeffOFF\n"],
+)
 def test_both_headers_give_the_same_mesh(header, tmp_path):
     path = tmp_path / "a.off"
     path.write_text(header + TETRAHEDRON)
     vertices, faces = recipe.read_mesh(path)
     assert vertices.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
     assert faces.tolist() == [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]
+
+
+def behind(lines: str, vertex: str = "", face: str = "") -> str:
+    """The lines of a mesh with more words behind each vertex and each face."""
+    counts, *rows = lines.splitlines()
+    long = [row + (vertex if i < int(counts.split()[0]) else face) for i, row in enumerate(rows)]
+    return "\n".join([counts, *long])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OFF\n" + behind(TETRAHEDRON, face=" 200 30 30"),
+        "OFF\n" + behind(TETRAHEDRON, face=" 0.5 0.5 0.5 1"),
+        "COFF\n" + behind(TETRAHEDRON, " 255 0 0 255", " 3"),
+        "NOFF\n" + behind(TETRAHEDRON, " 0 0 1"),
+        "STCNOFF " + behind(TETRAHEDRON, " 0 0 1 255 0 0 255 0.5 0.5"),
+        "OFF\n" + TETRAHEDRON.replace("4 4 6", "4 4"),
+        "OFF\n" + TETRAHEDRON.replace("\n", " "),
+        "OFF\n" + TETRAHEDRON.replace(" ", "\n"),
+    ],
+)
+def test_colours_normals_and_lines_that_end_elsewhere_give_the_same_mesh(text, tmp_path):
+    (tmp_path / "plain.off").write_text("OFF\n" + TETRAHEDRON)
+    (tmp_path / "a.off").write_text(text)
+    for found, wanted in zip(
+        recipe.read_mesh(tmp_path / "a.off"), recipe.read_mesh(tmp_path / "plain.off"), strict=True
+    ):
+        assert np.array_equal(found, wanted)
 
 
 def test_polygons_are_cut_into_fans(tmp_path):

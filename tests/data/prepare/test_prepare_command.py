@@ -49,10 +49,22 @@ def test_the_list_is_downloaded_once_and_named_by_its_hash(web, tmp_path, monkey
 
 
 def test_bad_input_is_one_sentence_and_status_2(tmp_path, capsys):
-    assert command.main(["cremad", "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert command.main(["ucf101", "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "no AudioWAV/*.wav" in said
+    assert "classInd.txt: not a readable list" in said
+
+
+@pytest.mark.parametrize("dataset", command.RECIPES)
+def test_a_root_that_does_not_exist_is_named_before_anything_is_written(
+    dataset, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert command.main([dataset, "--root", "nope", "--out", "out"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{tmp_path / 'nope'}: no such folder; give the folder of the raw files")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -69,8 +81,8 @@ def test_bad_input_is_one_sentence_and_status_2(tmp_path, capsys):
 def test_settings_that_give_empty_samples_are_refused_before_a_file_is_written(
     tmp_path, capsys, option, said
 ):
-    (tmp_path / "AudioWAV").mkdir()
-    (tmp_path / "AudioWAV" / "1001_DFA_ANG_XX.wav").touch()
+    for name in ("1001_DFA_ANG_XX.wav", "1001_DFA_ANG_XX.flv"):
+        (tmp_path / name).touch()
     given = ["cremad", "--root", str(tmp_path), "--out", str(tmp_path / "out"), *option]
     assert command.main(given) == 2
     assert re.search(said, capsys.readouterr().err)
@@ -101,6 +113,7 @@ def test_an_option_out_of_its_range_is_status_2(tmp_path, capsys, option, value)
     ("arguments", "sentence"),
     [
         ([], "required: DATASET; see umt prepare --help"),
+        (["--root", "/nope"], "name the data set before --root, one of vggsound, kinetics400"),
         (["vgg-sound"], "unknown data set 'vgg-sound'; did you mean 'vggsound'"),
         (["cremad"], "required: --root, --out; see umt prepare cremad --help"),
         (
@@ -130,8 +143,8 @@ def test_ctrl_c_is_status_130_and_says_how_to_resume(tmp_path, capsys, monkeypat
     def interrupted(*given, **more):
         raise KeyboardInterrupt
 
-    (tmp_path / "AudioWAV").mkdir()
-    (tmp_path / "AudioWAV" / "1001_DFA_ANG_XX.wav").touch()
+    for name in ("1001_DFA_ANG_XX.wav", "1001_DFA_ANG_XX.flv"):
+        (tmp_path / name).touch()
     monkeypatch.setattr(command, "prepare", interrupted)
     assert command.main(["cremad", "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 130
     assert "run the same command again to resume" in capsys.readouterr().err

@@ -51,7 +51,7 @@ def prepared(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("builtins.print", lambda *words, **to: said.append(words[0]))
         assert main(["vggsound", "--root", str(root), "--out", str(out), *SMALL]) == 0
-    return out, said[0]
+    return out, said[-1]
 
 
 def test_the_command_tells_counts_and_reasons(prepared):
