@@ -50,6 +50,90 @@ def test_a_miniature_is_prepared_from_flat_and_nested_folders_and_runs(tmp_path,
     assert [r.measured.seeds[0].test.samples for r in found] == [4] * 3
 
 
+def sources(root):
+    """{id: path below the root} of the samples that are found."""
+    samples, _ = raw.list_samples(root, {})
+    return {s.id: str(s.source.relative_to(root)) for s in samples if s.source.exists()}
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "{part}/{label}/{video}_{start:06d}_{end:06d}.mp4",
+        "{part}/{under}/{video}_{start:06d}_{end:06d}.mp4",
+        "videos_{part}/{under}/{video}_{start:06d}_{end:06d}.mp4",
+        "{part}/{video}_{start:06d}_{end:06d}.mp4",
+        "{video}_{start:06d}_{end:06d}.mp4",
+        "{part}/{video}_{start:06d}_{end:06d}.mkv",
+        "{part}/{video}_{start}_{end}.webm",
+        "{part}/{under}/{video}_{start:06d}.mp4",
+        "clips/{video}_{start}.MP4",
+        "replacement/replacement_for_corrupted_k400/{video}_other.mp4",
+    ],
+)
+def test_clips_are_found_in_the_layouts_of_public_scripts(tmp_path, place):
+    wanted = {}
+    for clip, (part, label) in lists(tmp_path).items():
+        video, start, end = clip[:11], int(clip[12:18]), int(clip[19:])
+        under = label.replace(" ", "_")
+        wanted[clip] = place.format(**vars_of(part, label, under, video, start, end))
+        path = tmp_path / wanted[clip]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.with_name(f"._{path.name}").touch()
+    assert sources(tmp_path) == wanted
+
+
+def vars_of(part, label, under, video, start, end):
+    return {
+        "part": part,
+        "label": label,
+        "under": under,
+        "video": video,
+        "start": start,
+        "end": end,
+    }
+
+
+def test_a_repaired_clip_replaces_the_other_and_links_to_folders_are_followed(tmp_path):
+    first, second, *_ = lists(tmp_path)
+    disk = tmp_path / "disk" / "train"
+    disk.mkdir(parents=True)
+    for clip in (first, second):
+        (disk / f"{clip}.mp4").touch()
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in ("train.csv", "val.csv"):
+        (tmp_path / name).rename(root / name)
+    (root / "train").symlink_to(disk)
+    (disk / "circle").symlink_to(root)
+    repaired = root / "replacement" / "replacement_for_corrupted_k400" / f"{second}.mp4"
+    repaired.parent.mkdir(parents=True)
+    repaired.touch()
+    assert sources(root) == {
+        first: f"train/{first}.mp4",
+        second: str(repaired.relative_to(root)),
+    }
+
+
+def test_nothing_is_allocated_if_no_clip_is_found(tmp_path, capsys):
+    lists(tmp_path)
+    command = ["kinetics400", "--root", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "0 of 24 listed samples are usable" in said
+    assert str(tmp_path / "train" / "k0000000000_000000_000010.mp4") in said
+    assert not list((tmp_path / "out").glob("*.npy"))
+
+
+def test_a_byte_order_mark_is_not_part_of_a_list(tmp_path):
+    clips = lists(tmp_path)
+    for name in ("train.csv", "val.csv"):
+        text = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert [s.id for s in raw.list_samples(tmp_path, {})[0]] == list(clips)
+
+
 def test_other_headings_and_times_are_told(tmp_path):
     lists(tmp_path, heading=["label", "id", "start", "end", "split"])
     with pytest.raises(StudyError, match=r"train\.csv: begins with 'label,id,start,end,split'"):

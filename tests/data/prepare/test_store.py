@@ -143,10 +143,10 @@ def test_a_killed_run_resumes_from_its_journal_and_cannot_be_read_before(samples
     process.join()
     with pytest.raises(StudyError, match=r"manifest\.json: no such file, .* resumes"):
         Prepared.open(out)
-    done = [json.loads(line)["row"] for line in path.read_text().splitlines()[1:]]
+    done = [int(json.loads(line)["id"][4:]) for line in path.read_text().splitlines()[1:]]
     assert 4 <= len(done) < N
     with path.open("a") as file:
-        file.write('{"row": 11, "sha2')  # torn
+        file.write('{"id": "clip11", "sha2')  # torn
     with (out / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a child forked just then may hold it
     time.sleep(0.3)  # the dead command's workers end by themselves
@@ -173,7 +173,7 @@ def test_ctrl_c_leaves_a_folder_that_the_same_command_finishes(samples, tmp_path
     assert not (tmp_path / "out" / "manifest.json").exists()
     monkeypatch.undo()
     lines = (tmp_path / "out" / "journal.jsonl").read_text().splitlines()[1:]
-    done, before = {json.loads(line)["row"] for line in lines}, reads(samples)
+    done, before = {int(json.loads(line)["id"][4:]) for line in lines}, reads(samples)
     assert len(done) == 4
     run(samples, tmp_path / "out", settings=slow)
     again = [b - a for a, b in zip(before, reads(samples), strict=True)]
@@ -187,8 +187,118 @@ def test_other_settings_are_refused_with_the_difference(samples, tmp_path):
         run(samples, tmp_path / "out", settings=other)
     with pytest.raises(StudyError, match=r"manifest\.json: made with .*\(frames: 3 -> 8\)"):
         Prepared.open(tmp_path / "out", other)
-    with pytest.raises(StudyError, match=r"sample list: .*; samples: 12 -> 11"):
-        run(samples[1:], tmp_path / "out")
+    path = tmp_path / "out" / "journal.jsonl"
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(
+        StudyError, match=r"journal\.jsonl: has format 1, .* writes 2; prepare into"
+    ):
+        run(samples, tmp_path / "out")
+
+
+def test_samples_that_are_added_are_read_and_keep_what_is_there(samples, tmp_path):
+    """In any place of the list, and over the step from 9 to 10 rows, with which headers grow."""
+    whole = run(samples, tmp_path / "whole")
+    out, before = tmp_path / "out", reads(samples)
+    some = [s for i, s in enumerate(samples) if i not in (0, 5, 11)]
+    run(some, out)
+    rows = {s["id"]: s["row"] for s in Prepared.open(out).manifest["samples"]}
+    run([samples[11], *some], out)
+    more = run(samples, out)
+    assert more["digest"] == whole["digest"]
+    assert [b - a for a, b in zip(before, reads(samples), strict=True)] == [1] * N
+    assert {s["id"]: s["row"] for s in more["samples"] if s["id"] in rows} == rows
+    for m in LAYOUT:
+        one, two = (np.load(tmp_path / name / f"{m}.npy") for name in ("out", "whole"))
+        assert np.array_equal(one[[s["row"] for s in more["samples"]]], two)
+    assert run(samples, out) == more
+
+
+def test_samples_that_are_no_longer_listed_are_left_out_and_not_read_again(samples, tmp_path):
+    whole = run(samples, tmp_path / "out")
+    fewer = run([*samples[1:], replace(samples[0], left_out="seen elsewhere")], tmp_path / "out")
+    assert [s["id"] for s in fewer["samples"]] == [s.id for s in samples[1:]]
+    assert fewer["quarantine"] == [{"id": "clip0", "reason": "seen elsewhere"}]
+    assert run(samples[1:], tmp_path / "out")["quarantine"] == []
+    assert run(samples, tmp_path / "out") == whole
+    assert reads(samples) == [1] * N
+
+
+def test_a_finished_folder_can_be_read_while_samples_are_added(samples, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    first = run(samples[:8], out)
+    monkeypatch.setattr(store, "_manifest", lambda *given: 1 / 0)  # it dies before the manifest
+    with pytest.raises(ZeroDivisionError):
+        run(samples, out)
+    assert len(np.load(out / "a.npy")) == N
+    assert Prepared.open(out).source == first["digest"]
+    assert Prepared.open(out).split("train")[0]["a"][:][:, 0, 0].tolist() == [0, 1, 2, 3]
+    monkeypatch.undo()
+    before = reads(samples)
+    assert run(samples, out)["counts"]["good"]["train"] == 8
+    assert reads(samples) == before
+
+
+def test_rows_of_broken_samples_are_used_again(samples, tmp_path):
+    for sample in samples[:3]:
+        sample.source.write_text("broken")
+    run(samples[:9], tmp_path / "out")
+    assert len(np.load(tmp_path / "out" / "a.npy")) == 9
+    run(samples[3:], tmp_path / "out")
+    assert len(np.load(tmp_path / "out" / "a.npy")) == 9
+
+
+def test_what_was_found_is_named_before_space_is_taken_and_only_for_that(samples, tmp_path):
+    for sample in samples[2:6]:
+        sample.source.unlink()
+    out, said = tmp_path / "out", []
+
+    def report(text):
+        said.append(text)
+        assert not list(out.glob("*.npy"))
+
+    run(samples, out, report=report)
+    assert said == [
+        f"tiny: 8 of 12 listed samples found (the first is {samples[0].source}), 4 not "
+        f"({samples[2].source}: file is missing); 8 are to be read, their arrays take "
+        f"{sum(p.stat().st_size for p in out.glob('*.npy')):,} bytes in {out}"
+    ]
+    assert all(len(np.load(out / f"{m}.npy")) == 8 for m in LAYOUT)
+
+
+def test_no_space_is_taken_if_too_little_was_found(samples, tmp_path):
+    for sample in samples[:8]:
+        sample.source.unlink()
+    with pytest.raises(StudyError, match=r"4 of 12 .* threshold of 50%"):
+        run(samples, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.npy"))
+    for sample in samples[8:]:
+        sample.source.unlink()
+    with pytest.raises(StudyError, match=r"0 of 12 listed samples are usable"):
+        run(samples, tmp_path / "out", min_share=0)
+    assert not list((tmp_path / "out").glob("*.npy"))
+
+
+def test_a_disk_that_is_full_when_samples_are_added_leaves_the_old_ones(
+    samples, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+    run(samples[:8], out)
+    allocate, calls = os.posix_fallocate, []
+
+    def full(file, start, length):
+        allocate(file, start, length)
+        calls.append(length)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    sizes = {p: p.stat().st_size for p in out.glob("*.npy")}
+    with pytest.raises(StudyError, match="the arrays need 424 bytes"):
+        run(samples, out)
+    assert {p: p.stat().st_size for p in out.glob("*.npy")} == sizes
+    monkeypatch.undo()
+    assert sum(Prepared.open(out).manifest["counts"]["good"].values()) == 8
+    assert sum(run(samples, out)["counts"]["good"].values()) == N
 
 
 def test_a_full_disk_is_an_error_before_anything_is_decoded(samples, tmp_path, monkeypatch):
@@ -231,6 +341,10 @@ def test_too_few_usable_samples_are_an_error_until_there_are_more(samples, tmp_p
     match = r"4 of 12 .* threshold of 50% \(8 x file is missing; first: .*0\.clip, .*1\.clip"
     with pytest.raises(StudyError, match=match):
         run(samples, tmp_path / "out")
+    for sample in samples[:8]:
+        sample.source.write_text("broken")
+    with pytest.raises(StudyError, match=r"4 of 12 .* threshold of 50% \(8 x no audio track; "):
+        run(samples, tmp_path / "out")
     assert not (tmp_path / "out" / "manifest.json").exists()
     assert run(samples, tmp_path / "out", min_share=0.3)["counts"]["good"]["test"] == 0
 
@@ -271,5 +385,16 @@ def test_a_damaged_folder_is_not_read(samples, tmp_path, file, change, match):
 
 def test_a_relative_folder_is_looked_for_under_umt_data_first(samples, tmp_path, monkeypatch):
     run(samples, tmp_path / "data" / "tiny")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("UMT_DATA", raising=False)
+    with pytest.raises(StudyError) as unset:
+        Prepared.open("tiny")
+    assert str(unset.value).startswith(f"{tmp_path / 'tiny' / 'manifest.json'}: no such file")
+    assert "set UMT_DATA to the folder that holds the prepared one (now it is not set)" in str(
+        unset.value
+    )
     monkeypatch.setenv("UMT_DATA", str(tmp_path / "data"))
     assert Prepared.open("tiny").folder == tmp_path / "data" / "tiny"
+    (tmp_path / "data" / "tiny" / "a.npy").unlink()
+    with pytest.raises(StudyError, match=rf"{tmp_path}/data/tiny/a\.npy: not .*UMT_DATA.*/data\)"):
+        Prepared.open("tiny")

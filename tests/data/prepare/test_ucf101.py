@@ -157,9 +157,66 @@ def test_ready_flow_is_taken_as_it_is(miniature):
     clips.cut(last, 0.6)
     with pytest.raises(SampleError, match=r"undecodable flow v/frame000007\.jpg"):
         recipe.read(source, settings)
-    last.unlink()
+    last.rename(last.with_name("frame000007 (1).jpg"))
+    (last.parent / "._frame000007.jpg").touch()
     with pytest.raises(SampleError, match="13 horizontal and 12 vertical"):
         recipe.read(source, settings)
+
+
+def test_ready_flow_is_looked_for_once_and_first(tmp_path, capsys):
+    train = [clip(kind, group) for kind in CLASSES for group in range(3, 13)]
+    write_lists(tmp_path, train, [clip(kind, 1) for kind in CLASSES])
+    for name in train:
+        path = tmp_path / "UCF-101" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "tvl1_flow" / "u").mkdir(parents=True)
+    given = ["ucf101", "--root", str(tmp_path), "--out", str(tmp_path / "out"), "--flow", "tvl1"]
+    assert command.main(given) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{tmp_path / 'tvl1_flow' / 'v'}: no such folder; unpack ")
+    (tmp_path / "tvl1_flow" / "v").mkdir()
+    assert command.main(given) == 2
+    said = capsys.readouterr().err
+    assert "0 of 22 listed samples are usable" in said
+    assert "22 x no folder in tvl1_flow/u" in said
+    assert not list((tmp_path / "out").glob("*.npy"))
+
+
+def test_a_byte_order_mark_is_not_part_of_a_list(tmp_path):
+    train = [clip(kind, group) for kind in CLASSES for group in range(3, 13)]
+    write_lists(tmp_path, train, [clip(kind, 1) for kind in CLASSES])
+    for path in tmp_path.glob("ucfTrainTestlist/*.txt"):
+        path.write_text(path.read_text(), encoding="utf-8-sig")
+    samples, classes = recipe.list_samples(tmp_path, recipe.RECIPE.settings)
+    assert classes == list(CLASSES)
+    assert len(samples) == 22
+
+
+@pytest.mark.parametrize("listed", recipe.SPELLINGS)
+@pytest.mark.parametrize("folder", recipe.SPELLINGS)
+@pytest.mark.parametrize("file", recipe.SPELLINGS)
+def test_both_spellings_of_handstand_pushups_are_found(listed, folder, file, tmp_path, monkeypatch):
+    classes = ("HandstandPushups", "YoYo")
+    monkeypatch.setattr("test_ucf101.CLASSES", classes)
+    clips_of = [clip(kind, group) for kind in classes for group in range(1, 13)]
+    write_lists(tmp_path, clips_of[1:], clips_of[:1])
+    for path in tmp_path.glob("ucfTrainTestlist/*list01.txt"):
+        path.write_text(path.read_text().replace("HandstandPushups", listed))
+    for name in clips_of:
+        above, below = name.split("/")
+        above = above.replace("HandstandPushups", folder)
+        below = below.replace("HandstandPushups", file)
+        path = tmp_path / "UCF-101" / above / below
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        for axis in "uv":
+            (tmp_path / "tvl1_flow" / axis / path.stem).mkdir(parents=True)
+    settings = {**recipe.RECIPE.settings, "flow": "tvl1"}
+    samples, _ = recipe.list_samples(tmp_path, settings)
+    assert all(s.source.exists() and not s.left_out for s in samples)
+    assert {s.label for s in samples} == {0, 1}
+    assert {s.group for s in samples} == {f"{c}/g{g:02d}" for c in classes for g in range(1, 13)}
 
 
 def test_raft_gives_one_field_per_pair_of_frames():

@@ -141,6 +141,38 @@ def test_clips_of_one_video_stay_together_and_out_of_train_where_it_is_tested(tm
     assert len(set.union(*splits)) == 36
 
 
+@pytest.mark.parametrize("name", ["vggsound.csv", "train.csv"])
+def test_a_byte_order_mark_does_not_cost_the_first_clip(tmp_path, name):
+    wanted = rows(20, "train") + rows(4, "test", 20)
+    if name == "train.csv":
+        (tmp_path / "test.csv").write_text("v0000000020_000200.mp4,drum\n")
+        text = "".join(f'{v}_{s:06d}.mp4,"{label}"\n' for v, s, label, _ in wanted[:20])
+    else:
+        text = "".join(f'{v},{s},"{label}",{part}\n' for v, s, label, part in wanted)
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert raw.list_samples(tmp_path, {})[0][0].id == "v0000000000_000000"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "video/{}_{:06d}.mp4",
+        "vggsound_00/scratch/{}_{:06d}.mp4",
+        "{}_{:06d}.mkv",
+        "video/{}_{}.webm",
+        "video/{0}_{1}_{2}.mp4",
+    ],
+)
+def test_clips_are_found_in_other_folders_and_under_other_names(tmp_path, place):
+    wanted = rows(20, "train") + rows(4, "test", 20)
+    listed(tmp_path, wanted)
+    paths = [tmp_path / place.format(v, start, start + 10) for v, start, *_ in wanted]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert [s.source for s in raw.list_samples(tmp_path, {})[0]] == paths
+
+
 def test_both_kinds_of_list_give_the_same_samples(tmp_path):
     wanted = rows(20, "train") + rows(4, "test", 20)
     listed(tmp_path / "a", wanted)
@@ -168,6 +200,7 @@ def test_both_kinds_of_list_give_the_same_samples(tmp_path):
             ["a", "1", "x", "val"],
             "row 1: start '1' and split 'val'; rows are id,start",
         ),
+        ("train.csv", ["a", "1"], r"train\.csv, row 1: 'a' is not <id>_<start>\.mp4; rows are"),
         ("other.csv", ["a", "1"], r"train\.csv: no such list; .*--download"),
     ],
 )
@@ -184,5 +217,5 @@ def test_the_real_test_list_has_the_official_counts():
         pytest.skip("set UMT_LISTS to a folder with vggsound_test.csv, the publishers' test list")
     found = raw.clips(folder / "vggsound_test.csv")
     counts = raw.official_counts({})
-    assert len(found) == len({clip for clip, _ in found}) == counts["test"]
-    assert len({label for _, label in found}) == counts["classes"]
+    assert len(found) == len({clip for *clip, _ in map(tuple, found)}) == counts["test"]
+    assert len({label for *_, label in found}) == counts["classes"]
