@@ -1,8 +1,9 @@
-"""Ensemble of joint models: the budget control of UME.
+"""Ensemble of joint models: a budget control of UMT.
 
     log p = log 1/2 sum_i softmax(H_i(z^i_1, ..., z^i_M)),   each member trained by CE on its own
 
-UME is an ensemble; part of its gain is that of any ensemble. Members differ in initialisation only
+Two joint models cost as much as the teachers and the student of UMT. They also show how much any
+ensemble gains, UME included, though at twice the cost of UME. Members differ in initialisation only
 and share no parameter, so training them in one loop is the same as training them separately.
 """
 
@@ -36,7 +37,7 @@ class Members(nn.Module):
 
 @dataclass
 class JointEnsemble(Method):
-    """An ensemble of ``size`` joint models, to compare UME with."""
+    """An ensemble of ``size`` joint models."""
 
     title = "two joint models"
     family = "ensemble"

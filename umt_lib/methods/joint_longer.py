@@ -1,6 +1,6 @@
 """Joint training with the whole budget of UMT: the budget control of UMT.
 
-UMT passes every sample through every encoder twice per epoch: once for the teachers and once for
+UMT passes every sample through every encoder once per epoch of its teachers and once per epoch of
 the student. Joint training gets the same number of encoder passes, so ``factor`` times the epochs.
 A gain of UMT that this control has as well is a gain of longer training.
 """
@@ -18,10 +18,10 @@ from umt_lib.methods.joint import Joint
 class JointLonger(Joint):
     """Joint training for ``factor`` times the epochs.
 
-    ``factor`` = 2: teachers and student together cost two joint trainings.
+    ``factor`` = 2 if teachers train for as many epochs as the student.
     """
 
-    title = "joint, double budget"
+    title = "joint, UMT's budget"
     family = "late fusion"
     year = 2026
     baseline = True

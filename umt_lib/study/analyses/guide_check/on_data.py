@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from umt_lib import paths
@@ -15,12 +14,12 @@ from umt_lib.study.analyses.guide_check import features
 from umt_lib.study.analyses.guide_check.rules import record, verdicts
 from umt_lib.study.experiments import results
 
-EXPERIMENTS = {  # strategy: the names of its experiments, after <dataset>-
-    "UME": ("ume-mean", "ume-product", "ume-weighted"),
-    "UME (mean)": ("ume-mean",),
-    "UMT": ("umt",),
-    "UMT (MLP)": ("umt-mlp",),
-    "joint (MLP)": ("joint-mlp",),
+EXPERIMENTS = {  # strategy: the name of its experiment, after <dataset>-
+    "UME": "ume",
+    "UME (mean)": "ume-mean",
+    "UMT": "umt",
+    "UMT (MLP)": "umt-mlp",
+    "joint (MLP)": "joint-mlp",
 }
 
 
@@ -44,7 +43,7 @@ def on_data(
     Raises:
         StudyError: a result or a uni-modal model is missing on this machine.
     """
-    accuracy = {name: _measured(dataset, files, seeds) for name, files in EXPERIMENTS.items()}
+    accuracy = {s: _measured(dataset, name, seeds) for s, name in EXPERIMENTS.items()}
     cases = []
     first: dict[str, Any] = {}
     for seed in tqdm(seeds, desc=f"guide on {dataset}", disable=not progress):
@@ -64,17 +63,13 @@ def on_data(
     }
 
 
-def _measured(dataset: str, names: tuple[str, ...], seeds: Sequence[int]) -> list[float]:
-    """Test accuracy per seed of the experiment that is best on validation."""
-    means, tests = [], []
-    for name in names:
-        result = results.load(paths.results_dir() / f"{dataset}-{name}.json")
-        records = {record.seed: record for record in result.measured.seeds}
-        if absent := [seed for seed in seeds if seed not in records]:
-            raise StudyError(
-                f"{dataset}-{name}: no seed {absent[0]}; run umt run "
-                f"params/{dataset}-{name}.yaml with it"
-            )
-        means.append(np.mean([records[seed].validation.accuracy for seed in seeds]))
-        tests.append([records[seed].test.accuracy for seed in seeds])
-    return tests[int(np.argmax(means))]
+def _measured(dataset: str, name: str, seeds: Sequence[int]) -> list[float]:
+    """Test accuracy per seed of an experiment."""
+    result = results.load(paths.results_dir() / f"{dataset}-{name}.json")
+    records = {record.seed: record for record in result.measured.seeds}
+    if absent := [seed for seed in seeds if seed not in records]:
+        raise StudyError(
+            f"{dataset}-{name}: no seed {absent[0]}; run umt run params/{dataset}-{name}.yaml with "
+            f"it"
+        )
+    return [records[seed].test.accuracy for seed in seeds]
