@@ -61,7 +61,7 @@ def test_the_common_lists_share_speakers_and_must_be_given(tmp_path):
     counts = [sum(s.split == part for s in samples) for part in ("train", "validation", "test")]
     assert counts == [450, 50, 46]
     assert not any(s.group for s in samples)
-    assert [s.id for s in samples if s.left_out] == names[-1:]
+    assert [s.id for s in samples if s.missing] == names[-1:]
     (tmp_path / "test.csv").write_text(f"{names[0]},ANG\n1001_DFA_JOY_XX,JOY\n")
     with pytest.raises(StudyError, match=r"test\.csv, row 2: '1001_DFA_JOY_XX' is not a clip of"):
         raw.list_samples(tmp_path, COMMON)

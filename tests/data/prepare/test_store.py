@@ -93,6 +93,7 @@ def test_clips_that_cannot_be_used_are_quarantined_with_the_reason(samples, tmp_
         samples[i].source.write_text(text)
     samples[3].source.unlink()
     samples[4] = replace(samples[4], left_out="seen elsewhere")
+    samples[5] = replace(samples[5], missing="no sound file")
     manifest = run(samples, tmp_path / "out")
     assert [(q["id"], q["reason"]) for q in manifest["quarantine"]] == [
         ("clip0", "no audio track"),
@@ -100,8 +101,9 @@ def test_clips_that_cannot_be_used_are_quarantined_with_the_reason(samples, tmp_
         ("clip2", "NaN or infinity in 'b'"),
         ("clip3", "file is missing"),
         ("clip4", "seen elsewhere"),
+        ("clip5", "no sound file"),
     ]
-    assert manifest["counts"]["good"] == {"train": 4, "validation": 1, "test": 2}
+    assert manifest["counts"]["good"] == {"train": 4, "validation": 0, "test": 2}
     assert Prepared.open(tmp_path / "out").split("train")[0]["a"][:][:, 0, 0].tolist() == [
         8,
         9,
@@ -215,7 +217,9 @@ def test_samples_that_are_added_are_read_and_keep_what_is_there(samples, tmp_pat
 
 def test_samples_that_are_no_longer_listed_are_left_out_and_not_read_again(samples, tmp_path):
     whole = run(samples, tmp_path / "out")
-    fewer = run([*samples[1:], replace(samples[0], left_out="seen elsewhere")], tmp_path / "out")
+    samples[2].source.unlink()  # raw files may be deleted when they are read
+    kept = [replace(samples[1], missing="no sound file"), *samples[2:]]
+    fewer = run([*kept, replace(samples[0], left_out="seen elsewhere")], tmp_path / "out")
     assert [s["id"] for s in fewer["samples"]] == [s.id for s in samples[1:]]
     assert fewer["quarantine"] == [{"id": "clip0", "reason": "seen elsewhere"}]
     assert run(samples[1:], tmp_path / "out")["quarantine"] == []

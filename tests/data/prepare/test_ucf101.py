@@ -214,7 +214,7 @@ def test_both_spellings_of_handstand_pushups_are_found(listed, folder, file, tmp
             (tmp_path / "tvl1_flow" / axis / path.stem).mkdir(parents=True)
     settings = {**recipe.RECIPE.settings, "flow": "tvl1"}
     samples, _ = recipe.list_samples(tmp_path, settings)
-    assert all(s.source.exists() and not s.left_out for s in samples)
+    assert all(s.source.exists() and not s.missing for s in samples)
     assert {s.label for s in samples} == {0, 1}
     assert {s.group for s in samples} == {f"{c}/g{g:02d}" for c in classes for g in range(1, 13)}
 

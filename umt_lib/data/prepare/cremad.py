@@ -134,12 +134,12 @@ def _split_of_actors() -> dict[int, str]:
 
 
 def _with_files(sample: Sample, video: Path | None, root: Path, sound: str) -> Sample:
-    """The sample with its video file as the source, or left out because a file is missing."""
+    """The sample with its video file as the source, or with what is missing."""
     if video is None:
         expected = root / "VideoFlash" / f"{sample.id}.flv"
-        return replace(sample, source=expected, left_out="video file is missing")
+        return replace(sample, source=expected, missing="video file is missing")
     if sound == "wav" and not _wav(video).exists():
-        return replace(sample, source=_wav(video), left_out=".wav file is missing")
+        return replace(sample, source=_wav(video), missing=".wav file is missing")
     return replace(sample, source=video)
 
 

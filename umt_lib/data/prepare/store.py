@@ -52,6 +52,8 @@ class Sample:
         group: samples of a group stay in one split; "" for a sample without a group.
         source: its raw file or folder.
         left_out: the reason if it is not to be used; "" otherwise.
+        missing: the reason if it cannot be read because a file beside its source is missing; ""
+            otherwise. A sample that was read before stays.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Sample:
     group: str
     source: Path
     left_out: str = ""
+    missing: str = ""
 
 
 class SampleError(Exception):
@@ -160,7 +163,9 @@ def prepare(
 
 def _skip_reason(sample: Sample, done: Container[str]) -> str:
     """Why a sample is not read; "" if it is or was."""
-    return sample.left_out or ("" if sample.id in done or sample.source.exists() else MISSING)
+    if sample.left_out or sample.id in done:
+        return sample.left_out
+    return sample.missing or ("" if sample.source.exists() else MISSING)
 
 
 def _found(

@@ -89,8 +89,9 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
             group = f"{classes[label]}/{found['group']}"
             file = _spelled(root / "UCF-101" / f"{found['class']}/{found['name']}.avi")
             samples.append(Sample(found["name"], label, split, group, file))
-    samples = with_validation(samples)
-    return [_without_flow(s) for s in samples] if tvl1 else samples, classes
+    if tvl1:
+        samples = [_flow_checked(s) for s in samples]
+    return with_validation(samples), classes
 
 
 def layout(settings: dict[str, Any]) -> Layout:
@@ -221,11 +222,11 @@ def _tvl1_folders(source: Path) -> list[Path]:
     return [_spelled(folder) for folder in folders]
 
 
-def _without_flow(sample: Sample) -> Sample:
-    """The sample, left out if it has no folder of horizontal or of vertical flow."""
+def _flow_checked(sample: Sample) -> Sample:
+    """The sample, marked if it has no folder of horizontal or of vertical flow."""
     for axis, folder in zip("uv", _tvl1_folders(sample.source), strict=True):
         if not folder.is_dir():
-            return replace(sample, left_out=f"no folder in tvl1_flow/{axis}")
+            return replace(sample, missing=f"no folder in tvl1_flow/{axis}")
     return sample
 
 
