@@ -60,7 +60,7 @@ rule book:  # made from current results only; runs every time, and does nothing 
     input:
         ancient(expand(RESULT, name=WANTED)),
     shell:
-        "{sys.executable:q} -m umt_lib.study.pipeline.run_graph {PARAMS:q} {WHICH} {SOURCES}"
+        "{sys.executable:q} -m umt_lib.study.pipeline.run_graph {PARAMS:q} {WHICH:q} {SOURCES:q}"
         " && {sys.executable:q} -m umt_lib book"
 
 
@@ -84,7 +84,7 @@ rule experiment:
         runtime=job("runtime"),  # minutes
     shell:
         "{sys.executable:q} -m umt_lib.study.pipeline.notebook_server run notebooks/experiment.py"
-        " {log:q} -f {PARAMS:q}/{wildcards.name}.yaml"
+        " {log:q} -f {PARAMS:q}/{wildcards.name:q}.yaml"
 
 
 rule analysis:
@@ -99,7 +99,7 @@ rule analysis:
         mem_mb=2000,
         runtime=30,  # minutes
     shell:
-        "{sys.executable:q} -m umt_lib analyse {PARAMS:q}/analyses/{wildcards.name}.yaml"
+        "{sys.executable:q} -m umt_lib analyse {PARAMS:q}/analyses/{wildcards.name:q}.yaml"
 
 
 onerror:

@@ -199,7 +199,7 @@ def licences(table: pd.DataFrame) -> str:
 def meshes(folder: Path, table: pd.DataFrame) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The :func:`mesh` of every row of ``table``, windows and doors without panes."""
     archives = {library: zipfile.ZipFile(folder / f"{library}.sh3f") for library in LIBRARIES}
-    for row in tqdm(table.itertuples(), total=len(table), desc="models"):
+    for row in tqdm(table.itertuples(), total=len(table), desc="models", disable=None):
         panes = table["class"][row.Index] != "door_window"
         yield mesh(archives[row.library], row.file, row.rotation, panes)
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
-LISTED = 60  # a message that lists more names is not read
+LISTED = 60  # more names are not listed in a message: nobody reads them
 
 
 class StudyError(Exception):
@@ -34,13 +34,19 @@ def exit_status(
 def nearest(name: object, known: Iterable[object]) -> str:
     """Suggest a known name, as the end of an error message: "; did you mean 'umt'? (known: ...)".
 
+    Of many known names, the at most three that are most similar.
+
     >>> nearest("unt", ["joint", "umt"])
     "; did you mean 'umt'? (known: joint, umt)"
     """
     names = [str(k) for k in known]
     if not names:
         return "; none is allowed here"
-    listed = ", ".join(names) if len(names) <= LISTED else f"{len(names)} names"
+    if len(names) > LISTED:
+        close = get_close_matches(str(name), names, n=3, cutoff=0.5)
+        return (
+            f"; did you mean {' or '.join(map(repr, close))}?" if close else "; no name is similar"
+        )
     close = get_close_matches(str(name), names, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return f"; {guess}(known: {listed})"
+    return f"; {guess}(known: {', '.join(names)})"

@@ -59,10 +59,6 @@ class Training:
     compile: bool = False
 
 
-class Diverged(StudyError):
-    """The training loss became NaN or infinite."""
-
-
 @dataclass
 class Progress:
     """The progress of a run: all that a checkpoint contains except tensors.

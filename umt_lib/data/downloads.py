@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -68,8 +69,9 @@ def download(url: str, path: Path, user: str, progress: bool = False) -> str:
     """
     pooch = optional_package("pooch", user)
     pooch.get_logger().setLevel("WARNING")  # it reports the hash of every download otherwise
+    shown = progress and sys.stderr.isatty()
     try:
-        pooch.retrieve(url, None, fname=path.name, path=path.parent, progressbar=progress)
+        pooch.retrieve(url, None, fname=path.name, path=path.parent, progressbar=shown)
     except (OSError, ValueError) as fault:  # requests' exceptions are of OSError
         if (response := getattr(fault, "response", None)) is not None:
             response.close()  # pooch leaves a refused request open

@@ -97,7 +97,7 @@ def _run(given: argparse.Namespace, load: Load) -> int:
         path = error.filename or given.source
         raise StudyError(f"{path}: cannot be used ({error.strerror}); check the path") from None
     folds = given.folds * (1 if source.extra is None else 2)
-    with tqdm(desc="folds", total=folds, disable=not sys.stderr.isatty()) as bar:
+    with tqdm(desc="folds", total=folds, disable=None) as bar:
         found = recommend(
             source.features,
             source.labels,

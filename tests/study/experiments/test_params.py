@@ -36,6 +36,32 @@ def test_a_right_file_passes_and_is_left_as_it_is(params, tmp_path):
     assert params_files.read(str(path)) == params
 
 
+def test_a_key_that_a_mapping_has_twice_is_refused_with_both_lines(params, tmp_path):
+    path = tmp_path / "tiny.yaml"
+    text = yaml.safe_dump(params, sort_keys=False)
+    line = 1 + text.splitlines().index("seeds:")
+    last = 1 + len(text.splitlines())
+    path.write_text(f"{text}seeds: [7]\n")
+    with pytest.raises(StudyError, match=f"key 'seeds' is in line {line} and in line {last}"):
+        params_files.read(path)
+    path.write_text(text.replace("epochs: 3", "epochs: 3\n  epochs: 4"))
+    with pytest.raises(StudyError, match="key 'epochs' is in line"):
+        params_files.read(path)
+
+
+def test_a_misspelt_file_name_gives_at_most_three_of_many_names(tmp_path):
+    for number in range(100):
+        (tmp_path / f"watch-umt-{number}.yaml").touch()
+    with pytest.raises(StudyError) as caught:
+        params_files.read(tmp_path / "wacth-umt-7.yaml")
+    assert str(caught.value).count("watch-umt-") == 3
+    assert "did you mean 'watch-umt-7' or " in str(caught.value)
+    with pytest.raises(StudyError, match=r"no such params file; no name is similar$"):
+        params_files.read(tmp_path / "qqq.yaml")
+    with pytest.raises(StudyError, match=r"no such params file; its folder has none$"):
+        params_files.read(tmp_path / "other/qqq.yaml")
+
+
 @pytest.mark.parametrize(
     ("typo", "value", "meant"),
     [

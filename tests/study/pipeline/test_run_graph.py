@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -270,15 +272,41 @@ def test_the_long_params_files_say_how_long():
         assert ("folder" in params["dataset"]) is ("resources" in params), path
 
 
-def test_a_path_with_a_space_is_quoted(folder, tmp_path, monkeypatch):
-    """Of the params files, and of everything that is written."""
-    spaced = folder.rename(tmp_path / "my params")
-    monkeypatch.setenv("UMT_RUNS", str(tmp_path / "my runs"))
-    command = [*SNAKEMAKE, "--config", f"params={spaced}", "--"]
-    target = f"{tmp_path}/my runs/results/tiny-joint.json"
-    done = subprocess.run([*command, target], cwd=ROOT, capture_output=True, text=True)
+def test_the_graph_runs_in_a_folder_with_spaces_and_brackets(folder, tmp_path, monkeypatch):
+    """The checkout with its environment, the params files, and everything that is written."""
+    study = tmp_path / "my study (1)"
+    study.mkdir()
+    for part in ("umt_lib", "notebooks", "profiles"):
+        shutil.copytree(ROOT / part, study / part)
+    for part in ("Snakefile", "constraints.txt"):
+        shutil.copy(ROOT / part, study)
+    (study / ".venv").symlink_to(sys.prefix)
+    folder = folder.rename(study / "params [2]")
+    (folder / "analyses").mkdir()
+    theory = {**yaml.safe_load((PARAMS / "analyses/theory.yaml").read_text()), "analysis": "none"}
+    (folder / "analyses/broken.yaml").write_text(yaml.safe_dump(theory))
+    runs = tmp_path / "my runs (3)"
+    monkeypatch.setenv("UMT_RUNS", str(runs))
+    monkeypatch.setenv("PYTHONPATH", str(study))
+    python = str(study / ".venv/bin/python")
+    graph = [python, "-m", "snakemake", "--profile", "profiles/local"]
+    graph += ["--config", f"params={folder}", "study=full", "--"]
+
+    def run(target: str) -> subprocess.CompletedProcess:
+        command = [python, *SERVE[1:], *graph, target]
+        return subprocess.run(command, cwd=study, capture_output=True, text=True, timeout=300)
+
+    done = run("experiments")
     assert done.returncode == 0, done.stderr
-    assert results.load(target).name == "tiny-joint"
+    assert results.load(runs / "results/tiny-umt.json").name == "tiny-umt"
+    assert f"{folder}/analyses/broken.yaml: " in run(f"{runs}/results/analyses/broken.json").stderr
+
+
+def test_everything_that_is_filled_into_a_shell_command_is_quoted():
+    rules = (ROOT / "Snakefile").read_text().split("    shell:\n")[1:]
+    filled = [re.findall(r"{(.*?)}", rule.split("\n\n")[0]) for rule in rules]
+    assert [len(names) > 1 for names in filled] == [True] * 3  # book, experiment, analysis
+    assert [name for names in filled for name in names if not name.endswith(":q")] == []
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def prepare(
                 initial=len(samples) - len(broken) - len(todo),
                 desc=f"prepare {dataset}",
                 unit="sample",
-                disable=not progress,
+                disable=None if progress else True,
             )
             work = list(zip(todo, rows, strict=True))
             results = _prepare_all(work, read, settings, journal.arrays, workers)

@@ -37,7 +37,9 @@ def diagnosis(
         StudyError: see :func:`umt_lib.study.experiments.experiment.finished`.
     """
     heads: dict[str, dict[str, list[float]]] = {}
-    with tqdm(total=len(HEADS) * len(seeds), desc=dataset, disable=not progress) as bar:
+    with tqdm(
+        total=len(HEADS) * len(seeds), desc=dataset, disable=None if progress else True
+    ) as bar:
         for head in HEADS:
             found = heads.setdefault(head, {})
             for seed in seeds:

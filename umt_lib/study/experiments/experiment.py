@@ -112,13 +112,17 @@ class Experiment:
         to = to or paths.results_dir() / f"{self.name}.json"
         for folder in (to.parent, self.folder):
             check_writable(folder)
-        seeds = self.params["seeds"]
+        seeds, grids = self.params["seeds"], self.params.get("sweep", {})
+        trainings = sum(map(len, grids.values())) * len(seeds[:SWEEP_SEEDS]) + len(seeds)
         trials: list[Trial] = []
         chosen = self._borrowed()
-        with tqdm(
-            desc=self.name, unit="epoch", disable=not progress or not distributed.is_main()
+        with tqdm(  # a grid that is extended takes longer
+            total=trainings * self.method({}).epochs(self.training.epochs),
+            desc=self.name,
+            unit="epoch",
+            disable=None if progress and distributed.is_main() else True,
         ) as bar:
-            for field, grid in self.params.get("sweep", {}).items():
+            for field, grid in grids.items():
 
                 def score(value: Any, field: str = field) -> sweep.Scored:
                     return self._try({**chosen, field: value}, place, bar)

@@ -84,15 +84,29 @@ def check_name(params: Mapping[str, Any], path: Path) -> None:
         )
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a mapping with the same key twice, of which YAML readers take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in lines:
+                raise yaml.YAMLError(f"key {name!r} is in line {lines[name]} and in line {line}")
+            lines[name] = line
+        return super().construct_mapping(node, deep)
+
+
 def mapping(path: Path) -> dict[str, Any]:
     """The YAML mapping in a file; StudyError if there is none."""
     try:
-        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+        params = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except IsADirectoryError:
         raise StudyError(f"{path}: is a folder; name one of the params files in it") from None
     except FileNotFoundError:
         others = sorted(other.stem for other in path.parent.glob("[!.]*.yaml"))
-        raise StudyError(f"{path}: no such params file{nearest(path.stem, others)}") from None
+        similar = nearest(path.stem, others) if others else "; its folder has none"
+        raise StudyError(f"{path}: no such params file{similar}") from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         why = " ".join(str(error).split())
         raise StudyError(f"{path}: not readable as YAML ({why}); correct the file") from None

@@ -202,7 +202,9 @@ def distillation_cost(
         for record, values in zip(records, accuracies, strict=True):
             record["ume"][part] = values
     todo = [(v, w) for v in VARIANTS for w in (0.0, *(weights if v == "umt" else few_weights))]
-    for variant, weight in tqdm(todo, desc=f"trade-off on {dataset}", disable=not progress):
+    for variant, weight in tqdm(
+        todo, desc=f"trade-off on {dataset}", disable=None if progress else True
+    ):
         if weight == 0 and variant not in OWN_ZERO:
             found = [r["variants"]["umt"][0] for r in records]
         else:

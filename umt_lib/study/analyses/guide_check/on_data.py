@@ -46,7 +46,7 @@ def on_data(
     accuracy = {s: _measured(dataset, name, seeds) for s, name in EXPERIMENTS.items()}
     cases = []
     first: dict[str, Any] = {}
-    for seed in tqdm(seeds, desc=f"guide on {dataset}", disable=not progress):
+    for seed in tqdm(seeds, desc=f"guide on {dataset}", disable=None if progress else True):
         seen = features.validation(dataset, seed)
         found = verdicts(seen.features, (seen.train, seen.inputs), seen.y, seen.groups, folds)
         cases.append({"seed": seed, **record(found, accuracy)})

@@ -82,7 +82,9 @@ def on_map(
     places = spread(places, cells)
     chunk_size = max(1, AT_ONCE // len(seeds))
     cases: list[dict[str, Any]] = []
-    with tqdm(total=len(places), desc=f"guide on {dataset}", disable=not progress) as bar:
+    with tqdm(
+        total=len(places), desc=f"guide on {dataset}", disable=None if progress else True
+    ) as bar:
         for n_train in sorted({cell.n_train for cell in places}):
             same = [cell for cell in places if cell.n_train == n_train]
             for start in range(0, len(same), chunk_size):

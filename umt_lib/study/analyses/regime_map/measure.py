@@ -35,7 +35,9 @@ def regime_map(
         raise StudyError(f"the map of {dataset!r} has n_train {sizes}, not {n_train}; give one")
     places = [cell for cell in chosen.cells if cell.n_train == n_train][: cells or None]
     records = []
-    with tqdm(total=len(places), desc=f"map of {dataset}", disable=not progress) as bar:
+    with tqdm(
+        total=len(places), desc=f"map of {dataset}", disable=None if progress else True
+    ) as bar:
         for start in range(0, len(places), CHUNK):
             part = places[start : start + CHUNK]
             for cell, scores in zip(part, methods.measure(chosen, part, seeds), strict=True):

@@ -58,7 +58,7 @@ def run(
     """
     schedule = Training(epochs=n_epochs, batch_size=128, learning_rate=0.1)
     present, found = [], []
-    with tqdm(total=len(runs), desc="networks", disable=not progress) as bar:
+    with tqdm(total=len(runs), desc="networks", disable=None if progress else True) as bar:
         for first in range(0, len(runs), CHUNK):
             part = runs[first : first + CHUNK]
             data = [draw(w, s, n_train, N_VALIDATION) for w, s in part]
