@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import Bench, jitter, method, same
+from tiny import Bench, copied, jitter, method, same
 
 from umt_lib import training
 from umt_lib.data.loader import batches
@@ -111,6 +111,15 @@ def test_the_chosen_epoch_is_the_best_on_validation_and_its_weights_are_left():
     assert same(model.state_dict(), states[ranked].model)
     assert not same(model.state_dict(), states[-1].model)
     assert progress.score == (accuracy[ranked], -nll[ranked])
+
+
+def test_a_method_that_does_not_select_leaves_the_last_epoch(monkeypatch):
+    bench, joint = Bench(epochs=8, learning_rate=3.0, samples=60), method("joint")
+    monkeypatch.setattr(type(joint), "selects", False)
+    states = []
+    model, progress = bench.train(joint, save=lambda state: states.append(copied(state.model)))
+    assert progress.best < 8
+    assert same(model.state_dict(), states[-1])
 
 
 def test_of_equal_accuracies_the_lower_cross_entropy_is_chosen():

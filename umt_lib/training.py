@@ -104,6 +104,8 @@ def fit(
 ) -> Progress:
     """Train ``model`` in place and restore the weights of the epoch with the best validation score.
 
+    A method that does not select (``Method.selects``) keeps the weights of the last epoch.
+
     The method must have been started. The test split is not used.
 
     Args:
@@ -172,7 +174,8 @@ def fit(
         tick(f"loss {loss:.3f}, validation {curves['validation_accuracy']:.1%}")
         if save is not None:
             save(State(progress, model.state_dict(), best, optimizer.state_dict(), method.state()))
-    model.load_state_dict(best)
+    if method.selects:
+        model.load_state_dict(best)
     return progress
 
 

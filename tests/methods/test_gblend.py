@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import pytest
 import torch
 from tiny import CLASSES, Bench, copied, method, same
 from torch.nn.functional import cross_entropy
 
 from umt_lib.errors import StudyError
-from umt_lib.methods.gblend import LEAST, Branch, blended
+from umt_lib.methods import Setting
+from umt_lib.methods import gblend as module
+from umt_lib.methods.gblend import Branch, blended
+from umt_lib.paths import PARAMS
+from umt_lib.study.experiments import params as params_files
+from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.training import fit
 
 
 def spied(bench: Bench, gblend, samples: int = 0) -> tuple[torch.nn.Module, list]:
@@ -50,8 +59,11 @@ def test_weights_are_gain_over_overfitting_squared():
     worth = torch.tensor([0.5 / 0.5**2, 1.0 / 0.2**2, 0.4 / 0.6**2])
     torch.testing.assert_close(blended(before, after), worth / worth.sum())
     shrunk = torch.tensor([[1.0, 0.5], [0.8, 1.0], [1.0, 1.7]])  # the first gap became negative
-    worth[0] = 1.5 / LEAST**2
+    worth[0] = 1.5 / 0.5**2
     torch.testing.assert_close(blended(before, shrunk), worth / worth.sum())
+    even = torch.tensor([[1.0, 1.0], [0.8, 1.0], [1.0, 1.7]])  # the first gap stayed 0
+    worth[0] = 1.0 / 0.01**2
+    torch.testing.assert_close(blended(before, even), worth / worth.sum())
     assert blended(before, before).tolist() == pytest.approx([1 / 3] * 3)
 
 
@@ -65,6 +77,77 @@ def test_a_branch_alone_moves_its_own_parts_only():
             part, m = name.split(".")[:2]
             mine = part != "auxiliary" if k is None else m == k and part != "head"
             assert torch.equal(p, before[name]) != mine, name
+
+
+def test_a_branch_is_left_at_its_last_epoch():
+    """At the best one on held-out samples, the overfitting that is to be measured is gone."""
+    bench, gblend = Bench(epochs=8, learning_rate=3.0, samples=60), method("gblend")
+    model, twin = (bench.start(gblend) for _ in range(2))
+    gblend.learn(model, Branch("a"), gblend.rest, gblend.held, 8)
+    splits = replace(bench.splits, train=gblend.rest, validation=gblend.held)
+    states: list[dict[str, torch.Tensor]] = []
+    progress = fit(
+        twin,
+        Branch("a"),
+        splits,
+        bench.training,
+        seed=0,
+        save=lambda state: states.append(copied(state.model)),
+    )
+    assert progress.best < 8
+    assert same(model.state_dict(), states[-1])
+    assert not same(model.state_dict(), states[progress.best - 1])
+
+
+class Measured(NamedTuple):
+    """An estimate on real data: losses (k, 2); gains, overfitting and weights (k,)."""
+
+    before: torch.Tensor
+    after: torch.Tensor
+    gain: torch.Tensor
+    overfit: torch.Tensor
+    weights: torch.Tensor
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measured:
+    """The estimate of the experiment on synthetic data, as its params file is."""
+    params = params_files.read(PARAMS / "synthetic-gblend.yaml")
+    experiment = Experiment.from_params(params)
+    splits, training = experiment.splits, replace(experiment.training, probe_every=0)
+
+    def learn(model, method, train, held, epochs):
+        parts = replace(splits, train=train, validation=held)
+        return fit(model, method, parts, replace(training, epochs=epochs), seed=0).samples
+
+    gblend, seen = method("gblend"), []
+    torch.manual_seed(0)
+    model = gblend.build(experiment.make, {})
+    gblend.start(model, Setting(splits.train, splits.validation, {}, False, learn))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "blended", lambda *losses: seen.append(losses) or blended(*losses))
+        gblend.on_epoch(model, 0, training.epochs)
+    ((before, after),) = seen
+    gain = before[:, 1] - after[:, 1]
+    overfit = (after[:, 1] - after[:, 0]) - (before[:, 1] - before[:, 0])
+    return Measured(before, after, gain, overfit, gblend.weights)
+
+
+def test_overfitting_has_a_say_in_a_real_run(measured):
+    """The smallest O is far from the one that replaces an O near 0; the gains alone differ."""
+    assert (measured.overfit > 3 * module.LEAST).all()
+    by_gain = measured.gain / measured.gain.sum()
+    assert (measured.weights - by_gain).abs().max() > 0.1
+    expected = measured.gain / measured.overfit**2
+    torch.testing.assert_close(measured.weights, expected / expected.sum())
+
+
+def test_of_two_branches_with_one_gain_the_one_that_overfits_more_weighs_less(measured):
+    """Training losses and held-out losses are those of a real run, shifted to equal gains."""
+    after = measured.after + (measured.gain - measured.gain.mean())[:, None]
+    weights = blended(measured.before, after)
+    assert weights.argsort().tolist() == measured.overfit.argsort(descending=True).tolist()
+    assert weights.max() > 1.2 * weights.min()
 
 
 def test_offline_once_and_online_every_super_epoch_on_parts_of_the_training_split():

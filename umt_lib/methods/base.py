@@ -58,6 +58,7 @@ class Method:
     needs_teachers: ClassVar[bool] = False  # uni-modal models of the same seed
     needs_unimodal_logits: ClassVar[bool] = False  # logits per modality, hence an additive head
     auxiliary: ClassVar[bool] = False  # the model has a linear head per modality as well
+    selects: ClassVar[bool] = True  # validation chooses the epoch; False leaves the last one
 
     def epochs(self, epochs: int) -> int:
         """Return the number of epochs to train, given that of the data set's schedule."""
