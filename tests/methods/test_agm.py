@@ -43,7 +43,11 @@ def test_gradients_are_those_through_each_contribution_times_kappa():
     model, batch = bench.start(agm), bench.batch()
     agm.mean, agm.batches = torch.tensor([0.3, 1.9]), torch.tensor(4.0)
     kept = copied(agm.state())
-    phi = contributions(model, model(batch.x).features, blanks(model, batch.x))
+    zeros = {m: torch.zeros_like(x) for m, x in batch.x.items()}
+    both, only_a, only_b = (
+        model({**zeros, **{m: batch.x[m] for m in present}}).fused for present in ("ab", "a", "b")
+    )
+    phi = torch.stack([both - only_b + only_a, both - only_a + only_b]) / 2
     kappa = agm.kappa(phi.detach(), batch.y)
     assert (kappa - 1).abs().min() > 0.1
     logits = phi.sum(0).detach().requires_grad_()
@@ -77,3 +81,12 @@ def test_a_modality_ahead_of_its_own_past_is_slowed_down():
     assert kappa[0] < 1 < kappa[1]
     assert agm.kappa(told(1e-30, 1.0), y).isfinite().all()
     assert agm.kappa(told(1.0, 1e-30), y).isfinite().all()
+
+
+def test_the_exponent_is_at_most_ten_times_alpha():
+    """Where the lead was far larger on average than it is now; below that it is not changed."""
+    agm, equal = method("agm", alpha=0.5), torch.zeros(2, 1, 4)
+    for lead, exponent in ((1.0, math.e - 1), (3.0, 10.0), (8.0, 10.0)):
+        agm.mean, agm.batches = torch.tensor([0.0, lead]), torch.tensor(1e9)
+        kappa = agm.kappa(equal, torch.tensor([0]))
+        assert kappa[0].item() == pytest.approx(math.exp(0.5 * exponent), rel=1e-4)

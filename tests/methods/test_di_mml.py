@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from tiny import Bench, method
@@ -36,6 +38,40 @@ def test_the_fused_head_learns_from_features_without_gradient():
     di.backward(model, model(batch.x), batch)
     for name, p in model.encoders.named_parameters():
         assert torch.equal(before[f"encoders.{name}"], p.grad)
+
+
+def test_the_shared_head_trains_every_encoder():
+    """By omega times the cross-entropy of each modality's features in the one head."""
+    bench = Bench()
+    with_head, without = (
+        bench.gradients(method("di-mml", align=align, contrast=0.0)) for align in (0.5, 0.0)
+    )
+    model, batch = bench.start(method("di-mml")), bench.batch()
+    z = model(batch.x).features
+    (0.5 * sum(cross_entropy(model.shared(z[m]), batch.y) for m in "ab")).backward()
+    for name, p in model.named_parameters():
+        if name.startswith(("encoders.", "shared.")):
+            assert p.grad.any(), name
+            before = without.get(name, torch.zeros_like(p))
+            torch.testing.assert_close(with_head[name] - before, p.grad, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("temperature", [0.2, 1.0])
+def test_the_pull_is_a_softmax_at_a_temperature(temperature):
+    """In the dimensions of D; the sample itself is to be found among those of the batch."""
+    bench = Bench()
+    strong, off = (
+        method("di-mml", contrast=mu, temperature=temperature, align=0.0) for mu in (3.0, 0.0)
+    )
+    model, batch = bench.start(strong), bench.batch()
+    bench.start(off)
+    strong.effective["b"][[1, 4]] = 1.0
+    out = model(batch.x)
+    loss, plain = (di.backward(model, model(batch.x), batch).detach() for di in (strong, off))
+    similarity = out.features["a"][:, [1, 4]] @ out.features["b"][:, [1, 4]].T / temperature
+    chosen = similarity.softmax(1).diagonal()
+    empty = math.log(len(batch.y))  # of b from a, which has no effective dimension
+    torch.testing.assert_close(loss - plain, 3 * (empty - chosen.log().mean()).detach())
 
 
 def test_a_modality_is_pulled_where_it_is_of_no_use_and_the_other_is():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from tiny import Bench, method
@@ -56,6 +58,18 @@ def test_a_cnn_gives_one_token_per_position_and_places_differ():
     assert model.encoders.tokens("a", x).shape == (12, x.shape[2] // 2, 64)
     assert Bench().start(method("mbt")).encoders.tokens("a", Bench().batch().x["a"]).shape[1] == 1
     assert torch.pdist(positions(50, 64)).min() > 0.5
+    sines = [[0.0, 0.0, 1.0, 1.0], [*map(math.sin, (1, 0.01)), *map(math.cos, (1, 0.01))]]
+    torch.testing.assert_close(positions(2, 4), torch.tensor(sines))
+
+
+def test_the_order_of_positions_matters():
+    """A transformer without position encodings would give the same mean over its tokens."""
+    bench = Bench(encoder="series-cnn")
+    model = bench.start(method("mbt")).eval()
+    model.encoders.stages["a"] = torch.nn.ModuleList()  # the input is the map
+    x = {**bench.batch().x, "a": torch.randn(12, model.encoders.embed["a"][0].in_features, 5)}
+    turned = {**x, "a": x["a"].flip(2)}
+    assert not torch.allclose(model(x).features["a"], model(turned).features["a"], atol=1e-4)
 
 
 def test_token_losses_train_each_prediction_on_its_own():

@@ -7,12 +7,46 @@ import math
 import pytest
 import torch
 from tiny import Bench, method
+from torch import Tensor
+from torch.nn.functional import normalize
 
 
 def test_no_game_and_no_contrast_is_joint_training_with_uni_modal_losses():
     bench = Bench(epochs=3, samples=60)
     plain = method("joint-auxiliary", weight=1.0)
     assert bench.alike(method("mcr", compete=0.0, contrast=0.0), plain)
+
+
+def contrast(u: Tensor, v: Tensor, y: Tensor, temperature: float) -> Tensor:
+    """The supervised contrastive loss of cosines, sample by sample."""
+    cosines = normalize(u) @ normalize(v).T / temperature
+    log_p = cosines - cosines.exp().sum(1, keepdim=True).log()
+    return -torch.stack([row[y == c].mean() for row, c in zip(log_p, y, strict=True)]).mean()
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.7])
+@pytest.mark.parametrize("modalities", [("a", "b"), ("a", "b", "c")])
+def test_contrast_is_the_mean_over_pairs_of_modalities(modalities, temperature):
+    """It is added to the loss, and its gradient to that of the encoders."""
+    bench = Bench(modalities)
+    strong = method("mcr", compete=0.0, contrast=2.0, temperature=temperature)
+    model, batch = bench.start(strong), bench.batch()
+
+    def after(mcr) -> tuple[Tensor, Tensor]:
+        model.zero_grad()
+        loss = mcr.backward(model, model(batch.x), batch)
+        return loss.detach(), torch.cat([p.grad.flatten() for p in model.encoders.parameters()])
+
+    plain, plain_gradient = after(method("mcr", compete=0.0, contrast=0.0))
+    loss, gradient = after(strong)
+    z = list(model(batch.x).features.values())
+    pairs = [(u, v) for i, u in enumerate(z) for v in z[i + 1 :]]
+    expected = sum(contrast(u, v, batch.y, temperature) for u, v in pairs) / len(pairs)
+    torch.testing.assert_close(loss - plain, 2 * expected.detach())
+    model.zero_grad()
+    (2 * expected).backward()
+    alone = torch.cat([p.grad.flatten() for p in model.encoders.parameters()])
+    torch.testing.assert_close(gradient - plain_gradient, alone, atol=1e-5, rtol=1e-4)
 
 
 def influence_gradients(k: int, m: str) -> dict[str, torch.Tensor]:

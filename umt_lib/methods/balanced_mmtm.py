@@ -9,9 +9,14 @@ encoder learns. While the gates of m are constant, its encoder has to learn. The
 gate counts for every modality. No gates are fixed in the first epoch, and steps with fixed gates do
 not count in s_m. In evaluation gates are never fixed.
 
-Deviations: each modality has the mean of its own gates; src/balanced_mmtm.py of
-github.com/nyukat/greedy_multimodal_learning (commit cf28c4c) computes that of the second modality
-from the first one's. With more than two modalities the fastest is compared with the slowest.
+``epsilon`` 0.01 and ``window`` 5 are those of configs/training_guided.gin of
+github.com/nyukat/greedy_multimodal_learning (commit cf28c4c). After the first epoch s_m differ by
+far more than this epsilon, so values near it train the same model for many epochs; what a sweep
+varies is the window.
+
+Deviations: each modality has the mean of its own gates; src/balanced_mmtm.py of the same commit
+computes that of the second modality from the first one's. With more than two modalities the fastest
+is compared with the slowest.
 
 Source: Wu et al., ICML 2022; on the gates of MMTM (Joze et al., CVPR 2020).
 """
