@@ -8,8 +8,7 @@ Modalities fall behind because labels are easier to fit for one than for the oth
 loss, which has no labels, trains both at one pace. t is the epoch, from 0.
 
 This is the heuristic strategy; the paper also learns a_t by second-order gradients on held-out
-data, which is not done here. Deviations: the bounds and the rate of a_t are ours, and several
-modalities are compared in pairs.
+data, which is not done here. Deviation: several modalities are compared in pairs.
 
 Source: Yang et al., NeurIPS 2024.
 """

@@ -10,9 +10,9 @@ influence, with k = 1 that of all, with k = -1 it also lowers that of the others
 gradient of all U_m.
 
 Deviations: a third term of the paper, which removes what modalities share besides the label, is
-left out. Encoders start from random weights, as those of every method here; those of
-configs/CREMA_D/release/res/MCR.json in github.com/kkontras/MCR (commit 338d370) start from uni-modal
-ones.
+left out. Encoders start from random weights, as those of every method here; the settings in
+configs/CREMA_D/release/res/MCR.json of github.com/kkontras/MCR (commit 338d370) start from
+uni-modal ones.
 
 Source: Kontras et al., NeurIPS 2025.
 """

@@ -7,6 +7,8 @@
 
 Heads keep the plain gradient of L. Where g1 and g2 point into opposite directions n is nothing but
 rounding errors, so it is not scaled up: no step reduces one loss without raising the other.
+Deviation: the lengths are those of a whole encoder's gradient; code/MMPareto.py of
+github.com/GeWu-Lab/MMPareto_ICML2024 (commit cc923ec) scales each parameter tensor by itself.
 
 ``released`` is what the toolkit of a survey computes instead, in MMPareto_trainer.py and
 avclassify_model.py under balancemm/ of github.com/GeWu-Lab/BalanceBenchmark (commit 39ed569). Its
