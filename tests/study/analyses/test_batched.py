@@ -129,3 +129,18 @@ def test_what_is_refused():
         regime_map("syntetic", 512, (0,))
     with pytest.raises(StudyError, match="not 100; give one"):
         regime_map("synthetic", 100, (0,))
+
+
+def test_no_student_starts_as_its_teacher(monkeypatch):
+    """For every modality, other seeds of the initial weights than those of joint models."""
+    seen = {}
+    real = methods.initial
+
+    def spy(grid, head, shapes, start):
+        seen.setdefault(tuple(shapes), set()).add(start)
+        return real(grid, head, shapes, start)
+
+    monkeypatch.setattr(methods, "initial", spy)
+    methods.train(SMALL, CELLS, (0, 1))
+    assert set(seen) == {("a",), ("b",), ("a", "b")}
+    assert len(set.union(*seen.values())) == sum(map(len, seen.values()))

@@ -7,7 +7,7 @@ samples in the order of seed 0; each model has its own data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from umt_lib.study.analyses.batched.networks import Params, forward
 from umt_lib.training import Training
 
 ORDER = 0  # the seed of the order of the samples
+APART = 1_000_003  # between the seeds of joint models and of their teachers
 BLOCK = 500  # samples in one forward pass: their activations stay in the processor's cache
 Epochs = list[list[Batch]]  # the batches of every epoch: x {m: (G, B, ...)}, y (G, B), index (B,)
 
@@ -50,12 +51,23 @@ def with_inputs(batches: Epochs, x: dict[str, Tensor]) -> Epochs:
 
 
 def fit_teachers(
-    fresh: Callable[[str], Params], batches: Epochs, validation: Split, schedule: Training
+    fresh: Callable[[str, list[int]], Params],
+    starts: Sequence[int],
+    batches: Epochs,
+    validation: Split,
+    schedule: Training,
 ) -> dict[str, Params]:
-    """Train the uni-modal models of each modality; ``fresh(m)`` initialises those of ``m``."""
+    """Train the uni-modal models of each modality.
+
+    As in experiments, they start from other weights than the joint models of the same seed.
+
+    Args:
+        fresh: initialises the models of a modality from one seed each.
+        starts: the seeds from which joint models are initialised.
+    """
     teachers = {}
-    for m in validation.x:
-        start = fresh(m)
+    for position, m in enumerate(validation.x):
+        start = fresh(m, [s + APART * (1 + position) for s in starts])
         own = [[b._replace(x={m: b.x[m]}) for b in epoch] for epoch in batches]
         teachers[m] = fit(start, Joint(), own, only(validation, m), schedule)
     return teachers

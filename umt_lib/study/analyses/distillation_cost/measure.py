@@ -134,12 +134,12 @@ def setup(chosen: Grid, cells: Sequence[Cell], seeds: Sequence[int]) -> Setup:
     starts = [cell.stream(seed) for cell in cells for seed in seeds]
     schedule = chosen.training(data.train.y.shape[1])
 
-    def fresh(m: str) -> Params:
+    def fresh(m: str, starts: list[int]) -> Params:
         shapes = {m: tuple(data.train.x[m].shape[2:])}
         return stack([initial(chosen, "linear", shapes, s) for s in starts])
 
     batches = epochs(data.train, schedule)
-    teachers = fit_teachers(fresh, batches, data.validation, schedule)
+    teachers = fit_teachers(fresh, starts, batches, data.validation, schedule)
     targets = with_inputs(batches, features(teachers, data.train))
     return Setup(chosen, starts, *data, batches, teachers, targets)
 

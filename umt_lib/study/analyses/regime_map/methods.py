@@ -41,7 +41,7 @@ def train(grid: Grid, cells: Sequence[Cell], seeds: Sequence[int]) -> Trained:
     """Train every method on every cell and seed; the cells must have the same sample size.
 
     The model axis runs over cells, then seeds. All methods of a cell and seed have the same data
-    and the same initialisation of encoders, as in the experiments.
+    and the same initialisation of encoders, as in the experiments; uni-modal models have another.
     """
     streams = [(cell, seed) for cell in cells for seed in seeds]
     data = stacked([grid.data(cell, seed) for cell, seed in streams])
@@ -50,15 +50,15 @@ def train(grid: Grid, cells: Sequence[Cell], seeds: Sequence[int]) -> Trained:
     schedule = grid.training(data.train.y.shape[1])
     batches, validation = epochs(data.train, schedule), data.validation
 
-    def fresh(head: str, modalities: Sequence[str]) -> Params:
-        return stack([initial(grid, head, {m: shapes[m] for m in modalities}, s) for s in starts])
+    def unimodal(m: str, starts: list[int]) -> Params:
+        return stack([initial(grid, "linear", {m: shapes[m]}, s) for s in starts])
 
-    teachers = fit_teachers(lambda m: fresh("linear", (m,)), batches, validation, schedule)
+    teachers = fit_teachers(unimodal, starts, batches, validation, schedule)
     targets = with_inputs(batches, features(teachers, data.train))
     frozen_validation = Split(features(teachers, validation), validation.y)
     models = {}
     for head in grid.heads:
-        start = fresh(head, tuple(shapes))
+        start = stack([initial(grid, head, shapes, s) for s in starts])
         models[f"joint-{head}"] = fit(start, Joint(), batches, validation, schedule)
         for weight in WEIGHTS:
             umt = fit(start, UMT(weight=weight), batches, validation, schedule, targets=targets)

@@ -82,7 +82,7 @@ def train(
     batches = epochs(samples, schedule)
     shapes = {m: (x.shape[2],) for m, x in samples.x.items()}
 
-    def fresh(head: dict, modalities: Sequence[str]) -> Params:
+    def fresh(head: dict, modalities: Sequence[str], starts: Sequence[int]) -> Params:
         encoders = {m: {"name": "mlp", "hidden": HIDDEN, "dim": DIM} for m in modalities}
         models = []
         for start in starts:
@@ -91,10 +91,10 @@ def train(
         return stack(models)
 
     teachers = fit_teachers(
-        lambda m: fresh({"name": "linear"}, (m,)), batches, validation, schedule
+        lambda m, own: fresh({"name": "linear"}, (m,), own), starts, batches, validation, schedule
     )
     targets = with_inputs(batches, features(teachers, samples))
-    start = fresh({"name": "mlp", "hidden": HIDDEN}, tuple(shapes))
+    start = fresh({"name": "mlp", "hidden": HIDDEN}, tuple(shapes), starts)
     return {
         **{f"alone-{m}": teacher for m, teacher in teachers.items()},
         "joint": fit(start, Joint(), batches, validation, schedule),
