@@ -1,4 +1,4 @@
-"""Six tiny experiments that really ran, one that did not, and one published result that differs."""
+"""Seven tiny experiments that really ran, one that did not, one published result that differs."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ TEACHERS = {m: f"synthetic-unimodal-{m}" for m in "ab"}
 RUN = {
     "unimodal-a": {"method": {"name": "unimodal", "modality": "a"}},
     "unimodal-b": {"method": {"name": "unimodal", "modality": "b"}},
+    "ume": {
+        "method": {"name": "ume"},
+        "teachers": TEACHERS,
+        "sweep": {"rule": ["mean", "product", "weighted"]},
+    },
     "ume-mean": {"method": {"name": "ume", "rule": "mean"}, "teachers": TEACHERS},
     "joint-linear": {"method": {"name": "joint"}},
     "joint-mlp": {"method": {"name": "joint"}, "head": {"name": "mlp", "hidden": 8}},

@@ -30,6 +30,16 @@ def test_t_interval_is_scipys():
     assert not found.contains_zero
 
 
+def test_the_interval_of_accuracies_is_cut_where_no_accuracy_can_be():
+    found = intervals.accuracy_interval([1.0, 0.99, 0.96, 1.0])
+    assert found.high == 1
+    assert found.low == intervals.t_interval([1.0, 0.99, 0.96, 1.0]).low
+    assert intervals.accuracy_interval([0.0, 0.01, 0.05]).low == 0
+    inside = [0.5, 0.6, 0.55]
+    assert intervals.accuracy_interval(inside) == intervals.t_interval(inside)
+    assert intervals.accuracy_interval([0.7]) == intervals.t_interval([0.7])  # none to cut
+
+
 def test_one_seed_says_nothing_about_the_spread():
     found = intervals.t_interval([0.7])
     assert found == (0.7, -math.inf, math.inf, 1)

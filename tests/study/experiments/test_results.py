@@ -11,6 +11,7 @@ import yaml
 
 from umt_lib import paths
 from umt_lib.errors import StudyError
+from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.experiments import comparisons, results
 from umt_lib.study.experiments.experiment import Experiment
 
@@ -174,6 +175,39 @@ def test_differences_are_paired_by_seed_and_take_those_both_have(result):
     assert comparisons.difference(a, a) is None
     assert comparisons.difference(a, None) is None
     assert comparisons.difference(a, b, "probe.nothing") is None
+
+
+def test_clear_differences_survive_the_correction_of_their_family():
+    sure, doubtful = t_interval([0.1, 0.11, 0.12]), t_interval([0.016, 0.025, 0.034])  # p = 0.04
+    assert comparisons.clear([doubtful]) == [True]
+    assert comparisons.clear([doubtful, sure]) == [True, True]
+    assert comparisons.clear([doubtful, t_interval([0.1, -0.1, 0.0])]) == [False, False]
+    family = comparisons.Family({"sure": sure, "less": t_interval([-0.1, -0.11]), "none": None})
+    assert len(family) == 2
+    assert family.get("none") is None
+    assert [family.is_better(k) for k in ("sure", "less", "none")] == [True, False, False]
+    assert [family.is_worse(k) for k in ("sure", "less", "none")] == [False, True, False]
+    assert len(comparisons.Family({})) == 0
+
+
+def test_discoveries_are_fewer_than_single_tests_and_more_than_claims():
+    sure = [t_interval([0.1, 0.11, 0.12])] * 9
+    doubtful = [t_interval([0.016, 0.025, 0.034])] * 2
+    none = [t_interval([0.1, -0.1, 0.0])]
+    assert sum(comparisons.discovered([*sure, *doubtful, *none])) == 11
+    assert sum(comparisons.clear([*sure, *doubtful, *none])) == 9
+    assert comparisons.discovered(doubtful + none * 10) == [False] * 12
+    assert comparisons.discovered([]) == []
+
+
+def test_the_same_models_have_the_same_epochs_and_scores(result):
+    a = with_accuracies(result, "a", {0: 0.8, 1: 0.7})
+    assert comparisons.same_models(a, with_accuracies(result, "b", {0: 0.8, 1: 0.7}))
+    assert not comparisons.same_models(a, with_accuracies(result, "b", {0: 0.8, 1: 0.71}))
+    assert not comparisons.same_models(a, with_accuracies(result, "b", {0: 0.8}))
+    later = with_accuracies(result, "b", {0: 0.8, 1: 0.7})
+    later.measured.seeds[1].epoch += 1
+    assert not comparisons.same_models(a, later)
 
 
 def test_the_frame_has_a_row_per_experiment_and_seed(study):

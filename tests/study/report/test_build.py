@@ -103,7 +103,7 @@ def test_numbers_on_the_page_are_those_of_the_results(built):
     shown = text_of(built.html / "datasets/synthetic.html")
     for folder, tail in (("local", "joint-linear"), ("published", "umt"), ("local", "ume-mean")):
         result = results.load(getattr(built.folders, folder) / f"synthetic-{tail}.json")
-        assert percent(intervals.t_interval(result.accuracy)).replace("\u00a0", " ") in shown
+        assert percent(intervals.accuracy_interval(result.accuracy)).replace("\u00a0", " ") in shown
     assert "Not run yet: synthetic-joint-longer" in shown
 
 
@@ -147,7 +147,7 @@ def test_a_changed_result_changes_the_digest(built, tmp_path):
 
 
 def test_the_front_page_counts_what_is_stale(built):
-    assert "All 6 results that this book shows are current." in text_of(built.html / "index.html")
+    assert "All 7 results that this book shows are current." in text_of(built.html / "index.html")
 
 
 def test_a_damaged_result_is_refused_and_the_old_book_stays(built, tmp_path, monkeypatch, capsys):

@@ -3,123 +3,200 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
+from entries import entry, ume
 
-from umt_lib.study.experiments.results import Cost, Measured, Provenance, Result, Score, SeedRecord
-from umt_lib.study.pipeline.collection import Entry, Study
+from umt_lib.methods import METHODS
+from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report import compared_methods
+from umt_lib.study.report.choices import SIMPLE, simple
 from umt_lib.study.report.format import NONE
 from umt_lib.study.report.writer import Fragments
 
-ENCODERS = {m: {"name": "mlp"} for m in "ab"}
+SPREAD = [0.0, 0.01, 0.02]
 
 
-def entry(dataset: str, method: str, accuracies: list[float], validation: float = 0.5, **options):
-    """An experiment with these test accuracies, one per seed."""
-
-    def score(value: float) -> Score:
-        return Score(accuracy=value, nll=1.0, samples=100)
-
-    seeds = [
-        SeedRecord(
-            seed=i,
-            epoch=1,
-            validation=score(validation),
-            test=score(value),
-            unimodal={},
-            probes={},
-            curves={},
-        )
-        for i, value in enumerate(accuracies)
-    ]
-    name = "-".join([dataset, method, *map(str, options.values())])
-    params = {"name": name, "dataset": {"name": dataset}, "encoders": ENCODERS}
-    params |= {"head": {"name": "linear"}, "method": {"name": method, **options}}
-    cost = Cost(seconds=1.0, samples=1000, trainings=1)
-    made = Provenance(
-        params="", code="", source="", keys={}, environment={}, cost=cost, seconds=1.0
-    )
-    measured = Measured(sweep=[], chosen={}, seeds=seeds)
-    result = Result(name=name, params=params, measured=measured, provenance=made)
-    return Entry(name, params, None, result)
+def at(value: float) -> list[float]:
+    """Accuracies of three seeds, with the same spread for every method: no noise in differences."""
+    return [value + step for step in SPREAD]
 
 
 @pytest.fixture
 def study() -> Study:
-    """OGM is clearly best, PMR clearly worst; UME's product is best on validation."""
+    """OGM is clearly best, PMR clearly worst; the rule *mean* of UME is better than its choice."""
     rows = []
     for dataset in ("synthetic", "watch"):
         rows += [
-            entry(dataset, "joint", [0.70, 0.71, 0.72]),
-            entry(dataset, "ume", [0.90, 0.90, 0.90], validation=0.4, rule="mean"),
-            entry(dataset, "ume", [0.73, 0.74, 0.75], validation=0.6, rule="product"),
-            entry(dataset, "ogm", [0.80, 0.81, 0.82]),
-            entry(dataset, "pmr", [0.60, 0.61, 0.62]),
+            entry(dataset, "joint", at(0.70)),
+            entry(dataset, "ume", at(0.90), rule="mean"),
+            ume(dataset, at(0.73)),
+            entry(dataset, "ogm", at(0.80)),
+            entry(dataset, "pmr", at(0.60)),
         ]
-    rows.append(entry("synthetic", "agm", [0.99, 0.99, 0.99]))  # on one data set only
+    rows.append(entry("synthetic", "agm", at(0.97)))  # on one data set only
     return Study(rows)
 
 
-def test_umes_rule_is_chosen_on_validation(study):
-    simple = compared_methods.simple(study, "watch")
-    assert simple["UME"].params["method"]["rule"] == "product"
-    assert list(simple) == ["joint", "UME"]  # what was not run is not there
+def everything(dataset: str) -> list:
+    """All simple choices at 0.70, each as one experiment."""
+    methods = {METHODS[name].title: name for name in METHODS}
+    made = []
+    for label in SIMPLE:
+        title, _, head = label.removesuffix(")").partition(" (")
+        here = partial(entry, dataset, methods[title], at(0.70))
+        made.append(here(head.lower()) if head else ume(dataset, at(0.70)))
+    return made
+
+
+def test_every_simple_choice_is_the_label_of_an_experiment():
+    found = simple(Study(everything("watch")), "watch")
+    assert tuple(found) == SIMPLE
+    heads = ("linear", "MLP")
+    wanted = {f"{name} ({head})" for name in ("joint", "UMT", "frozen encoders") for head in heads}
+    wanted |= {f"joint + uni-modal CE ({head})" for head in heads}
+    assert wanted | {"UME"} | {f"joint, double budget ({h})" for h in heads} == set(SIMPLE)
+
+
+def test_ume_is_the_rule_that_validation_chose(study):
+    choices = simple(study, "watch")
+    assert list(choices) == ["joint (linear)", "UME"]  # what was not run is not there
+    assert choices["UME"].result.measured.chosen == {"rule": "product"}
+    assert study.find("watch", "ume", rule="mean").label == "UME (mean)"
+    without = Study([e for e in study.entries if e.label != "UME"])
+    assert list(simple(without, "watch")) == ["joint (linear)"]  # no single rule in its place
 
 
 def test_ranks_are_over_methods_that_all_data_sets_have(study):
     found = compared_methods.ranks(study)
-    assert list(found) == ["OGM", "UME", "joint", "PMR"]
+    assert list(found) == ["OGM", "UME", "joint (linear)", "PMR"]
     assert [value.mean for value in found.values()] == [1, 2, 3, 4]
-    assert compared_methods.ranking(found).axes
+    assert compared_methods.ranking(found, compared_methods.ranked(study)).axes
 
 
 def test_a_data_set_with_few_methods_leaves_the_ranking_as_it_is(study):
-    few = [entry("furniture", "joint", [0.9, 0.9, 0.9]), entry("furniture", "ogm", [0.1] * 3)]
+    few = [entry("furniture", "joint", at(0.9)), entry("furniture", "ogm", at(0.1))]
     assert compared_methods.ranks(Study([*study.entries, *few])) == compared_methods.ranks(study)
 
 
+def test_the_probability_of_improvement_is_over_data_sets_and_seeds(study):
+    mixed = entry("watch", "lfm", [0.72, 0.71, 0.71])  # joint: better once, equal once, worse once
+    always = entry("synthetic", "lfm", at(0.75))
+    rows = compared_methods.improvements(Study([*study.entries, mixed, always])).splitlines()
+    assert rows[0].count("better than") == 2
+    cells = {row.split(" | ")[0].strip("| "): row.split(" | ")[1:] for row in rows[2:]}
+    assert list(cells) == ["OGM", "LFM", "PMR"]
+    assert cells["OGM"][1].startswith("100.0 [100.0")
+    assert cells["LFM"][1].startswith("75.0 [")
+
+
 def test_the_table_has_gain_and_cost(study):
-    table = compared_methods.table(study, "watch")
+    table = compared_methods.table(study, "watch", compared_methods.differences(study))
     ogm = next(line for line in table.splitlines() if "81.0 [" in line)
-    assert "+10.0 [+10.0" in ogm
-    assert "+7.0 [+7.0" in ogm
+    assert "**+10.0 [+10.0" in ogm
+    assert "**+7.0 [+7.0" in ogm
     assert ogm.rstrip(" |").endswith("2")  # 1,000 samples through two encoders
 
 
+def test_teachers_count_in_the_cost_of_every_method(study):
+    teachers = {m: f"watch-{m}" for m in "ab"}
+    alone = [entry("watch", "unimodal", at(0.6), modality=m, name=f"watch-{m}") for m in "ab"]
+    for method in (name for name, method in METHODS.items() if method.needs_teachers):
+        if method not in compared_methods.COMPARED:
+            continue
+        taught = entry("watch", method, at(0.8), teachers=teachers)
+        more = Study([*study.entries, *alone, taught])
+        rows = compared_methods.table(more, "watch", compared_methods.differences(more))
+        (row,) = [line for line in rows.splitlines() if METHODS[method].title in line]
+        assert row.rstrip(" |").endswith("| 4")  # two of its own, one of each teacher
+        missing = Study([*study.entries, alone[0], taught])
+        rows = compared_methods.table(missing, "watch", compared_methods.differences(missing))
+        (row,) = [line for line in rows.splitlines() if METHODS[method].title in line]
+        assert row.rstrip(" |").endswith(f"| {NONE}")  # not the half that is known
+
+
 def test_clear_wins_and_losses_are_counted(study):
-    row = next(line for line in compared_methods.counts(study).splitlines() if "watch" in line)
+    family = compared_methods.differences(study)
+    rows = compared_methods.counts(study, family).splitlines()
+    row = next(line for line in rows if "watch" in line)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     clear = "1\u00a0better, 1\u00a0worse"
-    assert cells == ["watch", "2", clear, NONE, clear, NONE, NONE]
-    assert compared_methods.counts(Study([])) == compared_methods.NOTHING
+    wanted = [clear if choice in ("joint (linear)", "UME") else NONE for choice in SIMPLE]
+    assert cells == ["watch", "2", *wanted]
+    assert compared_methods.counts(Study([]), family) == compared_methods.NOTHING
+
+
+def test_a_difference_that_holm_removes_is_no_win(study):
+    """Its p-value is 0.04; ten of the other comparisons are certain, so that Holm doubles it."""
+    noisy = entry("watch", "lfm", [0.716, 0.735, 0.754])
+    more = Study([*study.entries, noisy])
+    family = compared_methods.differences(more)
+    gain = family.get(("watch", "LFM", "joint (linear)"))
+    assert not gain.contains_zero
+    assert not family.is_better(("watch", "LFM", "joint (linear)"))
+    row = next(r for r in compared_methods.counts(more, family).splitlines() if "watch" in r)
+    assert "2\u00a0better" not in row
+    table = compared_methods.table(more, "watch", family)
+    assert "**" not in next(line for line in table.splitlines() if "LFM" in line)
+    text = compared_methods.survivors(family)
+    assert text.startswith("The chapter makes 12 comparisons")
+    assert "11 intervals exclude 0" in text
+    assert "and 10 if the probability of any false claim" in text
+
+
+def test_better_than_every_simple_choice_is_better_than_each(study):
+    """One choice that a method does not clearly beat, whichever it is, removes the claim."""
+    best = entry("watch", "ogm", at(0.80))
+
+    def claims(rows: list) -> str:
+        made = Study([*rows, best])
+        return compared_methods.sentences(made, compared_methods.differences(made))
+
+    assert "every simple choice**: on watch OGM." in claims(everything("watch"))
+    for i, label in enumerate(SIMPLE):
+        strong = everything("watch")
+        strong[i] = (
+            ume("watch", at(0.80))
+            if label == "UME"
+            else entry("watch", strong[i].method, at(0.80), strong[i].head)
+        )
+        assert "every simple choice**: none, on no data set." in claims(strong), label
+        missing = [e for e in everything("watch") if e.label != label]
+        text = claims(missing)
+        assert "every simple choice**: not known. Not all of these choices" in text, label
 
 
 def test_the_sentences_name_the_better_methods(study):
-    longer = entry("watch", "joint-longer", [0.79, 0.81, 0.83])  # not clearly worse than OGM
-    text = compared_methods.sentences(Study([*study.entries, longer]))
+    text = compared_methods.sentences(study, compared_methods.differences(study))
     assert "**Better than UME**: on synthetic OGM, AGM; on watch OGM." in text
-    assert "of either length**: none, on no data set." in text
-    assert "every simple choice**: none" in text
-    longer = entry("watch", "joint-longer", [0.75, 0.76, 0.77])
-    text = compared_methods.sentences(Study([*study.entries, longer]))
-    assert "of either length**: on watch OGM." in text
-    assert compared_methods.sentences(Study([])) == ""
+    assert "either head**: not known" in text
+    empty = Study([])
+    assert compared_methods.sentences(empty, compared_methods.differences(empty)) == ""
+
+
+def test_double_budget_with_the_models_of_joint_training_says_so(study):
+    same = entry("watch", "joint-longer", at(0.70))
+    more = Study([*study.entries, same])
+    table = compared_methods.table(more, "watch", compared_methods.differences(more))
+    note = "minus joint, double budget (linear): same models as joint training"
+    assert note in table.splitlines()[0]
+    other = Study([*study.entries, entry("watch", "joint-longer", at(0.70), epoch=2)])
+    table = compared_methods.table(other, "watch", compared_methods.differences(other))
+    assert "same models" not in table
 
 
 def test_the_counts_name_every_file_they_were_made_from(study, tmp_path):
     compared_methods.write(Fragments(study, tmp_path))
     shown = (tmp_path / "rivals-counts.md").read_text(encoding="utf-8")
     _, source = shown.split("Made from ")
-    assert "synthetic-{joint, ume-product, pmr, ogm, agm}.json" in source
-    assert "watch-{joint, ume-product, pmr, ogm}.json" in source
+    assert "synthetic-{joint-linear, ume, pmr-linear, ogm-linear, agm-linear}.json" in source
+    assert "watch-{joint-linear, ume, pmr-linear, ogm-linear}.json" in source
 
 
 def test_released_code_is_not_compared_but_has_a_row_beside_its_paper(study):
-    code = entry("watch", "pmr", [0.66, 0.67, 0.68], released=True)
-    lonely = entry(
-        "watch", "mla", [0.5, 0.5, 0.5], released=True
-    )  # its paper's version did not run
+    code = entry("watch", "pmr", at(0.66), released=True)
+    lonely = entry("watch", "mla", at(0.5), released=True)  # its paper's version did not run
     more = Study([*study.entries, code, lonely])
     assert compared_methods.compared(more, "watch") == compared_methods.compared(study, "watch")
     assert [code for _, code in compared_methods.released(more)] == [code]
@@ -137,12 +214,16 @@ def test_released_code_is_not_compared_but_has_a_row_beside_its_paper(study):
 def test_a_steps_cost_is_the_median_over_data_sets(tmp_path):
     ratios = {
         f"{data}-{name}": {"time": time, "least": 1.0, "memory": 1.0}
-        for name, times in {"ogm": (1.0, 1.3, 9.0), "joint-linear": (1.0, 1.0, 1.0)}.items()
+        for name, times in {
+            "ogm": (1.0, 1.3, 9.0),
+            "g2d": (1.0, 1.2, 9.0),
+            "joint-linear": (1.0, 1.0, 1.0),
+        }.items()
         for data, time in zip(("synthetic", "watch", "furniture"), times, strict=True)
     }
     file = tmp_path / "method_cost.json"
     file.write_text(json.dumps({"ratios": ratios}))
-    assert "| OGM | 1.30 | 1.00 | 1.00 |" in compared_methods.costs(file)
-    assert (
-        "joint" not in compared_methods.costs(file).lower()
-    )  # what all is measured against is no row
+    table = compared_methods.costs(file)
+    assert "| OGM | 1.30 | 1.00 | 1.00 | none |" in table
+    assert "| G2D | 1.20 | 1.00 | 1.00 | one per modality |" in table
+    assert "joint" not in table.lower()  # what all is measured against is no row

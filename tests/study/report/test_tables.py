@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tiny_study
 import yaml
+from entries import entry
 
 from umt_lib import paths
 from umt_lib.data import DATASETS
@@ -16,10 +17,11 @@ from umt_lib.evaluation import intervals
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.methods import METHODS
 from umt_lib.study.experiments import comparisons, results
+from umt_lib.study.experiments.results import Trial
 from umt_lib.study.pipeline.collection import Study, gather
-from umt_lib.study.report import summaries, tables
-from umt_lib.study.report.findings import compared
-from umt_lib.study.report.format import EQUIVALENT, in_words, markdown, percent, points
+from umt_lib.study.report import choices, summaries, tables
+from umt_lib.study.report.findings import Page, compared
+from umt_lib.study.report.format import EQUIVALENT, NONE, in_words, markdown, percent, points
 from umt_lib.study.report.writer import Fragments
 
 
@@ -41,41 +43,71 @@ def cells(table: str) -> dict[str, list[str]]:
 
 def test_numbers_are_written_in_percent_with_their_interval():
     assert percent(Interval(0.832, 0.81, 0.854, 5)) == "83.2 [81.0,\u00a085.4]"
-    assert percent(Interval(0.5, float("-inf"), float("inf"), 1)) == "50.0 (one seed)"
-    assert points(Interval(-0.012, -0.03, 0.0001, 5)) == "\u22121.2 [\u22123.0,\u00a00.0]"
+    assert points(Interval(-0.012, -0.03, 0.001, 5)) == "\u22121.2 [\u22123.0,\u00a0+0.1]"
+    assert points(Interval(0.03, 0.02, 0.04, 5), clear=True) == "**+3.0 [+2.0,\u00a0+4.0]**"
     assert points(None) == "\u2013"
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "words"),
+    ("low", "shown"),
     [
-        (-0.1, 0.2, "no clear difference between x and y"),
-        (-0.1, 0.0, "no clear difference between x and y"),
-        (0.01, 0.2, "x is better than y"),
-        (-0.3, -0.1, "x is worse than y"),
-        (0.001, 0.002, "x is better than y"),  # a small difference, but a clear one
-        (-0.01, 0.01, "x and y are equivalent"),
-        (-0.01, 0.0101, "no clear difference between x and y"),
-        (-0.0101, 0.01, "no clear difference between x and y"),
+        (-0.0004, "\u22120.04"),  # on which side of 0 it lies shows
+        (0.0004, "+0.04"),
+        (0.0006, "+0.1"),
+        (0.00001, "0.00"),
+        (-0.00001, "0.00"),
+        (0.0, "0.0"),
     ],
 )
-def test_the_interval_determines_the_words_of_a_comparison(low, high, words):
+def test_a_bound_that_rounds_to_zero_has_one_digit_more(low, shown):
+    assert points(Interval(0.01, low, 0.02, 5)) == f"+1.0 [{shown},\u00a0+2.0]"
+    assert points(Interval(-0.01, -0.02, low, 5)) == f"\u22121.0 [\u22122.0,\u00a0{shown}]"
+
+
+@pytest.mark.parametrize("write", [percent, points])
+def test_one_seed_has_no_interval(write):
+    """Never [-inf, inf]."""
+    shown = write(intervals.t_interval([0.5]))
+    assert shown.endswith("50.0 (one seed)")
+    assert "inf" not in shown
+    assert percent(intervals.accuracy_interval([0.5])) == "50.0 (one seed)"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "clear", "words"),
+    [
+        (-0.1, 0.2, False, "no clear difference between x and y"),
+        (0.01, 0.2, True, "x is better than y"),
+        (0.01, 0.2, False, "no clear difference between x and y"),  # Holm removes it
+        (-0.3, -0.1, True, "x is worse than y"),
+        (0.001, 0.002, True, "x is better than y"),  # a small difference, but a clear one
+        (0.001, 0.002, False, "x and y are equivalent"),
+        (-0.01, 0.01, False, "x and y are equivalent"),
+        (-0.01, 0.0101, False, "no clear difference between x and y"),
+        (-0.0101, 0.01, False, "no clear difference between x and y"),
+    ],
+)
+def test_interval_and_correction_determine_the_words_of_a_comparison(low, high, clear, words):
     """Equivalent only if the whole interval lies within 1 point (TOST)."""
     assert EQUIVALENT == 0.01
     gain = Interval((low + high) / 2, low, high, 5)
-    assert in_words("x", "y", gain) == words
-    sentence = compared("x", "y", gain)
+    assert in_words("x", "y", gain, clear) == words
+    sentence = compared("x", "y", gain, clear)
     assert sentence.lower().startswith(f"**{words}**: ")
-    assert ("the interval contains 0" in sentence) == gain.contains_zero
+    assert ("the interval contains 0" in sentence) == (gain.contains_zero and not clear)
+    assert ("Holm" in sentence) == (not gain.contains_zero and not clear)
     assert ("\u00b11 point" in sentence) == ("equivalent" in words)
 
 
 def test_a_comparison_in_words_and_numbers():
     unclear = "**No clear difference between UMT and UME**: +0.3 [\u22120.9,\u00a0+1.5] points"
-    found = compared("UMT", "UME", Interval(0.003, -0.009, 0.015, 5))
+    found = compared("UMT", "UME", Interval(0.003, -0.009, 0.015, 5), False)
     assert found == f"{unclear} (the interval contains 0)."
     better = "**With MLP heads, UMT is better than UME**: +2.0 [+1.0,\u00a0+3.0] points."
-    assert compared("UMT", "UME", Interval(0.02, 0.01, 0.03, 5), "with MLP heads, ") == better
+    gain = Interval(0.02, 0.01, 0.03, 5)
+    assert compared("UMT", "UME", gain, True, "with MLP heads, ") == better
+    one = compared("UMT", "UME", intervals.t_interval([0.02]), False)
+    assert one == "**No clear difference between UMT and UME**: +2.0 (one seed) points."
 
 
 def test_rows_stand_in_the_order_of_methods_and_say_where_they_ran(study):
@@ -83,6 +115,7 @@ def test_rows_stand_in_the_order_of_methods_and_say_where_they_ran(study):
     assert list(rows) == [
         "uni-modal (a)",
         "uni-modal (b)",
+        "UME",
         "UME (mean)",
         "joint (linear)",
         "joint (MLP)",
@@ -96,21 +129,23 @@ def test_accuracies_are_those_of_the_results_files(study, folders):
     umt = results.load(folders.published / "synthetic-umt.json")
     joint = results.load(folders.local / "synthetic-joint-linear.json")
     row = cells(tables.accuracies(study, study.entries))["UMT (linear)"]
-    assert row[0] == percent(intervals.t_interval(umt.accuracy))
+    assert row[0] == percent(intervals.accuracy_interval(umt.accuracy))
     assert row[2] == points(comparisons.difference(umt, joint))
     assert row[1] == str(len(umt.measured.seeds))
 
 
 def test_the_answer_has_the_numbers_of_the_question_and_states_them_in_words(study):
     row = cells(tables.answer(study))["synthetic"]
-    keys = ("joint",), ("umt",), ("joint", "mlp")
-    found = [study.result("synthetic", *key) for key in keys]
-    assert row[2:5] == [percent(intervals.t_interval(r.accuracy)) for r in found]
+    found = study.labelled("synthetic")
+    labels = ("UME", "joint (linear)", "UMT (linear)", "joint (MLP)")
+    accuracies = [found[label].result.accuracy for label in labels]
+    assert row[1:5] == [percent(intervals.accuracy_interval(values)) for values in accuracies]
     assert row[5] == "not run yet"  # UMT with an MLP head has no params file here
-    gain = comparisons.difference(found[1], found[0])
-    comparison = f"{in_words('UMT', 'joint training', gain)} ({points(gain)})"
+    gain = comparisons.difference(found["UMT (linear)"].result, found["joint (linear)"].result)
+    clear = summaries.front(study).is_clear(("synthetic", "UMT (linear)", "joint (linear)"))
+    comparison = f"{in_words('UMT', 'joint training', gain, clear)} ({points(gain)})"
     assert comparison in summaries.answer(study)
-    assert "*No clear difference*: the interval contains 0." in summaries.answer(study)
+    assert "Holm's correction over the 4 comparisons of this list" in summaries.answer(study)
 
 
 def test_a_sweep_whose_chosen_value_is_at_an_end_is_reported(study):
@@ -124,17 +159,82 @@ def test_costs_with_teachers_are_sums(study):
     epochs, samples = 6, 80
     assert study.result("synthetic", "joint").provenance.cost.samples == epochs * samples
     assert rows["UMT (linear)"][3] == "4"  # two values of the sweep, two teachers
-    assert rows["UME (mean)"][3] == "2"
-    longer = tables.encoder_passes(study.find("synthetic", "umt"))
-    unimodal = tables.encoder_passes(study.find("synthetic", "unimodal", modality="a"))
-    assert longer == 2 * unimodal == 2 * epochs * samples
+    assert rows["UME"][3] == "2"
+    passes = study.labelled("synthetic")
+    unimodal = choices.total_passes(study, passes["uni-modal (a)"])
+    assert unimodal == epochs * samples
+    assert choices.total_passes(study, passes["joint (linear)"]) == 2 * unimodal
+    assert choices.total_passes(study, passes["UME"]) == 2 * unimodal  # of its teachers
+    assert choices.total_passes(study, passes["UMT (linear)"]) == 4 * unimodal
+
+
+def test_costs_without_a_teachers_result_are_not_known():
+    """A sum without a teacher would be too small."""
+    teachers = {m: f"watch-{m}" for m in "ab"}
+    one = entry("watch", "unimodal", [0.5, 0.6], modality="a", name="watch-a")
+    study = Study([one, entry("watch", "g2d", [0.5, 0.6], teachers=teachers)])
+    assert cells(tables.costs(study, "watch"))["G2D (linear)"][:4] == ["1.0", NONE, NONE, NONE]
 
 
 def test_the_sweep_marks_the_value_that_was_chosen(study):
-    umt = study.result("synthetic", "umt").measured
+    chosen = {e.label: e.result.measured.chosen for e in study.entries if e.result}
     rows = [row for row in tables.sweeps(study, "synthetic").splitlines() if "chosen" in row]
-    assert len(rows) == 1
-    assert f"| {umt.chosen['weight']:g} |" in rows[0]
+    assert len(rows) == 2
+    assert f"| UME | rule | {chosen['UME']['rule']} |" in rows[0]
+    assert f"| UMT (linear) | weight | {chosen['UMT (linear)']['weight']:g} |" in rows[1]
+
+
+def test_each_swept_field_has_its_own_sweep_and_the_rate_is_named():
+    trials = [
+        Trial(field="learning_rate", value=0.1, validation=0.5),
+        Trial(field="learning_rate", value=0.4, validation=0.7),
+        Trial(field="weight", value=1.0, validation=0.8),
+        Trial(field="weight", value=0.4, validation=0.6),  # the chosen rate, but another field
+    ]
+    both = {"learning_rate": 0.4, "weight": 1.0}
+    study = Study(
+        [
+            entry("watch", "umt", [0.7, 0.8], chosen=both, trials=trials),
+            entry("watch", "pmr", [0.7, 0.8], chosen=both, trials=trials[2:]),
+            entry("watch", "joint", [0.7, 0.8]),
+        ]
+    )
+    shown = [line.strip("| ").split(" | ") for line in tables.sweeps(study, "watch").splitlines()]
+    assert shown[2:] == [
+        ["UMT (linear)", "learning rate", "0.1", "50.0"],
+        ["UMT (linear)", "learning rate", "0.4", "70.0", "chosen"],
+        ["UMT (linear)", "weight", "1", "80.0", "chosen"],
+        ["UMT (linear)", "weight", "0.4", "60.0"],
+        ["PMR (linear)", "learning rate", "0.4", NONE, "as for joint training"],
+        ["PMR (linear)", "weight", "1", "80.0", "chosen"],
+        ["PMR (linear)", "weight", "0.4", "60.0"],
+    ]
+    rows = cells(tables.accuracies(study, study.entries))
+    assert rows["UMT (linear)"][4] == "learning rate 0.4, weight 1"
+    assert rows["joint (linear)"][4] == "learning rate 0.05"  # of the params file
+    edge = "UMT (linear), learning rate 0.4 of 0.1 to 0.4; UMT (linear), weight 1 of 0.4 to 1"
+    assert edge in summaries.saw(study, "watch")
+
+
+def test_a_published_sweep_without_a_field_is_that_of_the_only_one():
+    trials = [Trial(value=v, validation=v / 10) for v in (1.0, 3.0)]
+    study = Study([entry("watch", "umt", [0.7, 0.8], chosen={"weight": 3.0}, trials=trials)])
+    assert "| UMT (linear) | weight | 3 | 30.0 | chosen |" in tables.sweeps(study, "watch")
+    assert "weight 3 of 1 to 3" in summaries.saw(study, "watch")
+
+
+def test_bold_differences_survive_holms_correction_over_the_table():
+    joint = entry("watch", "joint", [0.70, 0.71, 0.72])
+    sure = entry("watch", "umt", [0.80, 0.81, 0.82])
+    doubtful = entry("watch", "ogm", [0.716, 0.735, 0.754])  # p = 0.04, one of 2 that remain
+    none = entry("watch", "pmr", [0.71, 0.70, 0.73])
+    study = Study([joint, sure, doubtful, none])
+    rows = cells(tables.accuracies(study, study.entries))
+    bold = [label for label, row in rows.items() if row[2].startswith("**")]
+    assert bold == ["UMT (linear)"]
+    assert rows["OGM (linear)"][2].startswith("+2.5 [+0.3")
+    note = tables.note(tables.gains(study, study.entries))
+    assert "Holm's correction over the 3 differences of this table" in note
 
 
 def test_laziness_is_paired_with_the_uni_modal_encoder(study):
@@ -170,10 +270,11 @@ def test_the_verdict_lists_where_a_difference_is_clear(study):
     gain = comparisons.difference(
         study.result("synthetic", "umt"), study.result("synthetic", "joint")
     )
+    clear = summaries.front(study).is_clear(("synthetic", "UMT (linear)", "joint (linear)"))
     part = sentence.split("; ")[1]
-    assert part.startswith("UMT is clearly better on ")
-    assert ("better on synthetic" in part) == (gain.low > 0)
-    assert ("worse on synthetic" in part) == (gain.high < 0)
+    assert part.startswith("with linear heads, UMT is clearly better on ")
+    assert ("better on synthetic" in part) == (clear and gain.mean > 0)
+    assert ("worse on synthetic" in part) == (clear and gain.mean < 0)
     assert "no clear difference" in sentence
 
 
@@ -182,8 +283,11 @@ def test_sentences_put_what_speaks_against_the_claim_first(study):
     gain = comparisons.difference(
         study.result("synthetic", "umt"), study.result("synthetic", "joint")
     )
-    line = compared("UMT", "joint training", gain, "with linear heads, ")
-    assert line in (rest if gain.low > 0 else against)
+    pair = "UMT (linear)", "joint (linear)"
+    family = Page(study, "synthetic").family
+    clear = family.is_clear(pair)
+    line = compared("UMT", "joint training", gain, clear, "with linear heads, ")
+    assert line in (rest if family.is_better(pair) else against)
     assert "MLP head " in rest
 
 
@@ -217,7 +321,7 @@ def test_stale_published_results_are_shown_with_a_mark_and_counted(folders, tmp_
 
 def test_current_results_have_no_mark(study):
     assert study.stale == []
-    assert summaries.stale(study) == "All 6 results that this book shows are current."
+    assert summaries.stale(study) == "All 7 results that this book shows are current."
 
 
 def test_a_damaged_published_result_is_refused(folders, tmp_path):
@@ -245,7 +349,9 @@ def test_hours_are_those_of_the_params_files(tmp_path):
     rows = cells(tables.hours(study, "ucf101"))
     hours = {f.stem: yaml.safe_load(f.read_text())["resources"]["gpu_hours"] for f in copied}
     assert {row[-1].strip("`"): int(row[0]) for row in rows.values()} == hours
-    assert rows["MLA (linear)"][1] == "alpha: 0.1, 1.0, 10.0"
+    assert rows["UMT (linear)"][1] == NONE  # its teachers are not among these files
+    assert rows["MLA (linear)"][1] == str(hours["ucf101-mla"])
+    assert rows["MLA (linear)"][2] == "alpha: 0.1, 1.0, 10.0"
     sentence, compared_method = summaries.hours(study, "ucf101"), hours["ucf101-mla"]
     assert f"an estimated {sum(hours.values())} hours" in sentence
     assert f"every head need {sum(hours.values()) - compared_method} of them" in sentence

@@ -1,13 +1,19 @@
-"""Compare results: differences paired over seeds, laziness, and whether a curve still rises."""
+"""Compare results: differences paired over seeds, families of them, laziness, rising curves."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
 
-from umt_lib.evaluation.intervals import Interval, t_interval
+from scipy.stats import false_discovery_control
+
+from umt_lib.evaluation.corrections import holm
+from umt_lib.evaluation.intervals import Interval, p_value, t_interval
 from umt_lib.study.experiments.results import Result, SeedRecord
 from umt_lib.training import Training
 
+LEVEL = 0.05  # of a family: the probability that at least one of its clear differences is false
 FLAT = 0.005  # a baseline that gains more accuracy than this late in its schedule is still rising
 
 
@@ -27,6 +33,66 @@ def difference(
         return None
     gaps = (a.frame[column] - b.frame[column]).dropna()  # pandas aligns the seeds
     return t_interval(gaps.tolist()) if len(gaps) else None
+
+
+def clear(gains: Iterable[Interval]) -> list[bool]:
+    """Which differences of a family are clear: p < 0.05 after Holm's correction over all of them.
+
+    The p-values are those of the t-test whose interval is given, paired over seeds.
+    """
+    return (holm([p_value(gain) for gain in gains]) < LEVEL).tolist()
+
+
+def discovered(gains: Iterable[Interval]) -> list[bool]:
+    """Which differences to count if at most 5% of those counted may be false on average.
+
+    Benjamini and Hochberg's control of the false discovery rate, for the question in how many of
+    many cells or comparisons there is a difference; :func:`clear` is for claims about single ones.
+    """
+    p_values = [p_value(gain) for gain in gains]
+    return (false_discovery_control(p_values) < LEVEL).tolist() if p_values else []
+
+
+class Family:
+    """Differences that are stated together, so that they are corrected together.
+
+    Attributes:
+        gains: {key: difference with its 95% interval, which is not corrected}; a comparison
+            without a result is left out.
+    """
+
+    def __init__(self, gains: Mapping[Any, Interval | None]):
+        self.gains: dict[Hashable, Interval] = {k: gain for k, gain in gains.items() if gain}
+        self._clear = dict(zip(self.gains, clear(self.gains.values()), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.gains)
+
+    def get(self, key: Hashable) -> Interval | None:
+        """The difference, or None if it was not measured."""
+        return self.gains.get(key)
+
+    def is_clear(self, key: Hashable) -> bool:
+        """Whether the difference survives Holm's correction over the family."""
+        return self._clear.get(key, False)
+
+    def is_better(self, key: Hashable) -> bool:
+        """Whether the difference is clear and positive."""
+        return self.is_clear(key) and self.gains[key].mean > 0
+
+    def is_worse(self, key: Hashable) -> bool:
+        """Whether the difference is clear and negative."""
+        return self.is_clear(key) and self.gains[key].mean < 0
+
+
+def same_models(a: Result, b: Result) -> bool:
+    """Whether two results have the same chosen epoch and the same test scores for every seed.
+
+    True for joint training of double length where validation chose epochs of the part of the
+    schedule that both have: the longer training is then no control of the budget.
+    """
+    runs = [[(r.seed, r.epoch, r.test) for r in result.measured.seeds] for result in (a, b)]
+    return runs[0] == runs[1]
 
 
 def laziness(result: Result, unimodal: Result, modality: str) -> Interval | None:

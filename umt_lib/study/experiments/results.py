@@ -80,6 +80,14 @@ class Measured(Record):
     chosen: dict[str, Any]
     seeds: list[SeedRecord]
 
+    @property
+    def sweeps(self) -> dict[str, list[Trial]]:
+        """The trials of each swept field, in order; fields are keys of ``chosen``."""
+        found: dict[str, list[Trial]] = {}
+        for trial in self.sweep:
+            found.setdefault(trial.field or next(iter(self.chosen)), []).append(trial)
+        return found
+
 
 class Cost(Record):
     """Cost of one seed: training seconds and samples of the chosen value, and values swept."""

@@ -80,9 +80,14 @@ class Entry(Shown[Result]):
 
     @property
     def label(self) -> str:
-        """The name of a table's row: "uni-modal (gyroscope)", "UME (mean)", "joint (MLP)"."""
+        """The name of a table's row: "uni-modal (gyroscope)", "UME (mean)", "joint (MLP)".
+
+        "UME" without a rule is the one whose rule validation chose.
+        """
         spec = self.params["method"]
         name = METHODS[self.method].title + (", as released" if spec.get("released") else "")
+        if "rule" in _swept(self):
+            return name
         head = HEAD_NAMES.get(self.head, self.head)
         return f"{name} ({spec.get('modality') or spec.get('rule') or head})"
 
@@ -126,10 +131,11 @@ class Study:
     def find(self, dataset: str, method: str, head: str = "linear", **options: str) -> Entry | None:
         """The entry of this method and head with these method options, or None.
 
-        The entry may have no result.
+        The entry may have no result. An entry that sweeps one of these options does not count.
         """
         for entry in self.of(dataset, method):
-            wanted = all(entry.params["method"].get(k) == v for k, v in options.items())
+            fixed = {k: v for k, v in entry.params["method"].items() if k not in _swept(entry)}
+            wanted = all(fixed.get(k) == v for k, v in options.items())
             if wanted and entry.head == head:
                 return entry
         return None
@@ -138,6 +144,10 @@ class Study:
         """The result of the entry that :meth:`find` returns, or None."""
         entry = self.find(dataset, method, head, **options)
         return entry.result if entry else None
+
+    def labelled(self, dataset: str) -> dict[str, Entry]:
+        """The entries of a data set that have a result, {label: entry}."""
+        return {e.label: e for e in self.of(dataset) if e.result}
 
     def analysed(self, function: str) -> list[AnalysisEntry]:
         """The analyses with a result that use ``function``, a name of ``analysis.ANALYSES``."""
@@ -167,6 +177,11 @@ def gather(params_dir: Path, published: Path, local: Path | None) -> Study:
         kind: Any = AnalysisEntry if unit.is_analysis else Entry
         shown[kind].append(kind(name, spec, here, there, why if there else ""))
     return Study(shown[Entry], shown[AnalysisEntry])
+
+
+def _swept(entry: Entry) -> dict[str, list]:
+    """The hyper-parameters that validation chooses, {field: values}."""
+    return entry.params.get("sweep", {})
 
 
 def _place(entry: Entry) -> tuple:

@@ -84,11 +84,15 @@ def _map(to: Fragments, measured: list[dict], source: str) -> None:
             "The strategies that are not clearly beaten, in every cell. Up: stronger paired "
             "features. Right: stronger uni-modal features. A pale colour is a small lead over the "
             "other strategies, full colour one of 10 points or more. *joint* and *UMT* use the "
-            "head and the weight that validation chose, UME the better of mean and product."
+            "head and the weight that validation chose, UME its rule (mean or product). *Clearly* "
+            "is by the interval of each cell, without a correction for the number of cells."
         )
         to.figure("map", regime_map_figures.who_wins(first), alt, caption, source=source)
         alt = "UMT minus joint training, both with MLP heads, cell by cell."
-        caption = "UMT minus joint training. Dots mark cells without a clear difference."
+        caption = (
+            "UMT minus joint training. Dots mark cells without a clear difference (false discovery "
+            "rate of 5% over the cells of a map)."
+        )
         figure = regime_map_figures.against(first, "UMT (MLP)", "joint (MLP)")
         to.figure("map-against", figure, alt, caption, source=source)
         _interactive(to, first)

@@ -1,7 +1,9 @@
 """The chapter on compared methods: published methods against the simple choices.
 
 All numbers are test accuracies, paired over seeds. The table of a data set has the methods that
-were run on it. The ranking is over the data sets on which most of the methods were run.
+were run on it. The ranking is over the data sets on which most of the methods were run. All
+differences between a compared method and a simple choice, on all data sets, are one family: a
+method is called better or worse only if the difference survives Holm's correction over it.
 """
 
 from __future__ import annotations
@@ -12,43 +14,33 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from umt_lib import style
-from umt_lib.evaluation.intervals import Interval, t_interval
+from umt_lib.evaluation.improvement import probability_of_improvement
+from umt_lib.evaluation.intervals import Interval, accuracy_interval, t_interval
 from umt_lib.methods import METHODS
 from umt_lib.paths import PARAMS, ROOT
-from umt_lib.study.experiments.comparisons import difference
+from umt_lib.study.experiments.comparisons import Family, difference, discovered
 from umt_lib.study.experiments.params import read
 from umt_lib.study.pipeline.collection import Entry, Study
 from umt_lib.study.report import figures
+from umt_lib.study.report.choices import JOINT, SIMPLE, row_label, simple, total_passes
 from umt_lib.study.report.format import NONE, markdown, percent, points
-from umt_lib.study.report.tables import encoder_passes, validated
+from umt_lib.study.report.tables import note
 
 if TYPE_CHECKING:
     from umt_lib.study.report.writer import Fragments
 
 COMPARED = tuple(name for name, method in METHODS.items() if not method.baseline)
-SIMPLE = ("joint", "joint + uni-modal CE", "UME", "UMT", "joint, double budget")
 COSTS = ROOT / "benchmarks/method_cost.json"
 NOTHING = "No compared method has been run yet: run `make study-full`."
-
-
-def simple(study: Study, dataset: str) -> dict[str, Entry]:
-    """The simple choices that have a result, {name: entry}.
-
-    All have a linear head; the rule of UME is the one with the best validation accuracy.
-    """
-    rules = [(validated(e.result), e) for e in study.of(dataset, "ume") if e.result]
-    _, chosen = max(rules, key=lambda rule: rule[0], default=(0.0, None))
-    found = {
-        "joint": study.find(dataset, "joint"),
-        "joint + uni-modal CE": study.find(dataset, "joint-auxiliary"),
-        "UME": chosen,
-        "UMT": study.find(dataset, "umt"),
-        "joint, double budget": study.find(dataset, "joint-longer"),
-    }
-    return {name: entry for name, entry in found.items() if entry and entry.result}
+QUESTIONS = {
+    "Better than every simple choice": SIMPLE,
+    "Better than joint training, of either length and with either head": JOINT,
+    "Better than UME": ("UME",),
+}
 
 
 def compared(study: Study, dataset: str) -> list[Entry]:
@@ -58,7 +50,7 @@ def compared(study: Study, dataset: str) -> list[Entry]:
 
 
 def short_name(entry: Entry) -> str:
-    """The label of an entry without "(linear)", the head that all entries here have by default."""
+    """The label of a compared method without "(linear)", the head that they have by default."""
     return entry.label.removesuffix(" (linear)")
 
 
@@ -66,6 +58,32 @@ def simple_and_compared(study: Study, dataset: str) -> list[tuple[str, Entry]]:
     """(name, entry) of the simple choices, then of the compared methods."""
     methods = ((short_name(e), e) for e in compared(study, dataset))
     return [*simple(study, dataset).items(), *methods]
+
+
+def differences(study: Study) -> Family:
+    """The family of the chapter: (data set, method, simple choice) -> method minus choice."""
+    return Family(
+        {
+            (dataset, short_name(entry), choice): difference(entry.result, other.result)
+            for dataset in study.datasets
+            for entry in compared(study, dataset)
+            for choice, other in simple(study, dataset).items()
+        }
+    )
+
+
+def survivors(family: Family) -> str:
+    """How many differences are clear without a correction, and with two corrections."""
+    if not len(family):
+        return ""
+    alone = sum(not gain.contains_zero for gain in family.gains.values())
+    counted, after = sum(discovered(family.gains.values())), sum(map(family.is_clear, family.gains))
+    return (
+        f"The chapter makes {len(family)} comparisons of a method with a simple choice. {alone} "
+        f"intervals exclude 0; {counted} differences remain if the false discovery rate is held "
+        f"at 5% (Benjamini and Hochberg), and {after} if the probability of any false claim is "
+        f"(Holm). *Better* and *worse* on this page refer to the last number."
+    )
 
 
 def released(study: Study) -> list[tuple[Entry, Entry]]:
@@ -76,32 +94,43 @@ def released(study: Study) -> list[tuple[Entry, Entry]]:
     return [(paper, code) for paper, code in pairs if paper]
 
 
+def released_gains(pairs: Sequence[tuple[Entry, Entry]]) -> Family:
+    """Released code minus paper, by the name of the experiment (of :func:`released`)."""
+    return Family({code.name: difference(code.result, paper.result) for paper, code in pairs})
+
+
 def released_table(pairs: Sequence[tuple[Entry, Entry]]) -> str:
     """A table of the difference in accuracy between paper and released code (:func:`released`)."""
-    rows = []
+    rows, family = [], released_gains(pairs)
     for paper, code in pairs:
-        both = [percent(t_interval(e.result.accuracy)) for e in (paper, code)]
-        gap = points(difference(code.result, paper.result))
+        both = [percent(accuracy_interval(e.result.accuracy)) for e in (paper, code)]
+        gap = points(family.get(code.name), family.is_clear(code.name))
         rows.append([METHODS[paper.method].title, paper.dataset, *both, gap])
     header = ["method", "data set", "paper, %", "released code, %", "released minus paper"]
     return markdown(header, sorted(rows))
 
 
-def table(study: Study, dataset: str) -> str:
+def table(study: Study, dataset: str, family: Family) -> str:
     """A table of each compared method: its gain over each simple choice, and its encoder passes."""
     against = simple(study, dataset)
     rows = []
     for entry in compared(study, dataset):
-        gains = [points(difference(entry.result, other.result)) for other in against.values()]
-        passes = f"{encoder_passes(entry) / 1000:,.0f}"
-        accuracy = percent(t_interval(entry.result.accuracy))
-        rows.append([short_name(entry), accuracy, *gains, passes])
-    minus = [f"minus {name}" for name in against]
-    return markdown(["method", "test accuracy, %", *minus, "passes, thousands"], rows)
+        keys = [(dataset, short_name(entry), choice) for choice in against]
+        gains = [points(family.get(key), family.is_clear(key)) for key in keys]
+        passes = total_passes(study, entry)
+        shown = NONE if passes is None else f"{passes / 1000:,.0f}"
+        accuracy = percent(accuracy_interval(entry.result.accuracy))
+        rows.append([short_name(entry), accuracy, *gains, shown])
+    minus = [f"minus {row_label(study, entry)}" for entry in against.values()]
+    passes_head = "passes with teachers, thousands"
+    return markdown(["method", "test accuracy, %", *minus, passes_head], rows)
 
 
 def costs(file: Path) -> str:
-    """A table of the cost of a training step relative to joint training, medians over data sets."""
+    """A table of the cost of a training step relative to joint training, medians over data sets.
+
+    A method that needs teachers also pays for their trainings, which the last column names.
+    """
     found: dict[str, list[dict[str, float]]] = {}
     for name, ratios in json.loads(file.read_text(encoding="utf-8"))["ratios"].items():
         method = read(PARAMS / f"{name}.yaml")["method"]["name"]
@@ -110,8 +139,10 @@ def costs(file: Path) -> str:
     rows = []
     for method in (m for m in METHODS if m in found):
         medians = [median(r[key] for r in found[method]) for key in ("time", "least", "memory")]
-        rows.append([METHODS[method].title, *(f"{value:.2f}" for value in medians)])
-    return markdown(["method", "time of a step", "encoder passes", "memory"], rows)
+        teachers = "one per modality" if METHODS[method].needs_teachers else "none"
+        rows.append([METHODS[method].title, *(f"{value:.2f}" for value in medians), teachers])
+    header = ["method", "time of a step", "encoder passes", "memory", "trainings before it"]
+    return markdown(header, rows)
 
 
 def ranked(study: Study) -> dict[str, list[Entry]]:
@@ -128,28 +159,51 @@ def ranked(study: Study) -> dict[str, list[Entry]]:
     return {name: rows for name, rows in found.items() if len(rows) == len(datasets)}
 
 
+def seed_table(study: Study, methods: dict[str, list[Entry]]) -> pd.DataFrame:
+    """Test accuracy of :func:`ranked` methods: a column each, a row per data set and seed."""
+    label = {entry.name: name for name, entries in methods.items() for entry in entries}
+    shown = study.frame[study.frame["experiment"].isin(label)]
+    shown = shown.assign(label=shown["experiment"].map(label))
+    return shown.pivot(index=["dataset", "seed"], columns="label", values="test_accuracy").dropna()
+
+
 def ranks(study: Study) -> dict[str, Interval]:
     """Mean rank of each method over data sets (1 is the best), with its interval over seeds."""
     methods = ranked(study)
-    label = {entry.name: name for name, entries in methods.items() for entry in entries}
-    if not label:
+    if not methods:
         return {}
-    shown = study.frame[study.frame["experiment"].isin(label)]
-    shown = shown.assign(label=shown["experiment"].map(label))
-    accuracy = shown.pivot(index=["dataset", "seed"], columns="label", values="test_accuracy")
-    mean_rank = accuracy.dropna().rank(axis=1, ascending=False).groupby("seed").mean()
+    mean_rank = seed_table(study, methods).rank(axis=1, ascending=False).groupby("seed").mean()
     found = {name: t_interval(mean_rank[name]) for name in methods}
     return dict(sorted(found.items(), key=lambda item: item[1].mean))
 
 
+def improvements(study: Study) -> str:
+    """A table of P(method > simple choice) over data sets and seeds, best mean rank first."""
+    methods, order = ranked(study), ranks(study)
+    choices = [choice for choice in SIMPLE if choice in methods]
+    names = [name for name in order if name not in choices]
+    if not names or not choices:
+        return NOTHING
+    by_dataset = [part for _, part in seed_table(study, methods).groupby("dataset")]
+    rows = []
+    for name in names:
+        found = [
+            probability_of_improvement(
+                [part[name] for part in by_dataset], [part[choice] for part in by_dataset]
+            )
+            for choice in choices
+        ]
+        rows.append([name, f"{order[name].mean:.1f}", *map(percent, found)])
+    return markdown(["method", "mean rank", *(f"better than {c}, %" for c in choices)], rows)
+
+
 @style.styled
-def ranking(found: dict[str, Interval]) -> Figure:
+def ranking(found: dict[str, Interval], methods: dict[str, list[Entry]]) -> Figure:
     """A figure of the mean ranks, the best method at the top, simple choices as filled dots."""
     figure = Figure(figsize=(style.WIDTH, 0.24 * len(found) + 0.8))
     ax = figure.subplots()
-    colors = {"joint": "joint", "joint, double budget": "joint", "UME": "ume", "UMT": "umt"}
     for place, (name, value) in enumerate(found.items()):
-        color = style.COLORS.get(colors.get(name, ""), style.OTHER)
+        color = style.COLORS.get(methods[name][0].method, style.OTHER)
         figures.draw_interval(ax, place, value, color, name in SIMPLE, scale=1)
     ax.set(ylim=(len(found) - 0.4, -0.6), xlabel="mean rank over data sets (1 is the best)")
     ax.set_yticks(range(len(found)), list(found))
@@ -157,78 +211,78 @@ def ranking(found: dict[str, Interval]) -> Figure:
     return figure
 
 
-def verdicts(study: Study, dataset: str) -> dict[str, dict[str, str]]:
-    """{simple choice: {method: "better", "worse" or "no clear difference"}}."""
-    found: dict[str, dict[str, str]] = {}
-    for name, other in simple(study, dataset).items():
-        for entry in compared(study, dataset):
-            if gain := difference(entry.result, other.result):
-                clear = "better" if gain.mean > 0 else "worse"
-                verdict = "no clear difference" if gain.contains_zero else clear
-                found.setdefault(name, {})[short_name(entry)] = verdict
-    return found
-
-
-def counts(study: Study) -> str:
-    """A table of how many methods are clearly better and worse than each simple choice."""
+def counts(study: Study, family: Family) -> str:
+    """A table of how many methods are better and worse than each simple choice, corrected."""
     rows = []
     for dataset in study.datasets:
         if methods := compared(study, dataset):
-            found = verdicts(study, dataset)
             cells = []
-            for name in SIMPLE:
-                each = list(found.get(name, {}).values())
-                words = (f"{each.count(w)}\N{NO-BREAK SPACE}{w}" for w in ("better", "worse"))
-                cells.append(", ".join(words) if each else NONE)
+            for choice in SIMPLE:
+                keys = [(dataset, short_name(entry), choice) for entry in methods]
+                keys = [key for key in keys if family.get(key)]
+                better, worse = (sum(map(f, keys)) for f in (family.is_better, family.is_worse))
+                words = f"{better}\N{NO-BREAK SPACE}better, {worse}\N{NO-BREAK SPACE}worse"
+                cells.append(words if keys else NONE)
             rows.append([dataset, str(len(methods)), *cells])
-    against = (f"against {name}" for name in SIMPLE)
+    against = (f"against {choice}" for choice in SIMPLE)
     return markdown(["data set", "compared methods", *against], rows) if rows else NOTHING
 
 
-def sentences(study: Study) -> str:
-    """A Markdown list of the methods that are clearly better than the simple choices."""
-    budgets = ("joint", "joint, double budget")
-    questions = {
-        "Better than every simple choice": SIMPLE,
-        "Better than joint training, of either length": budgets,
-        "Better than UME": ("UME",),
-    }
-    by_dataset = {d: verdicts(study, d) for d in study.datasets if compared(study, d)}
+def sentences(study: Study, family: Family) -> str:
+    """A Markdown list of the methods that are better than the simple choices, each of them."""
+    datasets = [d for d in study.datasets if compared(study, d)]
     lines = []
-    for question, choices in questions.items():
+    for question, choices in QUESTIONS.items():
+        able = [d for d in datasets if set(choices) <= simple(study, d).keys()]
         parts = []
-        for dataset, found in by_dataset.items():
-            if found.keys() >= set(choices):
-                each = [found[name] for name in choices]
-                better = [m for m in each[0] if all(e.get(m) == "better" for e in each)]
-                if better:
-                    parts.append(f"on {dataset} {', '.join(better)}")
-        lines.append(f"- **{question}**: {'; '.join(parts) or 'none, on no data set'}.")
-    return "\n".join(lines) if by_dataset else ""
+        for dataset in able:
+            names = map(short_name, compared(study, dataset))
+            better = [
+                name
+                for name in names
+                if all(family.is_better((dataset, name, choice)) for choice in choices)
+            ]
+            if better:
+                parts.append(f"on {dataset} {', '.join(better)}")
+        absent = [d for d in datasets if d not in able]
+        found = "; ".join(parts) or "none, on no data set" if able else "not known"
+        rest = f" Not all of these choices have run on {', '.join(absent)}." if absent else ""
+        lines.append(f"- **{question}**: {found}.{rest}")
+    return "\n".join(lines) if datasets else ""
 
 
 def write(to: Fragments) -> None:
     """Write every fragment of the chapter."""
-    study = to.study
+    study, family = to.study, differences(to.study)
     datasets = [d for d in study.datasets if compared(study, d)]
     used = [entry for d in datasets for _, entry in simple_and_compared(study, d)]
-    to.table("rivals-counts", counts(study), used)
-    to.text("rivals-saw", sentences(study))
+    to.table("rivals-counts", counts(study, family), used)
+    to.text("rivals-family", survivors(family))
+    to.text("rivals-saw", sentences(study, family))
     parts = [NOTHING] if not datasets else []
     for dataset in datasets:
-        joint = simple(study, dataset)["joint"].result
+        joint = study.result(dataset, "joint")
         named = simple_and_compared(study, dataset)
-        rows = [(n, e.method, n in SIMPLE, difference(e.result, joint)) for n, e in named]
-        rows = sorted((r for r in rows if r[3]), key=lambda r: -r[3].mean)
-        figure = figures.dots({dataset: rows}, "points of accuracy over joint training", zero=True)
+        rows = [
+            (row_label(study, e) if n in SIMPLE else n, e.method, n in SIMPLE, gain)
+            for n, e in named
+            if (gain := difference(e.result, joint))
+        ]
+        rows.sort(key=lambda row: -row[3].mean)
         used = [entry for _, entry in named]
-        alt = f"Every method on {dataset}: test accuracy minus that of joint training."
-        caption = (
-            f"{dataset}: test accuracy minus that of joint training (linear head), paired over "
-            f"seeds, with 95% t-intervals. Filled dots: the simple choices."
-        )
-        to.figure(f"rivals-{dataset}-dots", figure, alt, caption, used)
-        to.table(f"rivals-{dataset}", table(study, dataset), used)
+        if rows:
+            xlabel = "points of accuracy over joint training"
+            figure = figures.dots({dataset: rows}, xlabel, zero=True)
+            alt = f"Every method on {dataset}: test accuracy minus that of joint training."
+            caption = (
+                f"{dataset}: test accuracy minus that of joint training (linear head), paired over "
+                f"seeds, with 95% t-intervals, which are not corrected for their number. Filled "
+                f"dots: the simple choices."
+            )
+            to.figure(f"rivals-{dataset}-dots", figure, alt, caption, used)
+        else:
+            to.text(f"rivals-{dataset}-dots", f"Joint training has no result on {dataset}.")
+        to.table(f"rivals-{dataset}", table(study, dataset, family), used)
         parts.append(
             f"## {dataset}\n\n```{{include}} /_generated/rivals-{dataset}-dots.md\n```\n\n"
             f"```{{include}} /_generated/rivals-{dataset}.md\n```"
@@ -236,10 +290,13 @@ def write(to: Fragments) -> None:
     to.text("rivals-datasets", "\n\n".join(parts))
     pairs = released(study)
     content = released_table(pairs) if pairs else NOTHING
-    to.table("rivals-released", content, [entry for pair in pairs for entry in pair])
+    both = [entry for pair in pairs for entry in pair]
+    to.table("rivals-released", content, both, after=f"\n\n{note(released_gains(pairs))}")
     content = costs(COSTS)
     to.table("rivals-costs", content, source=f"Made from <code>{COSTS.relative_to(ROOT)}</code>.")
-    found = ranks(study)
+    found, methods = ranks(study), ranked(study)
+    used = [entry for rows in methods.values() for entry in rows]
+    to.table("rivals-improvement", improvements(study), used)
     if not found:
         to.text("rivals-ranks", NOTHING)
         return
@@ -248,5 +305,4 @@ def write(to: Fragments) -> None:
         "Mean rank over data sets, with 95% t-intervals over seeds. Filled dots: the simple "
         "choices. The data do not distinguish two methods whose intervals overlap widely."
     )
-    used = [entry for rows in ranked(study).values() for entry in rows]
-    to.figure("rivals-ranks", ranking(found), alt, caption, used)
+    to.figure("rivals-ranks", ranking(found, methods), alt, caption, used)

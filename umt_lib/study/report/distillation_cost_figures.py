@@ -25,7 +25,7 @@ MARKS = "osD^"
 
 @styled
 def tradeoff(measured: Measured) -> Figure:
-    """Accuracy of UMT minus that of UME (top) and EMAP gap (bottom), over the weight of UMT.
+    """Accuracy of UMT over that of UME by the product (top) and EMAP gap (bottom), by weight.
 
     A curve per paired strength, with 95% intervals over seeds; weight 0 is joint training.
     """
@@ -47,7 +47,7 @@ def tradeoff(measured: Measured) -> Figure:
             ax.axhline(0, color=OTHER, linewidth=0.8)
             ax.set_xticks(range(len(runs)), ["joint", *(f"{r['weight']:g}" for r in runs[1:])])
             ax.tick_params(axis="x", labelsize=7.5)
-    axes[0, 0].set_ylabel("accuracy over UME\n(points)")
+    axes[0, 0].set_ylabel("accuracy over UME\n(product), points")
     axes[1, 0].set_ylabel("EMAP gap\n(points)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -76,7 +76,7 @@ def remedies(measured: Measured) -> Figure:
         ax.set_title(f"{name}\nuni-modal {uni:g}, paired {cell['paired']:g}", fontsize=10)
         ax.set_xticks(range(len(few)), ["joint", *(f"{w:g}" for w in few[1:])])
         ax.set_xlabel("weight")
-    axes[0].set_ylabel("accuracy over UME\n(points)")
+    axes[0].set_ylabel("accuracy over UME\n(product), points")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

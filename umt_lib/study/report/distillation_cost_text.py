@@ -1,12 +1,19 @@
-"""Tables and sentences about the cost of UMT; all numbers are computed from what was measured."""
+"""Tables and sentences about the cost of UMT; all numbers are computed from what was measured.
+
+Differences that are counted are corrected for their number (false discovery rate), and those that
+are searched for the smallest weight as well (Holm).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from umt_lib.evaluation.intervals import Interval, t_interval
+from umt_lib.evaluation.intervals import Interval, accuracy_interval, t_interval
 from umt_lib.study.analyses.distillation_cost import summary
 from umt_lib.study.analyses.distillation_cost.summary import Cell, Measured, Run
+from umt_lib.study.experiments.comparisons import clear, discovered
 from umt_lib.study.report.format import MINUS, markdown, percent, points
 
 REMEDIES = {
@@ -26,7 +33,7 @@ def table(measured: Measured) -> str:
             summary.run_at(cell, "umt", 0),
             summary.run_at(cell, "umt", summary.few(cell)[-1]),
         )
-        accuracy = [percent(t_interval(v)) for v in (cell["ume"]["test"], joint["test"])]
+        accuracy = [percent(accuracy_interval(v)) for v in (cell["ume"]["test"], joint["test"])]
         gaps = [_gap(run) for run in (joint, umt)]
         change = points(t_interval(summary.chosen(cell, "umt") - summary.tested(joint)))
         plain.append(
@@ -43,7 +50,12 @@ def table(measured: Measured) -> str:
     weights = sorted({w for _, cell in summary.all_cells(measured) for w in summary.few(cell)})
     heavy, listed = weights[-1], ", ".join(f"{weight:g}" for weight in weights)
     where = ["data set", "uni-modal", "paired"]
-    first = ["UME", "joint", "UMT, chosen weight, over joint", f"UMT, weight {heavy:g}, over joint"]
+    first = [
+        "UME (product)",
+        "joint",
+        "UMT, chosen weight, over joint",
+        f"UMT, weight {heavy:g}, over joint",
+    ]
     gaps = ["EMAP gap, joint", f"EMAP gap, UMT, weight {heavy:g}"]
     control = ["projected over joint of the same width", "joint of twice the width over joint"]
     return "\n\n".join(
@@ -76,20 +88,22 @@ def _course(cell: Cell) -> str:
     """The strengths of one cell, and its accuracy and EMAP gap over the weight."""
     runs = cell["variants"]["umt"]
     joint, last = runs[0], runs[-1]
-    lost = [r["weight"] for r in runs[1:] if _below(summary.over_joint(cell, r["weight"]))]
+    over = {r["weight"]: summary.over_joint(cell, r["weight"]) for r in runs[1:]}
+    flags = zip(over, clear(over.values()), strict=True)
+    lost = [weight for weight, is_clear in flags if is_clear and over[weight].mean < 0]
     above = t_interval(summary.tested(last) - cell["ume"]["test"])
     end = summary.over_joint(cell, last["weight"])
     gaps = [_gap(run) for run in (joint, last)]
     start = (
         f"the smallest weight at which UMT is clearly worse than joint training is {lost[0]:g} "
-        f"({points(summary.over_joint(cell, lost[0]))} points)"
+        f"({points(over[lost[0]])} points)"
         if lost
         else "UMT is clearly worse than joint training at no weight"
     )
     return (
         f"uni-modal {cell['uni']:g}, paired {cell['paired']:g}: {start}; at weight "
-        f"{last['weight']:g} the difference is {points(end)} points, and UMT minus UME is "
-        f"{points(above)} points. The EMAP gap changes from {gaps[0]} to {gaps[1]} points"
+        f"{last['weight']:g} the difference is {points(end)} points, and UMT minus UME (product) "
+        f"is {points(above)} points. The EMAP gap changes from {gaps[0]} to {gaps[1]} points"
     )
 
 
@@ -102,7 +116,7 @@ def _without_paired(measured: Measured) -> str:
     ]
     if not gains:
         return "no such cell was measured."
-    up, down = sum(_above(g) for g in gains), sum(_below(g) for g in gains)
+    up, down = _counted(gains)
     ends = [f"{100 * end(g.mean for g in gains):+.1f}".replace("-", MINUS) for end in (min, max)]
     return (
         f"nothing to suppress, and {'nothing' if not up else 'little'} to gain. Of {len(gains)} "
@@ -122,20 +136,20 @@ def _verdict(measured: Measured, remedy: str) -> str:
     rest = [summary.over_umt(c, remedy, w) for c, w in trials if c["paired"] == 0]
     if not paired:
         return "no cell with a paired feature was measured."
-    gains = [summary.over_umt(c, remedy, w) for c, w in paired]
-    short = [_below(summary.over_joint(c, w, remedy)) for c, w in paired]
-    plain = [_below(summary.over_joint(c, w)) for c, w in paired]
+    better, worse = _counted([summary.over_umt(c, remedy, w) for c, w in paired])
+    _, short = _counted([summary.over_joint(c, w, remedy) for c, w in paired])
+    _, plain = _counted([summary.over_joint(c, w) for c, w in paired])
+    up, down = _counted(rest)
     mean = points(
         t_interval(np.mean([summary.differences(c, remedy, w) for c, w in paired], axis=0))
     )
     same = " of the same width" if remedy == "projected" else ""
     return (
         f"of the {len(paired)} cells and weights with a paired feature, it is clearly better than "
-        f"plain UMT of the same weight in {sum(map(_above, gains))} and clearly worse in "
-        f"{sum(map(_below, gains))} (mean {mean} points). It is clearly worse than joint training"
-        f"{same} in {sum(short)} of them, plain UMT in {sum(plain)}. Without a paired feature, it "
-        f"is clearly better than plain UMT in {sum(map(_above, rest))} and clearly worse in "
-        f"{sum(map(_below, rest))} of {len(rest)}."
+        f"plain UMT of the same weight in {better} and clearly worse in {worse} (mean {mean} "
+        f"points). It is clearly worse than joint training{same} in {short} of them, plain UMT in "
+        f"{plain}. Without a paired feature, it is clearly better than plain UMT in {up} and "
+        f"clearly worse in {down} of {len(rest)}."
     )
 
 
@@ -144,9 +158,7 @@ def _gap(run: Run) -> str:
     return points(t_interval(run["emap_gap"])).replace("+", "")
 
 
-def _below(interval: Interval) -> bool:
-    return interval.high < 0
-
-
-def _above(interval: Interval) -> bool:
-    return interval.low > 0
+def _counted(gains: Sequence[Interval]) -> tuple[int, int]:
+    """How many differences are clearly positive, and how many clearly negative."""
+    means = [gain.mean for gain, found in zip(gains, discovered(gains), strict=True) if found]
+    return sum(mean > 0 for mean in means), sum(mean < 0 for mean in means)

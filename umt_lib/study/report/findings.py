@@ -1,111 +1,205 @@
-"""Findings on one data set, as sentences; each says whether it speaks against the paper's claim."""
+"""Findings on one data set, as sentences; each says whether it speaks against the paper's claim.
+
+The comparisons that the sentences state are one family: a difference is called better or worse only
+if it survives Holm's correction over all of them.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from umt_lib.evaluation.intervals import Interval
-from umt_lib.study.experiments.comparisons import FLAT, difference, late_gain, laziness
+from umt_lib.guide.recommendation import UNCLEAR
+from umt_lib.study.analyses.guide_check.rules import LAST
+from umt_lib.study.experiments.comparisons import FLAT, Family, difference, late_gain, laziness
 from umt_lib.study.pipeline.collection import Study
-from umt_lib.study.report.format import in_words, is_equivalent, points
+from umt_lib.study.report.choices import equal_budget, is_joint_again, total_passes
+from umt_lib.study.report.format import in_words, is_equivalent, points, setting
 
 Sentence = tuple[bool, str]  # whether it speaks against the paper's claim, and its text
+LINEAR, MLP = "joint (linear)", "joint (MLP)"
+LONGER = {head: f"joint, double budget ({head})" for head in ("linear", "MLP")}
+TWO = "two joint models (linear)"
+PAIRS = (  # (a, b): the differences a minus b in test accuracy that the sentences state
+    ("UMT (linear)", LINEAR),
+    ("UMT (MLP)", MLP),
+    ("UME", LINEAR),
+    ("UMT (linear)", "UME"),
+    ("UMT (MLP)", "UME"),
+    (MLP, "frozen encoders (MLP)"),
+    (MLP, "UME"),
+    ("frozen encoders (MLP)", "UME"),
+    *((f"UMT ({head})", longer) for head, longer in LONGER.items()),
+    ("UMT (linear)", TWO),
+    ("UME (product)", "UME (mean)"),
+    ("UME (weighted)", "UME (mean)"),
+    (MLP, LINEAR),
+)
+LAZY = (LINEAR, "UMT (linear)")  # the trainings after which the sentences state laziness
 
 
-def compared(a: str, b: str, gain: Interval, where: str = "") -> str:
+class Page:
+    """The results on one data set by label, and the family of their comparisons."""
+
+    def __init__(self, study: Study, dataset: str):
+        self.study, self.dataset = study, dataset
+        self.entries = study.labelled(dataset)
+        self.unimodal = study.unimodal(dataset)
+        results = {label: entry.result for label, entry in self.entries.items()}
+        gains: dict[Any, Interval | None] = {
+            (a, b): difference(results.get(a), results.get(b))
+            for a, b in PAIRS
+            if not self.again(b)
+        }
+        for training in LAZY:
+            if after := results.get(training):
+                for m, reference in self.unimodal.items():
+                    gains[training, m] = laziness(after, reference, m)
+        self.family = Family(gains)
+
+    def again(self, label: str) -> bool:
+        """Whether this row is joint training of double length with the models of joint training."""
+        return label in self.entries and is_joint_again(self.study, self.entries[label])
+
+
+def compared(a: str, b: str, gain: Interval, clear: bool, where: str = "") -> str:
     """A comparison in words and numbers, with the reason if there is no clear difference.
 
     For example ``**With MLP heads, no clear difference between UMT and UME**: +0.3 [-0.9, +1.5]
     points (the interval contains 0).``, in which ``where`` is "with MLP heads, ".
     """
-    words = where + in_words(a, b, gain)
-    within = " and lies within \N{PLUS-MINUS SIGN}1 point" if is_equivalent(gain) else ""
-    reason = f" (the interval contains 0{within})" if gain.contains_zero else ""
+    words = where + in_words(a, b, gain, clear)
+    reasons = []
+    if not clear and gain.n > 1:
+        contains = gain.contains_zero
+        reasons.append(f"the interval {'contains' if contains else 'excludes'} 0")
+        reasons += [] if contains else ["the difference does not survive Holm's correction"]
+        reasons += ["it lies within \N{PLUS-MINUS SIGN}1 point"] if is_equivalent(gain) else []
+    reason = f" ({'; '.join(reasons)})" if reasons else ""
     return f"**{words[0].upper()}{words[1:]}**: {points(gain)} points{reason}."
 
 
 def _comparison(
-    a: str, b: str, gain: Interval | None, where: str = "", after: str = "", claimed: bool = True
+    page: Page,
+    a: str,
+    b: str,
+    names: tuple[str, str],
+    where: str = "",
+    after: str = "",
+    claimed: bool = True,
 ) -> Iterator[Sentence]:
     """The sentence of :func:`compared`, if there is a difference to report.
 
     If it is ``claimed`` that ``a`` is better, everything except a clear gain speaks against it.
     """
-    if gain:
-        yield claimed and not gain.low > 0, compared(a, b, gain, where) + after
+    if gain := page.family.get((a, b)):
+        against = claimed and not page.family.is_better((a, b))
+        yield against, compared(*names, gain, page.family.is_clear((a, b)), where) + after
 
 
-def umt(study: Study, dataset: str) -> Iterator[Sentence]:
-    """UMT against joint training, with either head."""
-    for head, words in (("linear", "linear heads"), ("mlp", "MLP heads")):
-        gain = difference(study.result(dataset, "umt", head), study.result(dataset, "joint", head))
-        yield from _comparison("UMT", "joint training", gain, f"with {words}, ")
-
-
-def ume(study: Study, dataset: str) -> Iterator[Sentence]:
-    """UME against joint training."""
-    mean = study.result(dataset, "ume", rule="mean")
-    gain = difference(mean, study.result(dataset, "joint"))
-    yield from _comparison("UME (mean)", "joint training", gain)
-
-
-def guide(study: Study, dataset: str) -> Iterator[Sentence]:
-    """The prediction of the paper's rule on validation against the outcome on the test split."""
-    mean = study.result(dataset, "ume", rule="mean")
-    for head, words in (("linear", "a linear head"), ("mlp", "an MLP head")):
-        frozen, umt = (study.result(dataset, method, head) for method in ("frozen", "umt"))
-        truth = difference(umt, mean)
-        gap = difference(frozen, mean, "validation_accuracy")
-        if gap is None or truth is None:
-            continue
-        prediction, outcome = _winner(gap), _winner(truth)
-        if prediction == outcome:
-            verdict = "is confirmed"
-        elif gap.contains_zero:
-            verdict = "predicts no clear winner where there is one"
-        else:
-            verdict = "is not confirmed" if truth.contains_zero else "is wrong"
-        result = "no clear difference" if truth.contains_zero else f"{outcome} is better"
-        yield (
-            prediction != outcome,
-            f"**The paper's rule with {words} {verdict}.** On validation, frozen encoders with "
-            f"{words} minus UME (mean) is {points(gap)} points, so the rule predicts: "
-            f"{prediction}. On the test split, UMT with {words} minus UME (mean) is "
-            f"{points(truth)} points: {result}.",
+def _controlled(page: Page, a: str, b: str, names: tuple[str, str], where: str) -> Iterator:
+    """A comparison with a control of the budget, which says whether the budgets are equal."""
+    if (a, b) not in page.family.gains:
+        return
+    mine, other = page.entries[a], page.entries[b]
+    equal = equal_budget(page.study, mine, other)
+    after = ""
+    if equal is False:
+        passes = [total_passes(page.study, entry) or 0 for entry in (mine, other)]
+        thousands = [f"{count / 1000:,.0f}" for count in passes]
+        after = (
+            f" The budgets are not equal: {thousands[0]} thousand encoder passes, with those of "
+            f"teachers, against {thousands[1]} thousand."
         )
+    yield from _comparison(page, a, b, names, f"at equal budget{where}, " if equal else "", after)
 
 
-def blind_spot(study: Study, dataset: str) -> Iterator[Sentence]:
-    """Paired features that joint training learns and frozen uni-modal encoders do not contain."""
-    mean, frozen, joint = (
-        study.result(dataset, "ume", rule="mean"),
-        study.result(dataset, "frozen", "mlp"),
-        study.result(dataset, "joint", "mlp"),
+def umt(page: Page) -> Iterator[Sentence]:
+    """UMT against joint training, with either head."""
+    for head in LONGER:
+        names, where = ("UMT", "joint training"), f"with {head} heads, "
+        yield from _comparison(page, f"UMT ({head})", f"joint ({head})", names, where)
+
+
+def ume(page: Page) -> Iterator[Sentence]:
+    """UME against joint training, which is its control: both train every encoder once."""
+    yield from _controlled(page, "UME", LINEAR, ("UME", "joint training"), "")
+
+
+def umt_ume(page: Page) -> Iterator[Sentence]:
+    """UMT against UME, with either head."""
+    for head in LONGER:
+        names, where = ("UMT", "UME"), f"with {'an MLP' if head == 'MLP' else 'a linear'} head, "
+        yield from _comparison(page, f"UMT ({head})", "UME", names, where)
+
+
+def guide(page: Page) -> Iterator[Sentence]:
+    """The verdicts of the paper's rule on validation against the outcome on the test split.
+
+    The verdicts are those of the guide: nested cross-validation on validation samples, in which
+    UME's rule is chosen too, with a paired bootstrap over samples.
+    """
+    key = "UMT (linear)", "UME"
+    truth = page.family.get(key)
+    checks = (entry.result.measured for entry in page.study.analysed("guide-on-data"))
+    found = next((check for check in checks if check["dataset"] == page.dataset), None)
+    if found is None or truth is None:
+        return
+    verdicts = Counter(case["verdicts"][LAST]["paper"] for case in found["cases"])
+    (prediction, times), *_ = verdicts.most_common()
+    outcome = UNCLEAR
+    if page.family.is_clear(key):
+        outcome = "UMT" if truth.mean > 0 else "UME"
+    if prediction == outcome:
+        verdict = "is confirmed"
+    elif prediction == UNCLEAR:
+        verdict = "predicts no clear winner where there is one"
+    else:
+        verdict = "is not confirmed" if outcome == UNCLEAR else "is wrong"
+    result = "no clear difference" if outcome == UNCLEAR else f"{outcome} is better"
+    yield (
+        prediction != outcome,
+        f"**The paper's rule {verdict}.** In cross-validation on the validation split it predicts "
+        f"{prediction} for {times} of {verdicts.total()} seeds. On the test split, UMT with a "
+        f"linear head minus UME is {points(truth)} points: {result}.",
     )
-    held, found = difference(frozen, mean), difference(joint, frozen)
-    if held and found and found.low > 0 and difference(joint, mean).low > 0:
+
+
+def blind_spot(page: Page) -> Iterator[Sentence]:
+    """Paired features that joint training learns and frozen uni-modal encoders do not contain."""
+    frozen, family = "frozen encoders (MLP)", page.family
+    held, found = family.get((frozen, "UME")), family.get((MLP, frozen))
+    if held and family.is_better((MLP, frozen)) and family.is_better((MLP, "UME")):
         yield (
             True,
             f"**Frozen encoders lack features that joint training learns**: with MLP heads, joint "
             f"training minus frozen encoders is {points(found)} points, and frozen encoders minus "
-            f"UME (mean) is {points(held)} points. This is the blind spot of the paper's rule.",
+            f"UME is {points(held)} points. This is the blind spot of the paper's rule.",
         )
 
 
-def controls(study: Study, dataset: str) -> Iterator[Sentence]:
-    """UMT and UME against joint training with the same budget."""
-    umt, mean = study.result(dataset, "umt"), study.result(dataset, "ume", rule="mean")
-    for result, name, control, words in (
-        (umt, "UMT", "joint-longer", "joint training of twice the length"),
-        (mean, "UME (mean)", "joint-ensemble", "an ensemble of two joint models"),
-    ):
-        gain = difference(result, study.result(dataset, control))
-        yield from _comparison(name, words, gain, "at equal budget, ")
+def controls(page: Page) -> Iterator[Sentence]:
+    """UMT against its controls: joint training of twice the length, and two joint models."""
+    for head, longer in LONGER.items():
+        if page.again(longer):
+            yield (
+                True,
+                f"**With {head} heads, there is no control of UMT's budget by longer training**: "
+                f"for every seed, training of twice the length chose the epoch of joint training "
+                f"and has the same models.",
+            )
+        names = "UMT", "joint training of twice the length"
+        where = f" and with {head} heads"
+        yield from _controlled(page, f"UMT ({head})", longer, names, where)
+    names = "UMT", "an ensemble of two joint models"
+    yield from _controlled(page, "UMT (linear)", TWO, names, " and with linear heads")
 
 
-def baselines(study: Study, dataset: str) -> Iterator[Sentence]:
+def baselines(page: Page) -> Iterator[Sentence]:
     """Uni-modal baselines that had not converged."""
-    for modality, result in study.unimodal(dataset).items():
+    for modality, result in page.unimodal.items():
         gain = late_gain(result)
         if gain.mean > FLAT:
             yield (
@@ -116,15 +210,18 @@ def baselines(study: Study, dataset: str) -> Iterator[Sentence]:
             )
 
 
-def edges(study: Study, dataset: str) -> Iterator[Sentence]:
+def edges(page: Page) -> Iterator[Sentence]:
     """Hyper-parameters whose chosen value is the smallest or the largest of its sweep."""
     found = []
-    for entry in (e for e in study.of(dataset) if e.result and e.result.measured.sweep):
-        values = sorted(trial.value for trial in entry.result.measured.sweep)
-        (field, chosen), *_ = entry.result.measured.chosen.items()
-        if chosen in (values[0], values[-1]):
-            ends = f"{values[0]:g} to {values[-1]:g}"
-            found.append(f"{entry.label}, {field} {chosen:g} of {ends}")
+    for label, entry in page.entries.items():
+        measured = entry.result.measured
+        for field, trials in measured.sweeps.items():
+            values, chosen = [trial.value for trial in trials], measured.chosen[field]
+            if not all(isinstance(value, int | float) for value in values):
+                continue  # words have no order
+            if chosen in (min(values), max(values)):
+                ends = f"{min(values):g} to {max(values):g}"
+                found.append(f"{label}, {setting(field, chosen)} of {ends}")
     if found:
         yield (
             True,
@@ -133,61 +230,56 @@ def edges(study: Study, dataset: str) -> Iterator[Sentence]:
         )
 
 
-def rules(study: Study, dataset: str) -> Iterator[Sentence]:
-    """The rules of UME against each other, and UMT against the weighted one."""
-    rules = {rule: study.result(dataset, "ume", rule=rule) for rule in ("product", "weighted")}
-    mean = study.result(dataset, "ume", rule="mean")
-    for rule, result in rules.items():
-        gain = difference(result, mean)
-        yield from _comparison(f"UME ({rule})", "UME (mean)", gain, claimed=False)
-    gain = difference(study.result(dataset, "umt"), rules["weighted"])
-    yield from _comparison("UMT", "UME (weighted)", gain)
+def rules(page: Page) -> Iterator[Sentence]:
+    """The single rules of UME against each other."""
+    for rule in ("product", "weighted"):
+        name = f"UME ({rule})"
+        names = name, "UME (mean)"
+        yield from _comparison(page, name, "UME (mean)", names, claimed=False)
 
 
-def head(study: Study, dataset: str) -> Iterator[Sentence]:
+def head(page: Page) -> Iterator[Sentence]:
     """Joint training with an MLP head against joint training with a linear head."""
-    linear, mlp = (study.result(dataset, "joint", head) for head in ("linear", "mlp"))
-    gain = difference(mlp, linear)
-    if gain is None:
-        return
-    if gain.contains_zero:
-        after = "So there is no evidence of paired features, which an additive head cannot use."
-    elif gain.mean > 0:
+    if page.family.is_better((MLP, LINEAR)):
         after = "An MLP head can use paired features; an additive head cannot."
-    else:
+    elif page.family.is_worse((MLP, LINEAR)):
         after = "The larger head loses more than it can gain from paired features."
-    yield from _comparison(
-        "an MLP head", "a linear head", gain, "in joint training, ", f" {after}", claimed=False
-    )
+    else:
+        after = "So there is no evidence of paired features, which an additive head cannot use."
+    names, where = ("an MLP head", "a linear head"), "in joint training, "
+    yield from _comparison(page, MLP, LINEAR, names, where, f" {after}", claimed=False)
 
 
-def lazy(study: Study, dataset: str) -> Iterator[Sentence]:
+def lazy(page: Page) -> Iterator[Sentence]:
     """The laziness of each encoder after joint training and after UMT."""
-    joint, umt = study.result(dataset, "joint"), study.result(dataset, "umt")
-    for modality, result in study.unimodal(dataset).items():
-        gap = joint and laziness(joint, result, modality)
-        if not gap:
+    for modality in page.unimodal:
+        gaps = {t: gap for t in LAZY if (gap := page.family.get((t, modality)))}
+        if LINEAR not in gaps:
             continue
-        kind = "lazy" if gap.mean < 0 else "not lazy"
-        kind = "not clearly lazy" if gap.contains_zero else kind
-        text = (
+        kind = "not lazy" if page.family.is_better((LINEAR, modality)) else "not clearly lazy"
+        kind = "lazy" if page.family.is_worse((LINEAR, modality)) else kind
+        shown = {
+            t: points(gap) + ("" if page.family.is_clear((t, modality)) else " (not clear)")
+            for t, gap in gaps.items()
+        }
+        after = f"; after UMT, {shown[LAZY[1]]}" if LAZY[1] in shown else ""
+        yield (
+            False,
             f"**The encoder of {modality} is {kind} after joint training**: its probe minus that "
-            f"of the uni-modal encoder is {points(gap)} points{_unclear(gap)}"
+            f"of the uni-modal encoder is {shown[LINEAR]} points{after}.",
         )
-        after = umt and laziness(umt, result, modality)
-        tail = f"; after UMT, {points(after)}{_unclear(after)}." if after else "."
-        yield False, text + tail
 
 
-def _unclear(gap: Interval) -> str:
-    return " (no clear difference)" if gap.contains_zero else ""
-
-
-def _winner(gain: Interval) -> str:
-    """The strategy that is better, for a difference of UMT (or frozen encoders) minus UME."""
-    if gain.contains_zero:
-        return "no clear winner"
-    return "UMT" if gain.mean > 0 else "UME"
-
-
-FINDINGS = (umt, ume, guide, blind_spot, controls, baselines, edges, rules, head, lazy)
+FINDINGS = (
+    umt,
+    ume,
+    umt_ume,
+    guide,
+    blind_spot,
+    controls,
+    baselines,
+    edges,
+    rules,
+    head,
+    lazy,
+)

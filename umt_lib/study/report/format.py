@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from umt_lib.evaluation.intervals import Interval
 
@@ -14,7 +15,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"  # an interval stays on one line
 EQUIVALENT = 0.01  # two strategies are equivalent if the whole interval is within this of 0 (TOST)
-NUMBER = re.compile(rf"[+{MINUS}]?\d")
+NUMBER = re.compile(rf"\**[+{MINUS}]?\d")
 
 
 def percent(interval: Interval) -> str:
@@ -25,14 +26,42 @@ def percent(interval: Interval) -> str:
     )
 
 
-def points(interval: Interval | None) -> str:
-    """A difference of accuracies in points, as in ``+1.2 [-0.3, +2.7]``; a dash for None."""
+def points(interval: Interval | None, clear: bool = False) -> str:
+    """A difference of accuracies in points, as in ``+1.2 [-0.3, +2.7]``; a dash for None.
+
+    A bound that rounds to 0.0 has one digit more, which shows on which side of 0 it lies. A
+    difference that is ``clear``, that is, survives the correction of its family, is in bold.
+    """
     if interval is None:
         return NONE
-    values = [f"{100 * value:+.1f}" for value in interval[:3]]
-    values = [value.replace("-0.0", "+0.0") for value in values]
-    bounds = f" [{values[1]},{SPACE}{values[2]}]" if interval.n > 1 else " (one seed)"
-    return (values[0] + bounds).replace("-", MINUS).replace("+0.0", "0.0")
+    mean, low, high, n = interval
+    bounds = f" [{_signed(low, True)},{SPACE}{_signed(high, True)}]" if n > 1 else " (one seed)"
+    text = _signed(mean) + bounds
+    return f"**{text}**" if clear else text
+
+
+def _signed(value: float, bound: bool = False) -> str:
+    """A difference in points with its sign; no sign if nothing but zeros is shown."""
+    text = f"{100 * value:+.1f}"
+    if bound and value and not float(text):
+        text = f"{100 * value:+.2f}"
+    return (text if float(text) else text[1:]).replace("-", MINUS)
+
+
+def plain(value: Any) -> str:
+    """The value of a hyper-parameter: a number without trailing zeros, or a word."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:g}" if is_number else str(value)
+
+
+def setting(field: str, value: Any) -> str:
+    """A hyper-parameter and its value, as in ``learning rate 0.3``."""
+    return f"{words(field)} {plain(value)}"
+
+
+def words(field: str) -> str:
+    """The key of a hyper-parameter as words."""
+    return field.replace("_", " ")
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -45,13 +74,14 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def in_words(a: str, b: str, gain: Interval) -> str:
-    """The comparison of ``a`` and ``b`` by the interval of ``a`` minus ``b``, in accuracy.
+def in_words(a: str, b: str, gain: Interval, clear: bool) -> str:
+    """The comparison of ``a`` and ``b`` by the difference ``a`` minus ``b`` in accuracy.
 
-    ``a is better than b`` or ``worse`` if the interval excludes 0. ``a and b are equivalent`` if it
-    contains 0 and :func:`is_equivalent`. Otherwise ``no clear difference between a and b``.
+    ``a is better than b`` or ``worse`` if the difference is ``clear``, that is, survives the
+    correction of its family. ``a and b are equivalent`` if it is not, but :func:`is_equivalent`.
+    Otherwise ``no clear difference between a and b``.
     """
-    if not gain.contains_zero:
+    if clear:
         return f"{a} is {'better' if gain.mean > 0 else 'worse'} than {b}"
     return (
         f"{a} and {b} are equivalent"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from umt_lib.data import DATASETS
 from umt_lib.data.availability import available
-from umt_lib.evaluation.intervals import Interval, t_interval
+from umt_lib.evaluation.intervals import Interval, accuracy_interval
 from umt_lib.methods import METHODS
 from umt_lib.study.experiments import provenance
 from umt_lib.study.experiments.comparisons import laziness
@@ -23,13 +23,13 @@ from umt_lib.study.report import (
     summaries,
     tables,
 )
+from umt_lib.study.report.choices import is_filled
 from umt_lib.study.report.format import NOTHING
 from umt_lib.study.report.writer import Fragments
 
-ANSWERED = ("UME (mean)", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
+ANSWERED = ("UME", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
 KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # methods with the uni-modal encoders
 PARTS = "facts", "chance", "saw", "accuracy", "costs", "sweep", "hours", "experiments"
-PLAIN = ("linear", "mean")  # the variants of a method that are drawn as filled dots
 
 
 def write(study: Study, folder: Path, literature: Path) -> None:
@@ -66,7 +66,9 @@ def _front(to: Fragments) -> None:
         shown = [e for e in runs if e.label in ANSWERED or e.method in ("unimodal", "ume")]
         used += shown
         if shown:
-            panels[dataset] = [_row(entry, t_interval(entry.result.accuracy)) for entry in shown]
+            panels[dataset] = [
+                _row(entry, accuracy_interval(entry.result.accuracy)) for entry in shown
+            ]
     answered = [e for e in study.entries if e.label in ANSWERED or e.method == "unimodal"]
     to.table("answer", tables.answer(study), answered)
     to.text("answer-words", summaries.answer(study))
@@ -76,8 +78,9 @@ def _front(to: Fragments) -> None:
         return
     alt = "Test accuracy of uni-modal models, UME, joint training and UMT on every data set."
     caption = (
-        "Test accuracy: mean over seeds and 95% t-interval. Filled dots: linear head, or mean of "
-        "probabilities. Open dots: MLP head, or another rule of UME."
+        "Test accuracy: mean over seeds and 95% t-interval. UME without a rule is the one whose "
+        "rule validation chose. Filled dots: linear head, UME, or its rule *mean*. Open dots: MLP "
+        "head, or another rule of UME."
     )
     to.figure("headline", figures.dots(panels, "test accuracy (%)"), alt, caption, used)
 
@@ -101,7 +104,8 @@ def _lazy(to: Fragments) -> None:
             caption = f"Laziness after every method on {dataset}; to be read like the first figure."
             to.figure(f"lazy-{dataset}-dots", figure, alt.format(dataset), caption, made_from)
             parts.append(f"## {dataset}\n\n```{{include}} /_generated/lazy-{dataset}-dots.md\n```")
-            to.table(f"lazy-{dataset}", tables.lazy(study, dataset), made_from)
+            note = f"\n\n{tables.note(tables.lazy_gains(study, dataset))}"
+            to.table(f"lazy-{dataset}", tables.lazy(study, dataset), made_from, after=note)
             parts.append(f"```{{include}} /_generated/lazy-{dataset}.md\n```")
         overview[dataset] = [
             _row(e, gap, f"{m}, {e.label}")
@@ -117,7 +121,8 @@ def _lazy(to: Fragments) -> None:
         return
     caption = (
         "Probe of each encoder after joint training and after UMT, minus that of the uni-modal "
-        "encoder; paired over seeds, 95% t-interval. Encoders left of the line are lazy."
+        "encoder; paired over seeds, 95% t-interval, not corrected for the number of encoders. "
+        "Encoders left of the line are lazy."
     )
     figure = figures.dots(overview, xlabel, zero=True)
     to.figure("lazy", figure, alt.format("all data sets"), caption, used)
@@ -137,8 +142,8 @@ def _dataset(to: Fragments, dataset: str) -> None:
     to.table(f"{dataset}-costs", tables.costs(study, dataset), entries)
     to.text(f"{dataset}-hours", summaries.hours(study, dataset))
     to.table(f"{dataset}-experiments", tables.hours(study, dataset))
-    swept = [e for e in entries if e.params.get("sweep")]
-    to.table(f"{dataset}-sweep", tables.sweeps(study, dataset), swept)
+    chosen = [e for e in entries if e.result and e.result.measured.chosen]
+    to.table(f"{dataset}-sweep", tables.sweeps(study, dataset), chosen)
 
     baselines = [e for e in study.of(dataset, "unimodal") if e.result]
     unimodal = study.unimodal(dataset)
@@ -179,5 +184,4 @@ def _samples(to: Fragments, dataset: str, entry: Entry) -> None:
 
 def _row(entry: Entry, interval: Interval, label: str = "") -> tuple:
     """A row of :func:`.figures.dots`."""
-    variant = entry.params["method"].get("rule", entry.head)
-    return label or entry.label, entry.method, variant in PLAIN, interval
+    return label or entry.label, entry.method, is_filled(entry), interval

@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from plotly.subplots import make_subplots
 
-from umt_lib.study.analyses.regime_map.summary import FAMILIES, Map, gap, unbeaten
-from umt_lib.study.report.regime_map_text import set_name
+from umt_lib.evaluation.intervals import t_interval
+from umt_lib.study.analyses.regime_map.summary import FAMILIES, Map, unbeaten
+from umt_lib.study.report.format import points
+from umt_lib.study.report.regime_map_text import clear_cells, set_name
 from umt_lib.style import COLORS, WIDTH, styled
 
 FULL = 0.10  # a lead of this accuracy or more has the full colour
@@ -68,11 +70,12 @@ def against(maps: Sequence[Map], a: str, b: str) -> Figure:
     figure = Figure(figsize=(WIDTH + 1.2, 2.4 * len(maps) + 0.7))
     scale: Any = {"cmap": "PuOr_r", "vmin": -RANGE, "vmax": RANGE}
     for found, panels in _panels(figure, maps):
-        mean, half = gap(found, a, b)
+        mean = (found.accuracy[a] - found.accuracy[b]).mean(axis=1)
+        better, worse = clear_cells(found, a, b)
         for ax, here in panels:
             grid, _, _ = _grid(found, 100 * mean, here)
             drawn = ax.imshow(grid, origin="lower", aspect="auto", **scale)
-            unclear, _, _ = _grid(found, (np.abs(mean) <= half).astype(float), here)
+            unclear, _, _ = _grid(found, (~(better | worse)).astype(float), here)
             ax.plot(*np.nonzero(unclear == 1)[::-1], ".", color="#555555", markersize=2.5)
     label = f"{a} minus {b}, points"
     figure.colorbar(drawn, ax=figure.axes, label=label, extend="both", shrink=0.8)
@@ -137,13 +140,12 @@ def interactive(maps: Sequence[Map]) -> go.Figure:
 
 def _panel(found: Map, asymmetry: float, a: str, b: str) -> tuple[list, list, list, list]:
     """Differences in points, the text shown for each cell, and the two axes."""
-    mean, half = gap(found, a, b)
+    difference = found.accuracy[a] - found.accuracy[b]
     here = found.where["asymmetry"] == asymmetry
-    grid, xs, ys = _grid(found, 100 * mean, here)
+    grid, xs, ys = _grid(found, 100 * difference.mean(axis=1), here)
     words = np.full(grid.shape, "", dtype=object)
     for c in np.flatnonzero(here):
-        low, high = 100 * (mean[c] - half[c]), 100 * (mean[c] + half[c])
-        lines = [f"<b>{a} minus {b}: {100 * mean[c]:+.1f}</b> [{low:+.1f}, {high:+.1f}]"]
+        lines = [f"<b>{a} minus {b}:</b> {points(t_interval(difference[c]))}"]
         lines += [
             f"{name}: {100 * found.accuracy[name][c].mean():.1f}% ({found.chosen[name][c]})"
             for name in dict.fromkeys((a, b, *FAMILIES))

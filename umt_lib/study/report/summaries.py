@@ -4,43 +4,61 @@ from __future__ import annotations
 
 from collections import Counter
 
-from umt_lib.evaluation.intervals import t_interval
-from umt_lib.study.experiments.comparisons import difference
+from umt_lib.evaluation.intervals import Interval, accuracy_interval
+from umt_lib.study.experiments.comparisons import Family, difference
 from umt_lib.study.pipeline.collection import Study
-from umt_lib.study.report.findings import FINDINGS
+from umt_lib.study.report.findings import FINDINGS, Page
 from umt_lib.study.report.format import NOTHING, in_words, points
 
-LEGEND = (
-    "- *No clear difference*: the interval contains 0. *Equivalent*: it contains 0 and lies within "
-    "\N{PLUS-MINUS SIGN}1 point."
-)
+FRONT = {  # (a, b): the comparison a minus b on the front page, as (start, a, b) in words
+    ("UME", "joint (linear)"): ("", "UME", "joint training"),
+    ("UMT (linear)", "joint (linear)"): ("", "UMT", "joint training"),
+    ("UMT (linear)", "UME"): ("", "UMT", "UME"),
+    ("UMT (MLP)", "joint (MLP)"): ("with MLP heads, ", "UMT", "joint training"),
+    ("joint (MLP)", "UME"): ("", "joint training with an MLP head", "UME"),
+}
+OPENINGS = {  # the comparisons of the verdict
+    ("UME", "joint (linear)"): "with linear heads, UME is",
+    ("UMT (linear)", "joint (linear)"): "with linear heads, UMT is",
+    ("UMT (MLP)", "joint (MLP)"): "with MLP heads, UMT is",
+}
+
+
+def front(study: Study) -> Family:
+    """The family of all comparisons of the front page, with keys (data set, a, b)."""
+    gains: dict[tuple[str, str, str], Interval | None] = {}
+    for dataset in study.datasets:
+        found = {label: entry.result for label, entry in study.labelled(dataset).items()}
+        gains |= {(dataset, a, b): difference(found.get(a), found.get(b)) for a, b in FRONT}
+    return Family(gains)
 
 
 def verdict(study: Study) -> str:
     """On which data sets UME and UMT are clearly better or worse than joint training."""
-    comparisons = {
-        "Compared with joint training with linear heads, UME is": [
-            (d, study.result(d, "ume", rule="mean"), study.result(d, "joint"))
-            for d in study.datasets
-        ],
-        "UMT is": [(d, study.result(d, "umt"), study.result(d, "joint")) for d in study.datasets],
-        "with MLP heads, UMT is": [
-            (d, study.result(d, "umt", "mlp"), study.result(d, "joint", "mlp"))
-            for d in study.datasets
-        ],
-    }
-    parts = []
-    for opening, rows in comparisons.items():
-        gains = {dataset: difference(a, b) for dataset, a, b in rows}
-        better = [d for d, gain in gains.items() if gain and gain.low > 0]
-        worse = [d for d, gain in gains.items() if gain and gain.high < 0]
-        if any(gains.values()):
+    family, parts = front(study), []
+    for (a, b), opening in OPENINGS.items():
+        better = [d for d in study.datasets if family.is_better((d, a, b))]
+        worse = [d for d in study.datasets if family.is_worse((d, a, b))]
+        if any(family.get((d, a, b)) for d in study.datasets):
             parts.append(
                 f"{opening} clearly better on {_listed(better)}, clearly worse on {_listed(worse)}"
             )
     if not parts:
         return NOTHING
-    return f"**{'; '.join(parts)}. On the others that were measured there is no clear difference.**"
+    return (
+        f"**Compared with joint training: {'; '.join(parts)}. On the others that were measured "
+        f"there is no clear difference.**"
+    )
+
+
+def holm_note(family: Family, of: str) -> str:
+    """What *better* and *worse* mean for the comparisons ``of`` a table or a list."""
+    return (
+        f"*Better* and *worse*: the difference survives Holm's correction over the {len(family)} "
+        f"comparisons of {of} (a 5% risk that any of them is a false claim); the intervals are not "
+        f"corrected. *Equivalent*: the whole interval lies within \N{PLUS-MINUS SIGN}1 point. *No "
+        f"clear difference*: neither."
+    )
 
 
 def _listed(names: list[str]) -> str:
@@ -51,25 +69,15 @@ def _listed(names: list[str]) -> str:
 
 def answer(study: Study) -> str:
     """The comparisons of the answer table as a Markdown list, one line per data set."""
-    lines = []
+    lines, family = [], front(study)
     for dataset in study.datasets:
-        mean = study.result(dataset, "ume", rule="mean")
-        joint, umt = study.result(dataset, "joint"), study.result(dataset, "umt")
-        joint_mlp, umt_mlp = (study.result(dataset, m, "mlp") for m in ("joint", "umt"))
-        comparisons = (
-            ("", "UME", "joint training", difference(mean, joint)),
-            ("", "UMT", "joint training", difference(umt, joint)),
-            ("", "UMT", "UME", difference(umt, mean)),
-            ("with MLP heads, ", "UMT", "joint training", difference(umt_mlp, joint_mlp)),
-            ("", "joint training with an MLP head", "UME", difference(joint_mlp, mean)),
-        )
-        parts = [
-            f"{before}{in_words(a, b, gap)} ({points(gap)})"
-            for before, a, b, gap in comparisons
-            if gap
-        ]
+        parts = []
+        for pair, (start, a, b) in FRONT.items():
+            if gap := family.get((dataset, *pair)):
+                words = in_words(a, b, gap, family.is_clear((dataset, *pair)))
+                parts.append(f"{start}{words} ({points(gap)})")
         lines += [f"- **{dataset}**: {'; '.join(parts)}."] if parts else []
-    lines += [LEGEND] if lines else []
+    lines += [f"- {holm_note(family, 'this list')}"] if lines else []
     waiting = [d for d in study.datasets if not any(e.result for e in study.of(d))]
     if lines and waiting:
         lines.append(f"- Not run yet, ready to run: {', '.join(waiting)}.")
@@ -78,11 +86,14 @@ def answer(study: Study) -> str:
 
 def saw(study: Study, dataset: str) -> str:
     """The findings on ``dataset`` as two Markdown lists, those against the claim first."""
-    found = [sentence for finding in FINDINGS for sentence in finding(study, dataset)]
+    page = Page(study, dataset)
+    found = [sentence for finding in FINDINGS for sentence in finding(page)]
     parts = []
     for title, against in (("Against the claim, or undecided", True), ("Other findings", False)):
         if lines := [f"- {text}" for speaks_against, text in found if speaks_against == against]:
             parts.append("\n".join([f"**{title}**", "", *lines]))
+    if parts and len(page.family):
+        parts.append(holm_note(page.family, "these two lists"))
     return "\n\n".join(parts) or NOTHING
 
 
@@ -95,7 +106,7 @@ def chance(study: Study, dataset: str, groups: int) -> str:
     joint = study.result(dataset, "joint")
     if joint is None:
         return ""
-    p, n = t_interval(joint.accuracy).mean, joint.measured.seeds[0].test.samples
+    p, n = accuracy_interval(joint.accuracy).mean, joint.measured.seeds[0].test.samples
     error = 100 * (p * (1 - p) / n) ** 0.5
     text = (
         f"The test split has {n:,} samples, drawn once. At the accuracy of joint training, the "

@@ -1,4 +1,7 @@
-"""Tables of the book and the README in Markdown: accuracies in percent, with 95% intervals."""
+"""Tables of the book and the README in Markdown: accuracies in percent, with 95% intervals.
+
+A difference in bold survives Holm's correction over all differences of its table (:func:`note`).
+"""
 
 from __future__ import annotations
 
@@ -10,31 +13,41 @@ import numpy as np
 
 from umt_lib.data import Splits
 from umt_lib.evaluation import intervals
-from umt_lib.evaluation.intervals import t_interval
+from umt_lib.evaluation.intervals import accuracy_interval
 from umt_lib.methods import HOOKS, METHODS, hooks
-from umt_lib.study.experiments.comparisons import FLAT, difference, late_gain, laziness
-from umt_lib.study.experiments.params import options
+from umt_lib.study.experiments.comparisons import FLAT, Family, difference, late_gain, laziness
 from umt_lib.study.experiments.results import Result
 from umt_lib.study.pipeline.collection import Entry, Study
-from umt_lib.study.report.format import NONE, NOT_RUN, NOTHING, TIMES, markdown, percent, points
+from umt_lib.study.report.choices import row_label, total_passes, with_teachers
+from umt_lib.study.report.format import (
+    NONE,
+    NOT_RUN,
+    NOTHING,
+    TIMES,
+    markdown,
+    percent,
+    plain,
+    points,
+    setting,
+    words,
+)
+from umt_lib.training import Training
+
+REFERENCES = ("joint (linear)", "UME")  # what the tables of accuracies compare each row with
 
 
 def answer(study: Study) -> str:
     """The main accuracies of every data set with results, one row per data set."""
+    labels = ("UME", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
     rows = []
     for dataset in study.datasets:
-        shown = [
-            max(study.unimodal(dataset).values(), key=validated, default=None),
-            study.result(dataset, "ume", rule="mean"),
-            *(study.result(dataset, m, h) for h in ("linear", "mlp") for m in ("joint", "umt")),
-        ]
+        found = {label: entry.result for label, entry in study.labelled(dataset).items()}
+        best = max(study.unimodal(dataset).values(), key=validated, default=None)
+        shown = [best, *(found.get(label) for label in labels)]
         if any(shown):
-            cells = [percent(t_interval(r.accuracy)) if r else NOT_RUN for r in shown]
+            cells = [percent(accuracy_interval(r.accuracy)) if r else NOT_RUN for r in shown]
             rows.append([dataset, *cells])
-    if not rows:
-        return NOTHING
-    header = ["data set", "best single modality", "UME (mean)", "joint (linear)", "UMT (linear)"]
-    return markdown([*header, "joint (MLP)", "UMT (MLP)"], rows)
+    return markdown(["data set", "best single modality", *labels], rows) if rows else NOTHING
 
 
 def validated(result: Result) -> float:
@@ -42,52 +55,87 @@ def validated(result: Result) -> float:
     return result.frame["validation_accuracy"].mean()
 
 
+def gains(study: Study, entries: Sequence[Entry]) -> Family:
+    """The differences of each entry to :data:`REFERENCES`, with keys (name, reference)."""
+    references = {d: study.labelled(d) for d in {e.dataset for e in entries}}
+    return Family(
+        {
+            (e.name, label): difference(e.result, references[e.dataset][label].result)
+            for e in entries
+            for label in REFERENCES
+            if label in references[e.dataset]
+        }
+    )
+
+
+def note(family: Family) -> str:
+    """What bold means in a table of the differences of ``family``."""
+    if not len(family):
+        return ""
+    return (
+        f"Bold: the difference survives Holm's correction over the {len(family)} differences of "
+        f"this table. The intervals are not corrected."
+    )
+
+
 def accuracies(study: Study, entries: Sequence[Entry], by: str = "method") -> str:
-    """Test accuracy of ``entries`` and their differences to joint training and to UME (mean)."""
-    rows = []
+    """Test accuracy of ``entries``, their differences to joint training and UME, what was chosen.
+
+    *Chosen* is what validation chose, and the learning rate of every training.
+    """
+    rows, family = [], gains(study, entries)
     for entry in (e for e in entries if e.result):
-        first = [entry.label] if by == "method" else [entry.dataset, entry.label]
-        joint = study.result(entry.dataset, "joint")
-        mean = study.result(entry.dataset, "ume", rule="mean")
-        interval = t_interval(entry.result.accuracy)
-        gains = points(difference(entry.result, joint)), points(difference(entry.result, mean))
-        rows.append([*first, percent(interval), str(interval.n), *gains, entry.origin])
+        label = row_label(study, entry)
+        first = [label] if by == "method" else [entry.dataset, label]
+        interval = accuracy_interval(entry.result.accuracy)
+        keys = [(entry.name, reference) for reference in REFERENCES]
+        differences = [points(family.get(key), family.is_clear(key)) for key in keys]
+        more = [chosen(entry), entry.origin]
+        rows.append([*first, percent(interval), str(interval.n), *differences, *more])
     head = ["method"] if by == "method" else ["data set", "method"]
-    numbers = ["test accuracy, %", "seeds", "minus joint (linear)", "minus UME (mean)"]
-    return markdown([*head, *numbers, "run"], rows)
+    minus = [f"minus {reference}" for reference in REFERENCES]
+    return markdown([*head, "test accuracy, %", "seeds", *minus, "chosen", "run"], rows)
+
+
+def chosen(entry: Entry) -> str:
+    """The learning rate, and all that validation chose: ``learning rate 0.3, weight 10``."""
+    values = dict(entry.result.measured.chosen)
+    if entry.result.provenance.cost.samples:
+        values = {
+            "learning_rate": Training(**entry.result.params["training"]).learning_rate
+        } | values
+    return ", ".join(setting(field, value) for field, value in values.items())
 
 
 def costs(study: Study, dataset: str) -> str:
     """The cost of one seed of each experiment, without and with the teachers that it needs."""
-    by_name, rows = {e.name: e for e in study.entries}, []
+    rows = []
     for entry in (e for e in study.of(dataset) if e.result):
-        teachers = [by_name.get(name) for name in entry.params.get("teachers", {}).values()]
-        all_of = [entry, *(t for t in teachers if t and t.result)]
-        seconds = [e.result.provenance.cost.seconds for e in all_of]
-        passes = sum(map(encoder_passes, all_of)) / 1000
-        trainings = sum(map(trainings_per_seed, all_of))
-        cells = f"{seconds[0]:.1f}", f"{sum(seconds):.1f}", f"{passes:,.0f}", str(trainings)
-        rows.append([entry.label, *cells, entry.origin])
-    numbers = ["seconds", "seconds, with teachers", "encoder passes, thousands", "trainings"]
+        own = f"{entry.result.provenance.cost.seconds:.1f}"
+        cells = [NONE] * 3
+        if needed := with_teachers(study, entry):
+            seconds = [e.result.provenance.cost.seconds for e in needed]
+            number = sum(map(trainings_per_seed, needed))
+            passes = (total_passes(study, entry) or 0) / 1000
+            cells = [f"{sum(seconds):.1f}", f"{passes:,.0f}", str(number)]
+        rows.append([row_label(study, entry), own, *cells, entry.origin])
+    numbers = ["seconds", "seconds", "encoder passes, thousands", "trainings"]
+    numbers[1:] = [f"{name}, with teachers" for name in numbers[1:]]
     return markdown(["method", *numbers, "run"], rows)
 
 
 def hours(study: Study, dataset: str) -> str:
     """Estimated GPU hours of each experiment, for all seeds and the sweep, from its params file."""
-    rows = []
+    rows, by_name = [], {e.name: e for e in study.of(dataset)}
     for entry in study.of(dataset):
         sweep = entry.params.get("sweep", {})
         tried = "; ".join(f"{name}: {', '.join(map(str, v))}" for name, v in sweep.items())
-        rows.append([entry.label, f"{entry.hours:,}", tried, f"`{entry.name}`"])
-    return markdown(["method", "hours, estimated", "sweep", "file in `params/`"], rows)
-
-
-def encoder_passes(entry: Entry) -> int:
-    """Training samples times the encoders that each passes through, for one seed, no sweep."""
-    spec = entry.params["method"]
-    method = METHODS[entry.method](**options(spec))
-    encoders = 1 if "modality" in spec else len(entry.params["encoders"])
-    return entry.result.provenance.cost.samples * encoders * getattr(method, "size", 1)
+        teachers = [by_name.get(name) for name in entry.params.get("teachers", {}).values()]
+        known = [t.hours for t in teachers if t]
+        total = f"{entry.hours + sum(known):,}" if len(known) == len(teachers) else NONE
+        rows.append([entry.label, f"{entry.hours:,}", total, tried, f"`{entry.name}`"])
+    numbers = ["hours, estimated", "with teachers"]
+    return markdown(["method", *numbers, "sweep", "file in `params/`"], rows)
 
 
 def trainings_per_seed(entry: Entry) -> int:
@@ -97,14 +145,22 @@ def trainings_per_seed(entry: Entry) -> int:
 
 
 def sweeps(study: Study, dataset: str) -> str:
-    """The validation accuracy of every swept value; the chosen one is marked."""
+    """The validation accuracy of every swept value, one sweep per field; what was chosen is marked.
+
+    A field that was not swept here but chosen elsewhere (the learning rate of joint training) has
+    one row.
+    """
     rows = []
-    for entry in (e for e in study.of(dataset) if e.result and e.result.measured.sweep):
-        (field, chosen), *_ = entry.result.measured.chosen.items()
-        for trial in entry.result.measured.sweep:
-            mark = "chosen" if trial.value == chosen else ""
-            cells = field, f"{trial.value:g}", f"{100 * trial.validation:.1f}"
-            rows.append([entry.label, *cells, mark])
+    for entry in (e for e in study.of(dataset) if e.result):
+        measured = entry.result.measured
+        for field, value in measured.chosen.items():
+            for trial in measured.sweeps.get(field, []):
+                mark = "chosen" if trial.value == value else ""
+                cells = words(field), plain(trial.value), f"{100 * trial.validation:.1f}"
+                rows.append([entry.label, *cells, mark])
+            if field not in measured.sweeps:
+                cells = words(field), plain(value), NONE
+                rows.append([entry.label, *cells, "as for joint training"])
     header = ["method", "hyper-parameter", "value", "validation accuracy, %", ""]
     return markdown(header, rows)
 
@@ -121,17 +177,31 @@ def convergence(study: Study, dataset: str) -> str:
     return markdown(header, rows)
 
 
+def lazy_gains(study: Study, dataset: str) -> Family:
+    """The laziness of every encoder after every method, with keys (name, modality)."""
+    return Family(
+        {
+            (entry.name, m): laziness(entry.result, reference, m)
+            for entry in study.of(dataset)
+            for m, reference in study.unimodal(dataset).items()
+            if entry.result and entry.method != "unimodal"
+        }
+    )
+
+
 def lazy(study: Study, dataset: str) -> str:
     """The probe of every encoder after every method, minus that of the uni-modal encoder."""
-    unimodal = study.unimodal(dataset)
+    modalities, family = list(study.unimodal(dataset)), lazy_gains(study, dataset)
     rows = []
     for entry in study.of(dataset):
         if entry.result and entry.method != "unimodal":
-            gaps = [laziness(entry.result, r, m) for m, r in unimodal.items()]
+            keys = [(entry.name, m) for m in modalities]
+            gaps = [family.get(key) for key in keys]
             same = all(gap and gap[:3] == (0, 0, 0) for gap in gaps)
-            shown = ["same encoder"] * len(gaps) if same else map(points, gaps)
+            shown = [points(gap, family.is_clear(k)) for gap, k in zip(gaps, keys, strict=True)]
+            shown = ["same encoder"] * len(gaps) if same else shown
             rows.append([entry.label, *shown, entry.origin])
-    return markdown(["encoders after", *unimodal, "run"], rows)
+    return markdown(["encoders after", *modalities, "run"], rows)
 
 
 def where_methods_act(names: Sequence[str] = tuple(METHODS)) -> str:
@@ -149,7 +219,7 @@ def reproduced(study: Study) -> str:
     rows = []
     for entry in (e for e in study.entries if e.result):
         here, there = entry.local, entry.published
-        shown = [percent(t_interval(r.accuracy)) if r else NONE for r in (here, there)]
+        shown = [percent(accuracy_interval(r.accuracy)) if r else NONE for r in (here, there)]
         if here and there:
             gap = intervals.welch_interval(here.accuracy, there.accuracy)
             same = here.measured_bytes() == there.measured_bytes()

@@ -51,9 +51,12 @@ class Fragments:
         self.text(name, content, source, after)
 
     def accuracies(self, name: str, entries: Sequence[Entry], by: str = "method") -> None:
-        """Write the table of accuracies, and the names of experiments without a result."""
+        """Write the table of accuracies, what bold means, and which experiments have no result."""
         waiting = ", ".join(f"`{entry.name}`" for entry in entries if not entry.result)
-        after = f"\n\nNot run yet: {waiting}." if waiting else ""
+        after = tables.note(tables.gains(self.study, entries))
+        after = (f"\n\n{after}" if after else "") + (
+            f"\n\nNot run yet: {waiting}." if waiting else ""
+        )
         self.table(name, tables.accuracies(self.study, entries, by), entries, after=after)
 
     def figure(

@@ -1,0 +1,142 @@
+"""Findings on one data set from hand-made accuracies: the right words, and none that are wrong."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from entries import entry, ume
+
+from umt_lib.study.analyses.guide_check.rules import LAST
+from umt_lib.study.pipeline.collection import Study
+from umt_lib.study.report import summaries
+
+TEACHERS = {m: f"watch-{m}" for m in "ab"}
+CONTROL = "joint training of twice the length"
+
+
+def at(value: float) -> list[float]:
+    return [value, value + 0.01, value + 0.02]
+
+
+def baselines(samples: int = 1000, probe: float = 0.6) -> list:
+    return [
+        entry(
+            *("watch", "unimodal", at(0.6)),
+            modality=m,
+            name=f"watch-{m}",
+            samples=samples,
+            probes={m: probe},
+        )
+        for m in "ab"
+    ]
+
+
+def saw(*entries, samples: int = 1000) -> str:
+    return summaries.saw(Study([*baselines(samples), *entries]), "watch")
+
+
+def taught(method: str, value: float, head: str = "linear"):
+    return entry("watch", method, at(value), head, teachers=TEACHERS)
+
+
+def test_ume_and_joint_training_are_compared_at_equal_budget():
+    """Joint training passes as many samples through encoders as the two uni-modal trainings."""
+    rows = entry("watch", "joint", at(0.7)), ume("watch", at(0.8), teachers=TEACHERS)
+    assert "**At equal budget, UME is better than joint training**: +10.0" in saw(*rows)
+    text = saw(*rows, samples=3000)
+    assert "**UME is better than joint training**: +10.0" in text
+    assert "not equal: 6 thousand encoder passes, with those of teachers, against 2" in text
+
+
+def test_two_joint_models_are_a_control_of_umt_and_not_of_ume():
+    two = entry("watch", "joint-ensemble", at(0.7), size=2)
+    text = saw(two, taught("umt", 0.8), ume("watch", at(0.8), teachers=TEACHERS))
+    words = "**At equal budget and with linear heads, UMT is better than an ensemble of two joint"
+    assert words in text
+    assert text.count("two joint models") == 1
+
+
+@pytest.mark.parametrize("head", ["linear", "MLP"])
+def test_longer_training_is_a_control_for_each_head_unless_it_has_the_same_models(head):
+    key = head.lower()
+    joint = entry("watch", "joint", at(0.7), key)
+    umt = taught("umt", 0.8, key)
+    longer = entry("watch", "joint-longer", at(0.7), key, epoch=2, samples=2000)
+    text = saw(joint, umt, longer)
+    control = f"**At equal budget and with {head} heads, UMT is better than {CONTROL}**"
+    assert control in text
+    assert "same models" not in text
+    same = entry("watch", "joint-longer", at(0.7), key, samples=2000)
+    text = saw(joint, umt, same)
+    assert f"**With {head} heads, there is no control of UMT's budget" in text
+    assert "equal budget" not in text
+    assert "over the 1 comparisons" in text  # the same comparison is not counted twice
+    other = entry("watch", "joint-longer", [0.7, 0.71, 0.73], key, samples=2000)
+    assert control in saw(joint, umt, other)  # the same epochs, but other models
+
+
+def test_without_a_chosen_rule_no_sentence_is_about_ume():
+    rows = [entry("watch", "joint", at(0.7)), taught("umt", 0.8)]
+    single = entry("watch", "ume", at(0.9), rule="mean")
+    study = Study([*rows, single])
+    assert "UME" not in summaries.saw(study, "watch")
+    assert "UME" not in summaries.verdict(study)
+    assert "UME" not in summaries.answer(study)
+    study = Study([*rows, single, ume("watch", at(0.75))])
+    assert "UME is better than joint training**: +5.0" in summaries.saw(study, "watch")
+    assert "UME is clearly better on watch" in summaries.verdict(study)
+
+
+def test_a_difference_is_better_only_after_the_correction_of_its_list():
+    """p = 0.04 of UMT (MLP) is clear alone, and no longer as the larger of two such."""
+    doubtful = [0.716, 0.735, 0.754]
+    rows = entry("watch", "joint", at(0.7), "mlp"), entry("watch", "umt", doubtful, "mlp")
+    alone = Study([*rows])
+    assert "**With MLP heads, UMT is better than joint training**" in summaries.saw(alone, "watch")
+    assert "with MLP heads, UMT is clearly better on watch" in summaries.verdict(alone)
+    again = entry("watch", "joint", at(0.7)), entry("watch", "umt", doubtful)
+    both = Study([*rows, *again])
+    for head in ("linear", "MLP"):
+        words = f"**With {head} heads, no clear difference between UMT and joint training**"
+        assert words in summaries.saw(both, "watch")
+    assert "the interval excludes 0; the difference does not survive" in summaries.saw(
+        both, "watch"
+    )
+    assert "better on watch" not in summaries.verdict(both)
+    assert "no clear difference between UMT and joint" in summaries.answer(both)
+
+
+def test_an_encoder_is_lazy_only_after_the_correction():
+    joint = entry("watch", "joint", at(0.7), probes={"a": 0.5, "b": 0.6})
+    text = saw(joint)
+    assert "**The encoder of a is lazy after joint training**" in text
+    assert "**The encoder of b is not clearly lazy after joint training**" in text
+
+
+@pytest.mark.parametrize(
+    ("umt", "verdicts", "words"),
+    [
+        (0.9, ["UMT", "UMT", "UME"], "is confirmed.** In cross-validation on the validation split"),
+        (0.6, ["UMT", "UMT", "UME"], "is wrong"),
+        (0.6, ["no clear winner"] * 3, "predicts no clear winner where there is one"),
+        (0.8, ["UMT", "UMT", "UMT"], "is not confirmed"),
+    ],
+)
+def test_the_papers_rule_is_that_of_the_guides_cross_validation(umt, verdicts, words):
+    """Validation accuracies of trainings that chose their epoch on validation decide nothing."""
+    cases = [{"verdicts": {LAST: {"paper": verdict}}} for verdict in verdicts]
+    measured = {"dataset": "watch", "cases": cases}
+    check = SimpleNamespace(
+        params={"analysis": {"name": "guide-on-data"}}, result=SimpleNamespace(measured=measured)
+    )
+    rows = [entry("watch", "umt", at(umt)), ume("watch", at(0.8))]
+    text = summaries.saw(Study(rows, [check]), "watch")
+    assert f"**The paper's rule {words}" in text
+    assert f"for {verdicts.count(verdicts[0])} of 3 seeds" in text
+    assert "paper's rule" not in summaries.saw(Study(rows), "watch")
+
+
+def test_words_have_no_end_of_a_range():
+    """The rule of UME is swept, and is at no edge."""
+    assert "end of the range" not in saw(ume("watch", at(0.8), teachers=TEACHERS))
