@@ -33,6 +33,7 @@ def entry(
     trials: list[Trial] | None = None,
     teachers: dict[str, str] | None = None,
     name: str = "",
+    learning_rate_of: str = "",
     **options: Any,
 ) -> Entry:
     """An experiment with these test accuracies, one per seed."""
@@ -52,6 +53,7 @@ def entry(
     params = {"name": name, "dataset": {"name": dataset}, "encoders": ENCODERS}
     params |= {"head": {"name": head}, "method": {"name": method, **options}}
     params |= {"training": {"epochs": 1, "learning_rate": 0.05}, "teachers": teachers or {}}
+    params |= {"learning_rate_of": learning_rate_of} if learning_rate_of else {}
     for field in chosen or {}:
         params.setdefault("sweep", {})[field] = RULES if field == "rule" else [1.0, 3.0, 9.0]
     cost = Cost(seconds=seconds, samples=samples, trainings=1)

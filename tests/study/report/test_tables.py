@@ -190,12 +190,18 @@ def test_each_swept_field_has_its_own_sweep_and_the_rate_is_named():
         Trial(field="learning_rate", value=0.4, validation=0.7),
         Trial(field="weight", value=1.0, validation=0.8),
         Trial(field="weight", value=0.4, validation=0.6),  # the chosen rate, but another field
+        Trial(field="weight", value=9.0, validation=0.0),
     ]
     both = {"learning_rate": 0.4, "weight": 1.0}
     study = Study(
         [
             entry("watch", "umt", [0.7, 0.8], chosen=both, trials=trials),
-            entry("watch", "pmr", [0.7, 0.8], chosen=both, trials=trials[2:]),
+            entry(
+                *("watch", "pmr", [0.7, 0.8]),
+                chosen=both,
+                trials=trials[2:],
+                learning_rate_of="watch-joint-linear",
+            ),
             entry("watch", "joint", [0.7, 0.8]),
         ]
     )
@@ -205,14 +211,16 @@ def test_each_swept_field_has_its_own_sweep_and_the_rate_is_named():
         ["UMT (linear)", "learning rate", "0.4", "70.0", "chosen"],
         ["UMT (linear)", "weight", "1", "80.0", "chosen"],
         ["UMT (linear)", "weight", "0.4", "60.0"],
-        ["PMR (linear)", "learning rate", "0.4", NONE, "as for joint training"],
+        ["UMT (linear)", "weight", "9", "diverged"],
+        ["PMR (linear)", "learning rate", "0.4", NONE, "as for joint (linear)"],
         ["PMR (linear)", "weight", "1", "80.0", "chosen"],
         ["PMR (linear)", "weight", "0.4", "60.0"],
+        ["PMR (linear)", "weight", "9", "diverged"],
     ]
     rows = cells(tables.accuracies(study, study.entries))
     assert rows["UMT (linear)"][4] == "learning rate 0.4, weight 1"
     assert rows["joint (linear)"][4] == "learning rate 0.05"  # of the params file
-    edge = "UMT (linear), learning rate 0.4 of 0.1 to 0.4; UMT (linear), weight 1 of 0.4 to 1"
+    edge = "UMT (linear), learning rate 0.4 of 0.1 to 0.4; UMT (linear), learning"
     assert edge in summaries.saw(study, "watch")
 
 

@@ -55,7 +55,7 @@ def _run(given: argparse.Namespace) -> int:
         result = Experiment.from_params(params, str(given.params)).run(given.device, to=to)
         writes = distributed.is_main()
     if writes:
-        mean, low, high, n = intervals.t_interval(result.accuracy)
+        mean, low, high, n = intervals.accuracy_interval(result.accuracy)
         spread = f"[{low:.1%}, {high:.1%}], {n} seeds" if n > 1 else "(one seed)"
         print(f"{result.name}: test accuracy {mean:.1%} {spread}")
         if to:

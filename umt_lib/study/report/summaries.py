@@ -6,6 +6,7 @@ from collections import Counter
 
 from umt_lib.evaluation.intervals import Interval, accuracy_interval
 from umt_lib.study.experiments.comparisons import Family, difference
+from umt_lib.study.experiments.provenance import has_folds
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report.findings import FINDINGS, Page
 from umt_lib.study.report.format import NOTHING, in_words, points
@@ -98,7 +99,7 @@ def saw(study: Study, dataset: str) -> str:
 
 
 def chance(study: Study, dataset: str, groups: int) -> str:
-    """The uncertainty due to the size of the test split, which intervals over seeds do not include.
+    """The uncertainty due to the test samples, and whether intervals over seeds include it.
 
     Args:
         groups: number of groups (people, objects) in the test split; 0 if samples are independent.
@@ -109,9 +110,16 @@ def chance(study: Study, dataset: str, groups: int) -> str:
     p, n = accuracy_interval(joint.accuracy).mean, joint.measured.seeds[0].test.samples
     error = 100 * (p * (1 - p) / n) ** 0.5
     text = (
-        f"The test split has {n:,} samples, drawn once. At the accuracy of joint training, the "
-        f"binomial standard error is {error:.1f} points. Intervals over seeds do not include it."
+        f"At the accuracy of joint training, the binomial standard error of a test split with "
+        f"{n:,} samples is {error:.1f} points."
     )
+    if has_folds(dataset):
+        return (
+            f"{text} Every seed has test samples of its own, so the intervals over seeds include "
+            f"it. They are approximate where the seeds are folds of one data set, because the "
+            f"training splits of the folds overlap."
+        )
+    text += " The split was drawn once, so intervals over seeds do not include it."
     if groups:
         text += (
             f" The samples come from only {groups} groups and are not independent, so the true "

@@ -16,7 +16,7 @@ from umt_lib.evaluation import intervals
 from umt_lib.evaluation.intervals import accuracy_interval
 from umt_lib.methods import HOOKS, METHODS, hooks
 from umt_lib.study.experiments.comparisons import FLAT, Family, difference, late_gain, laziness
-from umt_lib.study.experiments.results import Result
+from umt_lib.study.experiments.results import Result, learning_rate
 from umt_lib.study.pipeline.collection import Entry, Study
 from umt_lib.study.report.choices import row_label, total_passes, with_teachers
 from umt_lib.study.report.format import (
@@ -31,7 +31,6 @@ from umt_lib.study.report.format import (
     setting,
     words,
 )
-from umt_lib.training import Training
 
 REFERENCES = ("joint (linear)", "UME")  # what the tables of accuracies compare each row with
 
@@ -101,9 +100,7 @@ def chosen(entry: Entry) -> str:
     """The learning rate, and all that validation chose: ``learning rate 0.3, weight 10``."""
     values = dict(entry.result.measured.chosen)
     if entry.result.provenance.cost.samples:
-        values = {
-            "learning_rate": Training(**entry.result.params["training"]).learning_rate
-        } | values
+        values = {"learning_rate": learning_rate(entry.result)} | values
     return ", ".join(setting(field, value) for field, value in values.items())
 
 
@@ -147,20 +144,22 @@ def trainings_per_seed(entry: Entry) -> int:
 def sweeps(study: Study, dataset: str) -> str:
     """The validation accuracy of every swept value, one sweep per field; what was chosen is marked.
 
-    A field that was not swept here but chosen elsewhere (the learning rate of joint training) has
-    one row.
+    A field that was chosen by another experiment (the learning rate, by joint training) has one
+    row. A value with which training diverged has no accuracy.
     """
-    rows = []
+    rows, labels = [], {e.name: e.label for e in study.of(dataset)}
     for entry in (e for e in study.of(dataset) if e.result):
         measured = entry.result.measured
         for field, value in measured.chosen.items():
             for trial in measured.sweeps.get(field, []):
                 mark = "chosen" if trial.value == value else ""
-                cells = words(field), plain(trial.value), f"{100 * trial.validation:.1f}"
+                accuracy = f"{100 * trial.validation:.1f}" if trial.validation else "diverged"
+                cells = words(field), plain(trial.value), accuracy
                 rows.append([entry.label, *cells, mark])
             if field not in measured.sweeps:
-                cells = words(field), plain(value), NONE
-                rows.append([entry.label, *cells, "as for joint training"])
+                other = entry.result.params.get("learning_rate_of", "")
+                cells = words(field), plain(value), NONE, f"as for {labels.get(other, other)}"
+                rows.append([entry.label, *cells])
     header = ["method", "hyper-parameter", "value", "validation accuracy, %", ""]
     return markdown(header, rows)
 
