@@ -55,7 +55,10 @@ class Folders(NamedTuple):
 
 
 def make(root: Path) -> Folders:
-    """Run them all under ``root``; ``joint-linear`` is published too, ``umt`` is published only."""
+    """Run them all under ``root``; ``joint-linear`` and the teachers of ``umt`` are published too.
+
+    ``umt`` is published only.
+    """
     folders = Folders(root / "params", root / "runs/results", root / "published")
     folders.params.mkdir(parents=True)
     for tail, differs in {**RUN, **NOT_RUN}.items():
@@ -70,5 +73,7 @@ def make(root: Path) -> Folders:
     joint = results.load(folders.local / "synthetic-joint-linear.json")
     joint.measured.seeds[0].test.accuracy -= 0.5  # as another machine might have measured
     joint.save(folders.published / "synthetic-joint-linear.json")
+    for name in TEACHERS.values():
+        results.load(folders.local / f"{name}.json").save(folders.published / f"{name}.json")
     (folders.local / "synthetic-umt.json").rename(folders.published / "synthetic-umt.json")
     return folders

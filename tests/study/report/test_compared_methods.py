@@ -56,7 +56,7 @@ def test_every_simple_choice_is_the_label_of_an_experiment():
     heads = ("linear", "MLP")
     wanted = {f"{name} ({head})" for name in ("joint", "UMT", "frozen encoders") for head in heads}
     wanted |= {f"joint + uni-modal CE ({head})" for head in heads}
-    assert wanted | {"UME"} | {f"joint, double budget ({h})" for h in heads} == set(SIMPLE)
+    assert wanted | {"UME"} | {f"joint, UMT's budget ({h})" for h in heads} == set(SIMPLE)
 
 
 def test_ume_is_the_rule_that_validation_chose(study):
@@ -175,11 +175,11 @@ def test_the_sentences_name_the_better_methods(study):
     assert compared_methods.sentences(empty, compared_methods.differences(empty)) == ""
 
 
-def test_double_budget_with_the_models_of_joint_training_says_so(study):
+def test_longer_training_with_the_models_of_joint_training_says_so(study):
     same = entry("watch", "joint-longer", at(0.70))
     more = Study([*study.entries, same])
     table = compared_methods.table(more, "watch", compared_methods.differences(more))
-    note = "minus joint, double budget (linear): same models as joint training"
+    note = "minus joint, UMT's budget (linear): same models as joint training"
     assert note in table.splitlines()[0]
     other = Study([*study.entries, entry("watch", "joint-longer", at(0.70), epoch=2)])
     table = compared_methods.table(other, "watch", compared_methods.differences(other))

@@ -12,7 +12,7 @@ from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report import summaries
 
 TEACHERS = {m: f"watch-{m}" for m in "ab"}
-CONTROL = "joint training of twice the length"
+CONTROL = "longer joint training"
 
 
 def at(value: float) -> list[float]:

@@ -88,7 +88,7 @@ class Family:
 def same_models(a: Result, b: Result) -> bool:
     """Whether two results have the same chosen epoch and the same test scores for every seed.
 
-    True for joint training of double length where validation chose epochs of the part of the
+    True for longer joint training where validation chose epochs of the part of the
     schedule that both have: the longer training is then no control of the budget.
     """
     runs = [[(r.seed, r.epoch, r.test) for r in result.measured.seeds] for result in (a, b)]

@@ -17,10 +17,10 @@ SIMPLE = (  # labels; UME is the one whose rule validation chose
     "UMT (MLP)",
     "frozen encoders (linear)",
     "frozen encoders (MLP)",
-    "joint, double budget (linear)",
-    "joint, double budget (MLP)",
+    "joint, UMT's budget (linear)",
+    "joint, UMT's budget (MLP)",
 )
-JOINT = tuple(label for label in SIMPLE if label.startswith(("joint (", "joint, double budget")))
+JOINT = tuple(label for label in SIMPLE if label.startswith(("joint (", "joint, UMT's budget")))
 FILLED = ("linear", "mean")  # variants that figures draw as filled dots, and UME
 BUDGET = 0.1  # two budgets are equal if neither is larger by more than this share
 
@@ -32,7 +32,7 @@ def simple(study: Study, dataset: str) -> dict[str, Entry]:
 
 
 def is_joint_again(study: Study, entry: Entry) -> bool:
-    """Whether joint training of double length has the same models as joint training.
+    """Whether an entry is longer joint training with the same models as joint training.
 
     It then controls no budget, and only the longer schedule was paid for.
     """

@@ -20,7 +20,7 @@ from umt_lib.study.report.format import in_words, is_equivalent, points, setting
 
 Sentence = tuple[bool, str]  # whether it speaks against the paper's claim, and its text
 LINEAR, MLP = "joint (linear)", "joint (MLP)"
-LONGER = {head: f"joint, double budget ({head})" for head in ("linear", "MLP")}
+LONGER = {head: f"joint, UMT's budget ({head})" for head in ("linear", "MLP")}
 TWO = "two joint models (linear)"
 PAIRS = (  # (a, b): the differences a minus b in test accuracy that the sentences state
     ("UMT (linear)", LINEAR),
@@ -60,7 +60,7 @@ class Page:
         self.family = Family(gains)
 
     def again(self, label: str) -> bool:
-        """Whether this row is joint training of double length with the models of joint training."""
+        """Whether this row is longer joint training with the models of joint training."""
         return label in self.entries and is_joint_again(self.study, self.entries[label])
 
 
@@ -181,16 +181,16 @@ def blind_spot(page: Page) -> Iterator[Sentence]:
 
 
 def controls(page: Page) -> Iterator[Sentence]:
-    """UMT against its controls: joint training of twice the length, and two joint models."""
+    """UMT against its controls: longer joint training, and two joint models."""
     for head, longer in LONGER.items():
         if page.again(longer):
             yield (
                 True,
                 f"**With {head} heads, there is no control of UMT's budget by longer training**: "
-                f"for every seed, training of twice the length chose the epoch of joint training "
+                f"for every seed, longer joint training chose the epoch of joint training "
                 f"and has the same models.",
             )
-        names = "UMT", "joint training of twice the length"
+        names = "UMT", "longer joint training"
         where = f" and with {head} heads"
         yield from _controlled(page, f"UMT ({head})", longer, names, where)
     names = "UMT", "an ensemble of two joint models"

@@ -98,9 +98,11 @@ def accuracies(study: Study, entries: Sequence[Entry], by: str = "method") -> st
 
 def chosen(entry: Entry) -> str:
     """The learning rate, and all that validation chose: ``learning rate 0.3, weight 10``."""
-    values = dict(entry.result.measured.chosen)
-    if entry.result.provenance.cost.samples:
-        values = {"learning_rate": learning_rate(entry.result)} | values
+    result = entry.result
+    assert result is not None
+    values = dict(result.measured.chosen)
+    if result.provenance.cost.samples:
+        values = {"learning_rate": learning_rate(result)} | values
     return ", ".join(setting(field, value) for field, value in values.items())
 
 
