@@ -39,6 +39,7 @@ BROKEN = {
     "OFF\n" + TETRAHEDRON.replace("1 2 3", "1 -2 3"): (
         "a face names vertex -2, they are numbered from 0 to 3"
     ),
+    "OFF\n" + TETRAHEDRON.replace("3 1 2 3", "2 1 2"): "a face has 2 corners",
     "OFF BINARY\n\0\0": "a binary OFF file; only text is read",
     "OFF\n" + TETRAHEDRON.replace("\n", " ") + "7": "more numbers than those of 4 faces",
     "OFF\nfour": "not an OFF file: words where numbers belong",

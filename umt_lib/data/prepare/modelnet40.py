@@ -139,21 +139,25 @@ def _plain(text: str) -> tuple[int, int, list[str]]:
     What follows on the line of a vertex or face is dropped. In a file whose lines end elsewhere
     nothing can be dropped: there all words are taken.
     """
-    first, *rows = [row for line in text.splitlines() if (row := line.split())]
-    if len(first) in COUNTS:
-        n, m = int(first[0]), int(first[1])
-        vertices, faces = rows[:n], rows[n : n + m]
-        long = [1 + int(row[0]) if row[0].isdecimal() else 1 for row in faces]
-        if (
-            len(faces) == m
-            and all(len(row) >= 3 for row in vertices)
-            and all(len(row) >= k for row, k in zip(faces, long, strict=True))
-        ):
-            kept = [row[:3] for row in vertices]
-            kept += [row[:k] for row, k in zip(faces, long, strict=True)]
-            return n, m, [word for row in kept for word in row]
+    head = text.lstrip().partition("\n")[0].split()
     words = text.split()
-    return int(words[0]), int(words[1]), words[2 if len(first) == 2 else 3 :]
+    n, m = int(words[0]), int(words[1])
+    every = words[2 if len(head) == 2 else 3 :]
+    if len(every) == 3 * n + 4 * m and every[3 * n :: 4].count("3") == m:  # as nearly all are
+        return n, m, every
+    _, *rows = [row for line in text.splitlines() if (row := line.split())]
+    vertices, faces = rows[:n], rows[n : n + m]
+    words_of = [1 + int(row[0]) if row[0].isdecimal() else 1 for row in faces]
+    if (
+        len(head) in COUNTS
+        and len(faces) == m
+        and all(len(row) >= 3 for row in vertices)
+        and all(len(row) >= k for row, k in zip(faces, words_of, strict=True))
+    ):
+        kept = [row[:3] for row in vertices]
+        kept += [row[:k] for row, k in zip(faces, words_of, strict=True)]
+        return n, m, [word for row in kept for word in row]
+    return n, m, every
 
 
 def _triangles(numbers: np.ndarray, m: int) -> np.ndarray:
@@ -164,8 +168,10 @@ def _triangles(numbers: np.ndarray, m: int) -> np.ndarray:
     for _ in range(m):
         k = int(numbers[at]) if at < len(numbers) else 0
         polygon = numbers[at + 1 : at + 1 + k].astype(np.int64)
-        if k < 3 or len(polygon) < k:
+        if at >= len(numbers) or len(polygon) < k:
             raise SampleError(f"truncated: it ends within the {m} faces")
+        if k < 3:
+            raise SampleError(f"a face has {k} corners")
         faces += [(polygon[0], b, c) for b, c in pairwise(polygon[1:])]
         at += 1 + k
     if at < len(numbers):
