@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from umt_lib.data import furniture
 from umt_lib.data.modelnet40 import SHIFT, picture, transform
 from umt_lib.data.prepare import prepared
 from umt_lib.data.splits import Split, Splits, five_folds
@@ -25,8 +26,8 @@ def load(folder: str = "furniture224", fold: int = 0) -> Splits:
 
     Args:
         folder: the prepared folder; a relative path is looked for in ``$UMT_DATA`` first.
-        fold: 0 to 4, see :func:`umt_lib.data.splits.five_folds`; the split that the folder stores
-            is not used.
+        fold: 0 to 4, that of :func:`umt_lib.data.furniture.load`, whichever meshes are missing; the
+            split that the folder stores is not used.
 
     Raises:
         StudyError: the folder is not prepared, is incomplete, or holds another data set.
@@ -35,15 +36,23 @@ def load(folder: str = "furniture224", fold: int = 0) -> Splits:
 
     together = (stored.train, stored.validation, stored.test)
     y = torch.cat([split.y for split in together])
-    groups = np.concatenate([split.groups for split in together])
+    samples = prepared.Prepared.open(folder).manifest["samples"]
+    parts = ("train", "validation", "test")
+    names = [s["id"] for name in parts for s in samples if s["split"] == name]
     x = {m: torch.cat([split.x[m][:] for split in together]) for m in stored.modalities}
     views = next(iter(x.values())).shape[1]  # of (models, views, S, S)
 
-    def part(of: np.ndarray) -> Split:
-        flat = {m: pictures[of].flatten(0, 1) for m, pictures in x.items()}
-        return Split(flat, y[of].repeat_interleave(views), np.repeat(groups[of], views), transform)
+    arrays, _ = furniture.read(furniture.ARCHIVE)
+    row_of = {name: row for row, name in enumerate(names)}
 
-    train, validation, test = map(part, five_folds(y.numpy(), groups, fold))
+    def part(models: np.ndarray) -> Split:
+        models = np.array([i for i in models if arrays["model"][i] in row_of])  # not the missing
+        of = [row_of[name] for name in arrays["model"][models]]
+        flat = {m: pictures[of].flatten(0, 1) for m, pictures in x.items()}
+        groups = np.repeat(arrays["group"][models], views)
+        return Split(flat, y[of].repeat_interleave(views), groups, transform)
+
+    train, validation, test = map(part, five_folds(arrays["label"], arrays["group"], fold))
     return Splits(train, validation, test, stored.classes, stored.source, augment)
 
 

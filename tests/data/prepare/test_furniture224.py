@@ -14,6 +14,7 @@ from umt_lib.data.prepare.furniture import ELEVATION, SUPERSAMPLE, azimuths
 from umt_lib.data.prepare.modelnet40 import read_mesh
 from umt_lib.data.prepare.prepared import Prepared
 from umt_lib.data.render import render
+from umt_lib.data.splits import five_folds
 
 SIZE, VIEWS, LOST = 32, 2, 5
 PARTS = ("train", "validation", "test")
@@ -51,13 +52,20 @@ def splits(prepared):
     return load("furniture224", folder=str(prepared))
 
 
-def test_samples_are_those_of_the_small_pictures_less_what_is_missing(splits, models):
-    small = furniture.load(views=VIEWS)
-    assert splits.classes == small.classes
+def rows_of(fold):
+    """Rows of the archive in train, validation and test."""
     arrays, _ = furniture.read(furniture.ARCHIVE)
-    for part in PARTS:
+    return five_folds(arrays["label"], arrays["group"], fold)
+
+
+@pytest.mark.parametrize("fold", [0, 3])
+def test_samples_are_those_of_the_small_pictures_less_what_is_missing(prepared, models, fold):
+    small = furniture.load(views=VIEWS, fold=fold)
+    splits = load("furniture224", folder=str(prepared), fold=fold)
+    assert splits.classes == small.classes
+    for part, rows in zip(PARTS, rows_of(fold), strict=True):
         ours, theirs = getattr(splits, part), getattr(small, part)
-        kept = np.array(models)[arrays["split"] == part].repeat(VIEWS) != models[LOST]
+        kept = np.array(models)[rows].repeat(VIEWS) != models[LOST]
         assert ours.y.tolist() == theirs.y[kept].tolist()
         assert ours.groups.tolist() == theirs.groups[kept].tolist()
         assert {m: x.shape[1:] for m, x in ours.inputs(slice(0, 2)).items()} == dict.fromkeys(
@@ -72,8 +80,7 @@ def test_a_missing_mesh_is_named(prepared, models):
 
 def test_a_sample_is_a_model_from_opposite_sides(raw, splits, models):
     assert azimuths(VIEWS).tolist() == [-10, 10]
-    arrays, _ = furniture.read(furniture.ARCHIVE)
-    first = next(m for m, s in zip(models, arrays["split"], strict=True) if s == "test")
+    first = models[rows_of(0)[2][0]]
     shape = read_mesh(raw / f"{first}.off")
     x = splits.test.inputs(slice(0, VIEWS))
     for m, turn in (("front", 0), ("rear", 180)):
