@@ -43,7 +43,8 @@ def test_the_interval_of_accuracies_is_cut_where_no_accuracy_can_be():
 def test_one_seed_says_nothing_about_the_spread():
     found = intervals.t_interval([0.7])
     assert found == (0.7, -math.inf, math.inf, 1)
-    assert intervals.welch_interval([0.7], [0.6, 0.8]).contains_zero
+    one = intervals.welch_interval([0.75], [0.6, 0.8])
+    assert one == (pytest.approx(0.05), -math.inf, math.inf, 1)
 
 
 def test_the_interval_of_a_difference_contains_zero_or_not():

@@ -44,6 +44,15 @@ def test_cross_validation_chooses_a_strength_that_matters(stream):
     assert linear_probe(*halves(z, y)) > weak
 
 
+def test_a_given_strength_is_used(stream):
+    """Few samples, many useless dimensions: the smaller the inverse penalty, the better."""
+    y = torch.arange(120) // 2 % 2
+    z = torch.randn(120, 60, generator=stream)
+    z[:, 0] += 2.0 * y
+    strong, middle, weak = (linear_probe(*halves(z, y), strength=c) for c in (1e-3, 1.0, 1e3))
+    assert strong > middle > weak
+
+
 def test_the_test_labels_are_only_scored(stream):
     y = torch.arange(60) % 3
     z = torch.eye(3)[y] + 0.05 * torch.randn(60, 3, generator=stream)

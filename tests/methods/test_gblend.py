@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from tiny import CLASSES, Bench, copied, method, same
@@ -13,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from umt_lib.errors import StudyError
 from umt_lib.methods import Setting
 from umt_lib.methods import gblend as module
-from umt_lib.methods.gblend import Branch, blended
+from umt_lib.methods.gblend import Branch, blended, cut
 from umt_lib.paths import PARAMS
 from umt_lib.study.experiments import params as params_files
 from umt_lib.study.experiments.experiment import Experiment
@@ -200,6 +201,15 @@ def test_online_the_blended_model_does_not_learn_what_is_held_out():
         assert 0 < mine.sum() < 40
         assert out.fused.grad[~mine].any(1).all()
         assert out.fused.grad[mine].any() == (super_epoch == 0)
+
+
+def test_groups_are_not_divided():
+    train = Bench().splits.train
+    train = replace(train, groups=np.arange(len(train)) // 10)
+    rest, held = (set(train.groups[rows]) for rows in cut(train, 0.2))
+    assert rest
+    assert held
+    assert not rest & held
 
 
 def test_a_training_split_too_small_to_hold_out_from_is_named():

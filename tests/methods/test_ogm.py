@@ -45,6 +45,22 @@ def test_kernels_of_the_modality_ahead_are_scaled_and_nothing_else(encoder, scal
     assert changed == 2
 
 
+def test_of_modalities_that_are_level_none_is_scaled():
+    """k = 1 at a ratio of 1, and jumps above."""
+    bench = Bench()
+    for part in (bench.splits.train, bench.splits.validation):
+        part.x["b"] = part.x["a"]
+    found = {}
+    for name in ("joint", "ogm"):
+        m = method(name)
+        model, batch = bench.start(m), bench.batch()
+        model.encoders["b"].load_state_dict(model.encoders["a"].state_dict())
+        model.head.weights["b"].data.copy_(model.head.weights["a"].data)
+        m.backward(model, model(batch.x), batch)
+        found[name] = {n: p.grad for n, p in model.named_parameters()}
+    assert same(found["ogm"], found["joint"])
+
+
 def test_of_three_the_ratio_is_to_the_mean_of_the_others():
     bench = Bench(("sight", "sound", "touch"))
     s = shares(bench)

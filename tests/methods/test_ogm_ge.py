@@ -30,3 +30,9 @@ def test_every_encoder_gets_noise_and_biases_norms_and_head_do_not(encoder, nois
     for name, g in joint.items():
         touched = name.startswith("encoders.") and g.ndim == noisy
         assert torch.equal(ogm[name], g) != touched, name
+
+
+def test_a_gradient_of_one_entry_has_no_spread():
+    gradient = torch.tensor([[2.0]])
+    method("ogm-ge").modulate(gradient, torch.tensor(0.5))
+    assert gradient.item() == pytest.approx(1.0)
