@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import combinations
 
 import pytest
@@ -20,7 +19,6 @@ SMALL = {"n_train": 640, "n_validation": 100, "n_test": 10}  # of the synthetic 
 NARROW = {"series-cnn": {"channels": [4, 6, 8]}, "mlp": {"hidden": 32, "dim": 16}}
 
 
-@cache
 def short(name: str) -> Experiment:
     """An experiment of ``params/`` with few epochs and small networks; its seed is 0."""
     params = params_files.read(PARAMS / f"{name}.yaml")
