@@ -27,13 +27,13 @@ Source: ours. It is checked against the EMAP projection of :mod:`umt_lib.evaluat
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from umt_lib.evaluation import residual_network
@@ -56,7 +56,7 @@ class Sample(NamedTuple):
     """Samples of one fold.
 
     Attributes:
-        features: {modality: (n, d_m)}.
+        features: {modality: (n, d_m)}, standardised (mean 0 and variance near 1).
         y: labels (n,) in 0..K-1.
         offset: log-probabilities (n, K) of the uni-modal ensemble.
         groups: (n,), or None.
@@ -118,13 +118,12 @@ def _together(
 ) -> list[tuple[np.ndarray, ...]]:
     """:func:`corrections` of a few folds, trained in parallel; the model axis is folds x kinds."""
     stream = torch.Generator().manual_seed(seed)
-    scalers = [StandardScaler().fit(_stacked(sample)) for sample in train]
     cuts = [_cut(sample, seed) for sample in train]
     dims = [z.shape[1] for z in train[0].features.values()]
     params, mask = residual_network.start(
         dims, train[0].offset.shape[1], kinds * len(train), stream
     )
-    plain = [_rows(s, sample) for s, sample in zip(scalers, train, strict=True)]
+    plain = [_rows(sample) for sample in train]
     products = [
         Products(rows.take(rest), rows.take(part), dims, pairs)
         for rows, (rest, part) in zip(plain, cuts, strict=True)
@@ -173,7 +172,7 @@ def _together(
                 chosen[name][better] = value.detach()[better]
             if (step - found >= PATIENCE).all():
                 break
-    plain = [_rows(s, t) for s, t in zip(scalers, test, strict=True) for _ in kinds]
+    plain = [_rows(sample) for sample in test for _ in kinds]
     tested = _padded([add(rows) for add, rows in zip(products, plain, strict=True)])
     added = residual_network.forward(chosen, mask, tested.x).double()
     logs = (tested.offset.double() + added).log_softmax(2).numpy()
@@ -185,21 +184,24 @@ def _together(
 
 def _cut(train: Sample, seed: int) -> tuple[Tensor, Tensor]:
     """Rows to train on, and rows of the validation part."""
+    counts = np.bincount(train.y)
+    parts = min(PARTS, max(2, int(counts[counts > 0].min())))
     folds = StratifiedKFold if train.groups is None else StratifiedGroupKFold
-    parts = PARTS if train.groups is None else min(PARTS, len(np.unique(train.groups)))
+    if train.groups is not None:
+        parts = min(parts, len(np.unique(train.groups)))
     cut = folds(parts, shuffle=True, random_state=seed).split(train.y, train.y, train.groups)
-    rest, held = map(torch.from_numpy, next(cut))
+    with warnings.catch_warnings():  # a class with one sample is then missing in one of the parts
+        warnings.filterwarnings("ignore", "The least populated class")
+        rest, held = map(torch.from_numpy, next(cut))
     return rest, held
 
 
-def _stacked(sample: Sample) -> np.ndarray:
-    return np.hstack(list(sample.features.values()))
-
-
-def _rows(scaler: StandardScaler, sample: Sample) -> Rows:
-    """The samples of one model, standardised by ``scaler``, as float32 tensors."""
-    x = torch.from_numpy(scaler.transform(_stacked(sample)).astype(np.float32))
-    return Rows(x, torch.from_numpy(sample.y), torch.from_numpy(sample.offset).float())
+def _rows(sample: Sample) -> Rows:
+    """The samples of one model as float32 tensors."""
+    x = np.hstack([z.astype(np.float32) for z in sample.features.values()])
+    return Rows(
+        torch.from_numpy(x), torch.from_numpy(sample.y), torch.from_numpy(sample.offset).float()
+    )
 
 
 def _padded(samples: Sequence[Rows]) -> Rows:

@@ -113,6 +113,11 @@ def _nll(logits: Tensor, y: Tensor) -> float:
 
 def _axes(x: Tensor) -> Tensor:
     """(d, c): the leading principal axes of standardised x, all axes where there are few."""
-    if x.shape[1] <= WIDEST:
-        return torch.eye(x.shape[1], dtype=x.dtype)
-    return torch.linalg.eigh(x.T @ x)[1][:, -WIDEST:]
+    n, d = x.shape
+    if d <= WIDEST:
+        return torch.eye(d, dtype=x.dtype)
+    if d <= n:
+        return torch.linalg.eigh(x.T @ x)[1][:, -WIDEST:]
+    values, vectors = torch.linalg.eigh(x @ x.T)  # n x n instead of d x d
+    kept = torch.arange(n)[values > 1e-10 * values[-1]][-WIDEST:]
+    return x.T @ vectors[:, kept] / values[kept].sqrt()

@@ -1,9 +1,4 @@
-"""Warnings in plain sentences: how a verdict can be wrong.
-
-The sentences are part of published results (``results/analyses/guide-*.json``), so a sentence that
-occurs there is changed only when these are measured again. The same holds for the reasons in
-:mod:`umt_lib.guide.verdict`.
-"""
+"""Warnings in plain sentences: how a verdict can be wrong."""
 
 from __future__ import annotations
 
@@ -27,14 +22,46 @@ ALWAYS = (
 )
 
 
+def copied(copies: dict[str, Any]) -> str:
+    """The sentence about rows that repeat; the report begins with it."""
+    one, other = copies["pair"]
+    alike = "the same" if copies["exact"] else "nearly the same"
+    return (
+        f"{copies['rows']} rows repeat: they are {alike} in every modality as another row, such as "
+        f"rows {one} and {other} (the first is 0). Copies are taken as one group "
+        f"({copies['groups']} groups), so none is predicted by a model trained on another."
+    )
+
+
+def _repeated(verdict: str, data: dict[str, Any]) -> str:
+    single = ", ".join(f"{v} {times} times" for v, times in data["verdicts of repeats"].items())
+    sentence = (
+        f"The first cross-validation was near a border of the rule, so it was repeated with other "
+        f"folds, {data['repeats']} times in all: the verdict was {single}. The verdict {verdict} "
+        f"is that for the mean over all of them."
+    )
+    if data["near border"]:
+        sentence += " The mean is near a border too: more samples may change the verdict."
+    return sentence
+
+
 def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> tuple[str, ...]:
     """How the verdict can be wrong: first what applies to this case, then what always applies."""
     found = []
-    if gains["additive"].likelihood.low > 0 and verdict in ("UME", "no clear winner"):
+    if copies := data["copies"]:
+        found.append(copied(copies))
+    if data["repeats"] > 1:
+        found.append(_repeated(verdict, data))
+    if gains["classifiers"].likelihood.low > 0 and verdict in ("UME", "no clear winner"):
         found.append(
-            "An additive correction clearly improves UME: the linear classifiers miss something "
-            "within a modality, or the rule that combines their predictions is too simple. Better "
-            "uni-modal classifiers may change the verdict."
+            "Corrections of the single modalities clearly improve UME: the linear classifiers miss "
+            "something within a modality. Better uni-modal classifiers may change the verdict."
+        )
+    elif gains["additive"].likelihood.low > 0 and verdict in ("UME", "no clear winner"):
+        found.append(
+            "An additive correction clearly improves UME, but corrections of the single modalities "
+            "do not: the modalities share noise, or the rule that combines their predictions is "
+            "too simple."
         )
     if gains["pairs"].likelihood.low > 0 and verdict != "interactions":
         found.append(

@@ -9,23 +9,33 @@ import numpy as np
 import pandas as pd
 
 from umt_lib.errors import StudyError
+from umt_lib.guide import copies, wide
+from umt_lib.guide.copies import Copies
 
 MAX_SAMPLES = 10_000  # of more samples a subset is used: minutes instead of hours
 MAX_NUMBERS = 2**26  # rows x columns that are read, over all modalities: half a GB
 LARGEST = 1e30  # squares of larger values overflow
 INNER = 3  # folds within a training part
+VALUES = 10  # more different values of labels that are not whole numbers are no classes
 
 
 class Inputs(NamedTuple):
     """The checked input.
 
     Attributes:
-        features: {modality: (n, d_m)}, float64.
+        features: {modality: (n, d_m)}, float64; of a modality with more columns than samples their
+            coordinates (see :mod:`umt_lib.guide.wide`).
         y: labels (n,) in 0..K-1; groups: (n,) in 0..G-1, or None.
         classes: the K values of the labels.
         given: number of samples given, of which n are used.
         folds: number of folds, at most the number of groups.
         rows: (n,), the row numbers of these samples in the given arrays.
+        columns: {modality: its number of columns}.
+        wide: modalities with more columns than samples.
+        farthest: {modality: (distance of its most extreme value from the mean of its column in
+            standard deviations, row of that value in the given array)}.
+        grouped: whether groups were given.
+        copies: rows that repeat in different groups; ``groups`` has them in one group each.
     """
 
     features: dict[str, np.ndarray]
@@ -35,23 +45,11 @@ class Inputs(NamedTuple):
     given: int
     folds: int
     rows: np.ndarray
-
-    def farthest(self) -> dict[str, tuple[float, int]]:
-        """The most extreme value of each modality.
-
-        Returns:
-            {modality: (its distance from the mean of its column in standard deviations, its row in
-            the given array)}.
-        """
-        found = {}
-        for m, x in self.features.items():
-            mean, spread = x.mean(axis=0), x.std(axis=0)
-            away = np.maximum(x.max(axis=0) - mean, mean - x.min(axis=0))
-            away = away / np.where(spread > 0, spread, np.inf)
-            column = away.argmax()
-            row = np.abs(x[:, column] - mean[column]).argmax()
-            found[m] = float(away[column]), int(self.rows[row])
-        return found
+    columns: dict[str, int]
+    wide: frozenset[str]
+    farthest: dict[str, tuple[float, int]]
+    grouped: bool
+    copies: Copies | None
 
 
 def checked(
@@ -89,19 +87,79 @@ def checked(
         raise StudyError(
             f"{source}: 'groups' has {len(groups)} rows for {len(labels)} labels; give one each"
         )
+    if labels.dtype.kind == "f":
+        _classes_not_numbers(labels, source)
     classes, y = np.unique(labels, return_inverse=True)
     folds = _foldable(classes, y, groups, folds, source)
-    keep = _subset(y, sum(x.shape[1] for x in arrays.values()), max_samples, seed)
-    folds = _foldable(classes, y[keep], None if groups is None else groups[keep], folds, source)
+    keep = draw(y, sum(x.shape[1] for x in arrays.values()), max_samples, seed)
+    y = y[keep]
+    if groups is not None:
+        groups = np.unique(groups[keep], return_inverse=True)[1]
+    folds = _foldable(classes, y, groups, folds, source)
+    drawn = {m: _numbers(m, x, keep, source) for m, x in arrays.items()}
+    farthest = {m: _farthest(x) for m, x in drawn.items()}
+    many = frozenset(m for m, x in drawn.items() if x.shape[1] > len(keep))
+    numbers = {
+        m: wide.coordinates(x) if m in many else np.asarray(x, dtype=np.float64)
+        for m, x in drawn.items()
+    }
+    alike = [x if m in many else wide.standardised(x) for m, x in numbers.items()]
+    repeated = copies.find(alike, list(drawn.values()), y, groups)
+    grouped = groups is not None
+    if repeated:
+        one, other = repeated.pair
+        if y[one] != y[other]:
+            same = all((x[one] == x[other]).all() for x in drawn.values())
+            names = [repr(str(classes[y[row]])) for row in repeated.pair]
+            raise StudyError(
+                f"{source}: rows {keep[one]} and {keep[other]} (the first is 0) are "
+                f"{'' if same else 'nearly '}the same in every modality, but their labels are "
+                f"{' and '.join(names)}; correct the labels or drop such rows"
+            )
+        groups = repeated.groups
+        joined = f"{source} (rows that repeat are taken as one group)"
+        folds = _foldable(classes, y, groups, folds, joined)
     return Inputs(
-        {m: _numbers(m, x, keep, source) for m, x in arrays.items()},
-        y[keep],
-        None if groups is None else np.unique(groups[keep], return_inverse=True)[1],
+        numbers,
+        y,
+        groups,
         tuple(map(str, classes)),
-        len(y),
+        len(labels),
         folds,
         keep,
+        {m: x.shape[1] for m, x in drawn.items()},
+        many,
+        {m: (away, int(keep[row])) for m, (away, row) in farthest.items()},
+        grouped,
+        repeated,
     )
+
+
+def with_extra(inputs: Inputs, extra: Mapping[str, object], source: str) -> Inputs:
+    """The same samples with the extra columns (n, c) of each modality appended.
+
+    Raises:
+        StudyError: other modalities, other numbers of rows, or no numbers.
+    """
+    if set(inputs.features) != set(extra):
+        raise StudyError(
+            f"{source}: features are given for {sorted(inputs.features)}, extra columns for "
+            f"{sorted(extra)}; give both for every modality"
+        )
+    features, columns = {}, {}
+    for m, z in inputs.features.items():
+        more = _array(extra[m], m, source)
+        if more.ndim != 2 or len(more) != len(z):
+            raise StudyError(
+                f"{source}: {m!r} has features of shape {(len(z), inputs.columns[m])} and extra "
+                f"columns of shape {more.shape}; give one row per sample in both"
+            )
+        _shaped(m, more, len(z), source)
+        _finite(m, more, inputs.rows, source)
+        columns[m] = inputs.columns[m] + more.shape[1]
+        alike = wide.standardised(more) if m in inputs.wide else more
+        features[m] = np.hstack([alike, z] if m in inputs.wide else [z, alike]).astype(np.float64)
+    return inputs._replace(features=features, columns=columns)
 
 
 def _column(values: object, name: str, source: str) -> np.ndarray:
@@ -142,34 +200,30 @@ def _shaped(modality: str, x: object, n: int, source: str) -> np.ndarray:
     if x.dtype.kind not in "biuf":
         held = {"U": "text", "S": "text", "O": "Python objects"}.get(x.dtype.kind, x.dtype)
         raise StudyError(
-            f"{source}: {modality!r} holds {held} instead of numbers; encode it as numbers first"
+            f"{source}: {modality!r} holds {held} instead of numbers; leave it out if it is no "
+            f"modality, or encode it as numbers first"
         )
     if x.ndim == 2 and x.shape[1] == 0:
         raise StudyError(f"{source}: {modality!r} has no features; leave the modality out")
     if x.ndim != 2:
         fix = "x[:, None]" if x.ndim == 1 else "x.reshape(n, -1)"
         raise StudyError(
-            f"{source}: {modality!r} has shape {x.shape}; give one row of features per sample, "
-            f"shape (n, d), for example with {fix}"
+            f"{source}: {modality!r} has shape {x.shape}; leave it out if it is no modality, or "
+            f"give one row of features per sample, shape (n, d), for example with {fix}"
         )
     if len(x) != n:
         raise StudyError(
-            f"{source}: {modality!r} has {len(x)} rows for {n} labels; give every modality one row "
-            f"per label, in the same order"
+            f"{source}: {modality!r} has {len(x)} rows for {n} labels; leave it out if it is no "
+            f"modality, or give every modality one row per label, in the same order"
         )
     return x
 
 
 def _numbers(modality: str, x: np.ndarray, keep: np.ndarray, source: str) -> np.ndarray:
-    x = np.asarray(x[keep], dtype=np.float64)
-    fine = (np.abs(x) < LARGEST).all(axis=1)  # false for NaN as well
-    if not fine.all():
-        row = int(keep[np.flatnonzero(~fine)[0]])
-        raise StudyError(
-            f"{source}: {modality!r} holds NaN, infinity or a number beyond {LARGEST:g}, first in "
-            f"row {row}; repair or drop that sample"
-        )
-    if (x == x[0]).all():
+    """The rows that are used, in their own type; all are finite, and not all are the same."""
+    x = np.asarray(x[keep])
+    _finite(modality, x, keep, source)
+    if all((block == block[0]).all() for _, block in wide.blocks(x)):
         raise StudyError(
             f"{source}: {modality!r} is the same for all samples, so it carries no information; "
             f"leave the modality out or extract its features again"
@@ -177,8 +231,38 @@ def _numbers(modality: str, x: np.ndarray, keep: np.ndarray, source: str) -> np.
     return x
 
 
-def _subset(y: np.ndarray, columns: int, max_samples: int, seed: int) -> np.ndarray:
-    """Row numbers in order: all of them, or a stratified random subset of the size allowed."""
+def _finite(modality: str, x: np.ndarray, keep: np.ndarray, source: str) -> None:
+    fine = np.ones(len(x), dtype=bool)
+    for _, block in wide.blocks(x):
+        fine &= (np.abs(block) < LARGEST).all(axis=1)  # false for NaN as well
+    if not fine.all():
+        row = int(keep[np.flatnonzero(~fine)[0]])
+        raise StudyError(
+            f"{source}: {modality!r} holds NaN, infinity or a number beyond {LARGEST:g}, first in "
+            f"row {row}; repair or drop that sample"
+        )
+
+
+def _farthest(x: np.ndarray) -> tuple[float, int]:
+    """The most extreme value: its distance from its column's mean in standard deviations, its row.
+
+    >>> _farthest(np.array([[0.0], [0.0], [0.0], [0.0], [5.0]]))
+    (2.0, 4)
+    """
+    found = (-1.0, 0)
+    for _, block in wide.blocks(x):
+        away = np.abs(wide.standardised(block))
+        row, column = np.unravel_index(away.argmax(), away.shape)
+        found = max(found, (float(away[row, column]), int(row)), key=lambda f: f[0])
+    return found
+
+
+def draw(y: np.ndarray, columns: int, max_samples: int, seed: int) -> np.ndarray:
+    """Row numbers in order: all of them, or a stratified random subset of the size allowed.
+
+    >>> draw(np.array([0, 0, 0, 0, 1, 1]), columns=2, max_samples=3, seed=0).tolist()
+    [0, 3, 5]
+    """
     most = min(max_samples, MAX_NUMBERS // columns)
     if len(y) <= most:
         return np.arange(len(y))
@@ -204,10 +288,12 @@ def _foldable(
     counts = np.bincount(y, minlength=len(classes))
     if counts.min() < 2 * folds:
         k = int(counts.argmin())
+        _classes_not_numbers(classes, source)
+        fewer = "use fewer folds " if folds > 2 and counts.min() >= 4 else ""
         raise StudyError(
             f"{source}: class {str(classes[k])!r} of 'labels' has {counts[k]} of the {len(y)} "
             f"samples that can be used, {folds} folds need {2 * folds} (2 in each); gather more, "
-            f"use fewer folds or leave the class out"
+            f"{fewer}or leave the class out"
         )
     if groups is None:
         return folds
@@ -225,6 +311,21 @@ def _foldable(
             f"of it in {INNER} groups or more, or leave the class out"
         )
     return min(folds, number)
+
+
+def _classes_not_numbers(labels: np.ndarray, source: str) -> None:
+    """Refuse labels that are values of a continuous quantity instead of classes."""
+    try:
+        values = np.unique(labels.astype(np.float64))
+    except ValueError:  # text
+        return
+    if len(values) > VALUES and (values != values.round()).any():
+        raise StudyError(
+            f"{source}: 'labels' look continuous: {len(values)} different values from "
+            f"{values[0]:g} to {values[-1]:g}; the guide needs classes, so cut them into bins, for "
+            f"example np.digitize(labels, [{np.quantile(values, 0.5):.2g}]), or give labels as "
+            f"text if each value is a class"
+        )
 
 
 def rare(y: np.ndarray, groups: np.ndarray) -> list[int]:

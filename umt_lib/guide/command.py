@@ -13,8 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from umt_lib.errors import StudyError, exit_status
-from umt_lib.files import write_atomically
-from umt_lib.guide import readers, recommend, report
+from umt_lib.guide import cautions, readers, recommend, report
 from umt_lib.guide.checks import MAX_SAMPLES
 from umt_lib.guide.recommendation import Recommendation
 
@@ -49,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "source",
-        help="features and labels: a .npz, .csv or .parquet file, a folder of .npy files, or the "
-        "name of a data set whose uni-modal experiments have been run",
+        help="features and labels: a .npz, .mat, .pt, .csv or .parquet file, a folder of .npy "
+        "files, or the name of a data set whose uni-modal experiments have been run",
     )
     parser.add_argument(
         "--inputs",
@@ -109,10 +108,12 @@ def _run(given: argparse.Namespace, load: Load) -> int:
             source=source.name,
             tick=bar.update,
         )
-    if given.out:
-        _write(given.out, report.page(found))
+    outputs = {}
     if given.json:
-        _write(given.json, json.dumps(found.to_dict(), indent=1) + "\n")
+        outputs[given.json] = json.dumps(found.to_dict(), indent=1) + "\n"
+    if given.out:
+        outputs[given.out] = report.page(found)
+    _write(outputs)
     _print(found)
     return 0
 
@@ -143,7 +144,7 @@ def _check_writable(path: Path) -> None:
 def _files(source: Path) -> Iterator[Path]:
     """The files that are read from a path; none where it does not exist."""
     if source.is_dir():
-        yield from source.glob("*.npy")
+        yield from readers.folder_files(source)
     elif source.exists():
         yield source
 
@@ -155,21 +156,34 @@ def _same(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
-def _write(path: Path, text: str) -> None:
-    """Write the whole text or nothing; a device or pipe is written to, never replaced."""
-    content = text.encode(errors="replace")
-    if path.exists() and not path.is_file():
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            raise StudyError(f"{path}: cannot be written ({error.strerror})") from None
-    else:
-        write_atomically(path, content)
+def _write(outputs: dict[Path, str]) -> None:
+    """Write all texts or none; a device or pipe is written to, never replaced."""
+    partial: dict[Path, Path] = {}
+    try:
+        for path, text in outputs.items():
+            if path.exists() and not path.is_file():
+                path.write_bytes(text.encode(errors="replace"))
+                continue
+            partial[path] = path.with_name(f".{path.name}.partial")
+            with partial[path].open("wb") as file:
+                file.write(text.encode(errors="replace"))
+                file.flush()
+                os.fsync(file.fileno())
+        for path, written in partial.items():
+            os.replace(written, path)
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        for written in partial.values():
+            with contextlib.suppress(OSError):
+                written.unlink()
 
 
 def _print(found: Recommendation) -> None:
     """Print the verdict with its reason; the verdict is the last line."""
     try:
+        if found.data["copies"]:
+            print(f"note: {cautions.copied(found.data['copies'])}")
         print(f"reason: {found.reason}")
         print(f"the paper's rule: {found.paper}")
         print(f"verdict: {found.verdict}")

@@ -8,7 +8,8 @@ was not trained on. So every sample gets one prediction of each competitor, made
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,17 @@ STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # inverse regularisation C of a linear clas
 RULES = ("mean", "product", "weighted")
 MEAN, BEST, LINEAR = "UME mean", "UME best rule", "linear joint head"
 ADDITIVE, PAIRS = "UME + additive correction", "UME + correction with pairs"
+BETTER = "UME of better classifiers"
+LEADING = 128  # coordinates of a wide modality that the corrections use, the longest axes
+
+
+class Fold(NamedTuple):
+    """One fold: row positions, and log-probabilities (n, K) of the best rule of UME for them."""
+
+    train: np.ndarray
+    test: np.ndarray
+    on_train: np.ndarray
+    on_test: np.ndarray
 
 
 class Evidence(NamedTuple):
@@ -37,11 +49,13 @@ class Evidence(NamedTuple):
             correct.
         rules: UME's best rule, chosen in each fold.
         fits: number of linear classifiers and corrections trained.
+        folds: the folds.
     """
 
     scores: dict[str, np.ndarray]
     rules: tuple[str, ...]
     fits: int
+    folds: tuple[Fold, ...]
 
 
 class Linear(NamedTuple):
@@ -58,11 +72,11 @@ def gather(inputs: Inputs, seed: int, tick: Callable[[], None] = lambda: None) -
     Raises:
         StudyError: the training part of a fold has no sample of some class (with groups).
     """
-    rules, fits = [], 0
-    tests, predicted, train_samples, test_samples = [], [], [], []
+    rules, fits, folds, ensembles = [], 0, [], []
+    predicted: list[dict[str, np.ndarray]] = []
+    offsets: dict[str, list[Linear]] = {m: [] for m in inputs.features}
     for train, test in _split(inputs, np.arange(len(inputs.y)), inputs.folds, seed):
-        x = {m: z[train] for m, z in inputs.features.items()}
-        x_test = {m: z[test] for m, z in inputs.features.items()}
+        x, x_test = _scaled(inputs, train, test)
         inner = list(_split(inputs, train, INNER, seed))
         unimodal = {m: _linear(x[m], x_test[m], inputs.y[train], inner) for m in x}
         joint = _linear(_concatenated(x), _concatenated(x_test), inputs.y[train], inner)
@@ -70,24 +84,89 @@ def gather(inputs: Inputs, seed: int, tick: Callable[[], None] = lambda: None) -
         on_train = _ensembles([f.train for f in unimodal.values()], prior, inputs.y[train])
         on_test = _ensembles([f.test for f in unimodal.values()], prior, None, on_train.weights)
         rule = max(RULES, key=lambda r: _score(on_train.logs[r], inputs.y[train])[:, 0].mean())
-        groups = None if inputs.groups is None else inputs.groups[train]
-        train_samples.append(Sample(x, inputs.y[train], on_train.logs[rule], groups))
-        test_samples.append(Sample(x_test, inputs.y[test], on_test.logs[rule]))
+        folds.append(Fold(train, test, on_train.logs[rule], on_test.logs[rule]))
+        ensembles.append((prior, on_train.weights))
         logs = {f"{m} alone": f.test for m, f in unimodal.items()}
         logs |= {f"UME {r}": on_test.logs[r] for r in RULES}
         predicted.append(logs | {BEST: on_test.logs[rule], LINEAR: joint.test})
-        tests.append(test)
+        for m, f in unimodal.items():
+            offsets[m].append(f)
         rules.append(rule)
-        fits += joint.fits + sum(f.fits for f in unimodal.values()) + 2
+        fits += joint.fits + sum(f.fits + 1 for f in unimodal.values()) + 2
         tick()
-    corrected = corrections(train_samples, test_samples, seed=seed)
+    alone = [  # {modality: corrected classifier}, per fold
+        corrections(*_samples(inputs, folds, (m,), offsets[m]), kinds=(False,), seed=seed)
+        for m in inputs.features
+    ]
+    corrected = corrections(*_samples(inputs, folds), seed=seed)
     scores: dict[str, np.ndarray] = {}
-    for test, logs, (additive, pairs) in zip(tests, predicted, corrected, strict=True):
-        for name, held_out in (logs | {ADDITIVE: additive, PAIRS: pairs}).items():
-            scores.setdefault(name, np.empty((len(inputs.y), 2)))[test] = _score(
-                held_out, inputs.y[test]
+    for i, (fold, logs) in enumerate(zip(folds, predicted, strict=True)):
+        prior, weights = ensembles[i]
+        better = _ensembles([one[i][0] for one in alone], prior, None, weights).logs[rules[i]]
+        additive, pairs = corrected[i]
+        logs |= {BETTER: better, ADDITIVE: additive, PAIRS: pairs}
+        for name, held_out in logs.items():
+            scores.setdefault(name, np.empty((len(inputs.y), 2)))[fold.test] = _score(
+                held_out, inputs.y[fold.test]
             )
-    return Evidence(scores, tuple(rules), fits)
+    return Evidence(scores, tuple(rules), fits, tuple(folds))
+
+
+def interacting(inputs: Inputs, folds: Sequence[Fold], seed: int) -> dict[str, np.ndarray]:
+    """Scores of each pair of modalities: the gain (n, 2) from interactions within it alone.
+
+    Both corrections get the features of these two modalities only, so an interaction of a pair with
+    a third modality does not count.
+    """
+    gains = {}
+    for pair in combinations(inputs.features, 2):
+        gain = np.empty((len(inputs.y), 2))
+        corrected = corrections(*_samples(inputs, folds, pair), seed=seed)
+        for fold, (additive, pairs) in zip(folds, corrected, strict=True):
+            y = inputs.y[fold.test]
+            gain[fold.test] = _score(pairs, y) - _score(additive, y)
+        gains[" and ".join(pair)] = gain
+    return gains
+
+
+def _scaled(
+    inputs: Inputs, train: np.ndarray, test: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Features of both parts, standardised by the training part.
+
+    The coordinates of a wide modality are divided by one factor, which keeps their distances.
+    """
+    parts: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
+    for m, z in inputs.features.items():
+        scaler = StandardScaler(with_std=m not in inputs.wide).fit(z[train])
+        factor = z[train].var(axis=0).mean() ** -0.5 if m in inputs.wide else 1.0
+        for part, rows in zip(parts, (train, test), strict=True):
+            part[m] = scaler.transform(z[rows]) * factor
+    return parts
+
+
+def _samples(
+    inputs: Inputs,
+    folds: Sequence[Fold],
+    modalities: Sequence[str] = (),
+    offsets: Sequence[Linear] = (),
+) -> tuple[list[Sample], list[Sample]]:
+    """Training and test samples of every fold, for corrections of the offsets (else of UME)."""
+    both: tuple[list[Sample], list[Sample]] = ([], [])
+    chosen = modalities or tuple(inputs.features)
+    for i, fold in enumerate(folds):
+        offset = offsets[i][:2] if offsets else (fold.on_train, fold.on_test)
+        for samples, x, rows, logs in zip(
+            both, _scaled(inputs, fold.train, fold.test), fold[:2], offset, strict=True
+        ):
+            used = {m: x[m][:, :LEADING] if m in inputs.wide else x[m] for m in chosen}
+            groups = None if inputs.groups is None else inputs.groups[rows]
+            samples.append(
+                Sample(
+                    {m: z.astype(np.float32) for m, z in used.items()}, inputs.y[rows], logs, groups
+                )
+            )
+    return both
 
 
 def _split(
@@ -96,6 +175,7 @@ def _split(
     """Pairs (train, test) of positions within ``rows``: stratified, groups kept together."""
     y = inputs.y[rows]
     if inputs.groups is None:
+        parts = min(parts, int(np.bincount(y).min()))
         cut = StratifiedKFold(parts, shuffle=True, random_state=seed).split(y, y)
     else:
         groups = inputs.groups[rows]
@@ -119,7 +199,7 @@ def _linear(
     y: np.ndarray,
     inner: list[tuple[np.ndarray, np.ndarray]],
 ) -> Linear:
-    """Multinomial logistic regression on standardised features, C by inner cross-validation.
+    """Multinomial logistic regression on scaled features, C by inner cross-validation.
 
     C is tried from strong to weak regularisation, and each fit starts from the previous one; the
     search ends at the first C that is no better than the one before.
@@ -143,8 +223,7 @@ class _Path:
     """Held-out log-probabilities of one classifier along a path of regularisation strengths."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray, x_test: np.ndarray):
-        scaler = StandardScaler().fit(x)
-        self.x, self.y, self.x_test = scaler.transform(x), y, scaler.transform(x_test)
+        self.x, self.y, self.x_test = x, y, x_test
         self.regression = LogisticRegression(max_iter=2000, tol=1e-3, warm_start=True)
 
     def __call__(self, strength: float) -> np.ndarray:

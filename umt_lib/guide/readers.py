@@ -1,35 +1,57 @@
-"""Read features, labels and groups from an npz, csv or parquet file or a folder of npy files."""
+"""Read features, labels and groups from a file or a folder of files."""
 
 from __future__ import annotations
 
+import csv
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from umt_lib.errors import StudyError
-from umt_lib.guide import components
+from umt_lib.guide import components, formats
+
+T = TypeVar("T")
 
 FORMATS = """\
 file formats:
   .npz            one array (n, d) per modality, named after the modality;
                   labels (n,); optionally groups (n,), such as persons or videos
-  folder          the same arrays as NAME.npy; they are memory-mapped, so they
-                  may be larger than memory
+  .mat, .pt       the same arrays; .mat up to version 7, also with a cell X of
+                  one array per modality and labels Y; .pt a dictionary of
+                  tensors
+  folder          the same arrays as NAME.npy, NAME.pt or NAME.csv (numbers, with
+                  or without a header); .npy files are memory-mapped, so they may
+                  be larger than memory
   .csv, .parquet  a column "label" or "labels", optionally "group" or "groups";
                   every other column is named MODALITY.ANYTHING (the modality is
                   the part before the first dot) or MODALITY_NUMBER; parquet
                   needs pyarrow
-  --inputs        a .npz file or a folder with one array (n, ...) per modality,
-                  under the names of the features and with the same rows"""
+  --inputs        a .npz file or a folder with one .npy array (n, ...) per
+                  modality, under the names of the features and with the same
+                  rows"""
 
 LABELS, GROUPS = ("labels", "label"), ("groups", "group")
+MISSING = ["", "nan", "NaN", "NA", "N/A", "n/a", "null", "NULL", "None"]  # in a column of numbers
+IN_FOLDERS = (".npy", ".pt", ".csv")
 DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+
+
+Extra = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+class Stored(NamedTuple):
+    """An array in a file, of which rows are read."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    rows: Callable[[np.ndarray], np.ndarray]
 
 
 class Source(NamedTuple):
@@ -39,7 +61,7 @@ class Source(NamedTuple):
     labels: np.ndarray
     groups: np.ndarray | None
     name: str
-    extra: dict[str, np.ndarray] | None = None
+    extra: dict[str, np.ndarray] | Extra | None = None
 
 
 def load(source: str) -> Source:
@@ -59,19 +81,30 @@ def load(source: str) -> Source:
     if path.is_dir():
         return _named(path, _folder(path))
     if path.exists():
-        kinds = {".npz": _npz, ".csv": _table, ".parquet": _table}
-        if path.suffix not in kinds:
-            fix = "its folder" if path.suffix == ".npy" else "a folder of npy files"
+        kinds: dict[str, Callable[[Path], dict[str, np.ndarray]]] = {
+            ".npz": _npz,
+            ".csv": _table,
+            ".parquet": _table,
+            ".mat": _mat,
+            ".pt": _pt,
+            ".pth": _pt,
+        }
+        formats.check_content(path)
+        kind = path.suffix.lower()
+        if kind not in kinds:
+            fix = "its folder" if kind == ".npy" else "a folder of npy files"
             raise StudyError(
                 f"{path}: the guide does not know this kind of file; give {', '.join(kinds)} or "
                 f"{fix}"
             )
-        return _named(path, kinds[path.suffix](path))
+        return _named(path, kinds[kind](path))
     raise StudyError(f"{path}: no such file or folder; check the path")
 
 
-def inputs(source: str, like: Source) -> dict[str, np.ndarray]:
-    """Principal components {modality: (n, c)} of the raw inputs in an npz file or a folder.
+def inputs(source: str, like: Source) -> Extra:
+    """A function from row numbers to principal components {modality: (rows, c)} of raw inputs.
+
+    It reads the given rows of an npz file or a folder of npy files, one modality at a time.
 
     Args:
         like: the features of the same samples.
@@ -82,22 +115,70 @@ def inputs(source: str, like: Source) -> dict[str, np.ndarray]:
     path = Path(source)
     if not path.exists():
         raise StudyError(f"{path}: no such file or folder of inputs; check the path")
-    arrays = _folder(path) if path.is_dir() else _npz(path)
+    if path.is_dir():
+        arrays = {name: Stored(x.shape, x.dtype, x.__getitem__) for name, x in _maps(path).items()}
+    else:
+        formats.check_content(path)
+        arrays = _stored(path)
     if set(arrays) != set(like.features):
         raise StudyError(
             f"{path}: holds inputs of {sorted(arrays)}, {like.name} features of "
             f"{sorted(like.features)}; give one array of each by the same names"
         )
     for m, x in arrays.items():
-        if x.dtype.kind not in "biuf" or x.ndim < 2 or len(x) != len(like.labels):
+        if x.dtype.kind not in "biuf" or len(x.shape) < 2 or x.shape[0] != len(like.labels):
             raise StudyError(
                 f"{path}: {m!r} has shape {x.shape} and holds {x.dtype}; give numbers, one row for "
                 f"each of the {len(like.labels)} labels, shape (n, ...)"
             )
-        if not np.isfinite(x).all():
-            row = int(np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))[0])
-            raise StudyError(f"{path}: {m!r} holds NaN or infinity, first in row {row}; repair it")
-    return {m: components.components(x, x) for m, x in arrays.items()}
+
+    def extra(rows: np.ndarray) -> dict[str, np.ndarray]:
+        return {m: _components(path, m, x, rows) for m, x in arrays.items()}
+
+    return extra
+
+
+def _components(path: Path, name: str, stored: Stored, rows: np.ndarray) -> np.ndarray:
+    x = _read(path, name, partial(stored.rows, rows)).reshape(len(rows), -1)
+    first, same = x[0].copy(), True
+    for row, values in zip(rows, x, strict=True):
+        if not np.isfinite(values).all():
+            raise StudyError(f"{path}: {name!r} holds NaN or infinity, first in row {row}; repair")
+        same = same and bool((values == first).all())
+    if same:
+        raise StudyError(
+            f"{path}: {name!r} is the same for all samples, so it carries no information; check "
+            f"how the inputs were saved"
+        )
+    return components.components(x, x)
+
+
+def _stored(path: Path) -> dict[str, Stored]:
+    """The arrays of an npz file, none of which is read whole."""
+    arrays = {}
+    for name in _members(path):
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+            shape, dtype = _read(path, name, partial(formats.npy_header, file))[:2]
+        arrays[name] = Stored(shape, dtype, partial(_npz_rows, path, name))
+    return arrays
+
+
+def _npz_rows(path: Path, name: str, rows: np.ndarray) -> np.ndarray:
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+        return formats.npy_rows(file, rows)
+
+
+def _members(path: Path) -> list[str]:
+    """The names of the arrays in an npz file."""
+    try:
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                why = "it is truncated or not an npz archive"
+                raise StudyError(_unreadable(path, why, "save it again with np.savez"))
+            with zipfile.ZipFile(file) as archive:
+                return [Path(name).stem for name in archive.namelist()]
+    except DAMAGED as error:
+        raise StudyError(_unreadable(path, error, "save it again with np.savez")) from None
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
@@ -109,25 +190,77 @@ def _npz(path: Path) -> dict[str, np.ndarray]:
             file.seek(0)
             archive = np.load(file, allow_pickle=False)
             return {
-                name: _read(path, name, lambda key=name: archive[key]) for name in archive.files
+                name: _read(path, name, partial(archive.__getitem__, name))
+                for name in archive.files
             }
     except DAMAGED as error:
         raise StudyError(_unreadable(path, error, "save it again with np.savez")) from None
 
 
 def _folder(path: Path) -> dict[str, np.ndarray]:
-    files = sorted(path.glob("*.npy"))
-    if not files:
+    """The arrays of a folder, by the names of their files."""
+    arrays: dict[str, np.ndarray] = {}
+    for file in folder_files(path):
+        if file.suffix.lower() == ".npy":
+            continue
+        formats.check_content(file)
+        if file.stem in arrays:
+            raise StudyError(f"{path}: there are two files {file.stem!r}; leave one out")
+        if file.suffix.lower() == ".csv":
+            arrays[file.stem] = _parsed(file, partial(formats.plain_csv, file))
+        else:
+            tensor = formats.pytorch(file)
+            if isinstance(tensor, dict):
+                raise StudyError(f"{file}: holds several tensors; give this file instead of {path}")
+            arrays[file.stem] = tensor
+    maps = _maps(path, required=not arrays)
+    if both := sorted(set(maps) & set(arrays)):
+        raise StudyError(f"{path}: there are two files {both[0]!r}; leave one out")
+    return dict(sorted((arrays | maps).items()))
+
+
+def folder_files(path: Path) -> list[Path]:
+    """The files of a folder that hold arrays; hidden files are not read."""
+    found = (f for f in path.iterdir() if f.suffix.lower() in IN_FOLDERS and f.name[:1] != ".")
+    return sorted(found)
+
+
+def _maps(path: Path, required: bool = True) -> dict[str, np.ndarray]:
+    """The npy files of a folder, memory-mapped."""
+    files = [file for file in folder_files(path) if file.suffix.lower() == ".npy"]
+    if required and not files:
         raise StudyError(
             f"{path}: the folder holds no npy files; save one per modality, and labels.npy"
         )
-    return {
-        f.stem: _read(f, f.stem, lambda f=f: np.load(f, mmap_mode="r", allow_pickle=False))
-        for f in files
-    }
+    arrays = {}
+    for f in files:
+        formats.check_content(f)
+        load = partial(np.load, f, mmap_mode="r", allow_pickle=False)
+        arrays[f.stem] = _read(f, f.stem, load)
+    return arrays
 
 
-def _read(path: Path, name: str, read) -> np.ndarray:
+def _mat(path: Path) -> dict[str, np.ndarray]:
+    return _parsed(path, partial(formats.matlab, path))
+
+
+def _pt(path: Path) -> dict[str, np.ndarray]:
+    arrays = formats.pytorch(path)
+    if not isinstance(arrays, dict):
+        raise StudyError(
+            f"{path}: holds one tensor; save a dictionary with one tensor per modality, and labels"
+        )
+    return arrays
+
+
+def _parsed(path: Path, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (*DAMAGED, TypeError, pd.errors.ParserError) as error:
+        raise StudyError(_unreadable(path, error, "save it again, for example as npz")) from None
+
+
+def _read(path: Path, name: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except MemoryError:
@@ -136,25 +269,19 @@ def _read(path: Path, name: str, read) -> np.ndarray:
             f"files, which are read in parts"
         ) from None
     except DAMAGED as error:
-        if "pickle" in str(error):
-            why = "it holds Python objects or is not an array"
-            fix = "save plain numbers, and labels as numbers or str"
+        if "Object arrays" in str(error) or "Python objects in dtype" in str(error):
+            why = "it holds Python objects"
+            fix = "save plain numbers, and labels or groups as text with labels.astype(str)"
             raise StudyError(_unreadable(path, why, fix, name)) from None
+        if "pickle" in str(error):
+            why = "it is no npy array but a pickle of Python objects or another kind of file"
+            raise StudyError(_unreadable(path, why, "save it with np.save", name)) from None
         raise StudyError(_unreadable(path, error, "save it again with numpy", name)) from None
 
 
 def _table(path: Path) -> dict[str, np.ndarray]:
     try:
-        if path.suffix == ".csv":
-            frame = pd.read_csv(path, low_memory=False)
-            header = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0]
-            if header.duplicated().any():
-                twice = str(header[header.duplicated()].iloc[0])
-                raise StudyError(
-                    f"{path}: column {twice!r} occurs twice; rename one or leave it out"
-                )
-        else:
-            frame = pd.read_parquet(path)
+        frame = _csv(path) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
     except ImportError:
         raise StudyError(
             f"{path}: reading parquet needs pyarrow; run pip install -e '.[parquet]', or save a csv"
@@ -166,18 +293,27 @@ def _table(path: Path) -> dict[str, np.ndarray]:
         ) from None
     except (*DAMAGED, pd.errors.ParserError) as error:
         raise StudyError(_unreadable(path, error, "save it again with pandas")) from None
-    columns: dict[str, list[str]] = {}
-    for column in map(str, frame.columns):
-        if column not in (*LABELS, *GROUPS):
-            columns.setdefault(_modality(path, column), []).append(column)
     frame.columns = frame.columns.astype(str)
+    if frame.empty:
+        raise StudyError(f"{path}: has a header and no rows; save it again with the samples")
+    columns: dict[str, list[str]] = {}
+    nameless = []
+    for column in frame.columns:
+        if column in (*LABELS, *GROUPS):
+            continue
+        if modality := _modality(column):
+            columns.setdefault(modality, []).append(column)
+        else:
+            nameless.append(column)
+    if nameless:
+        raise StudyError(_without_modality(path, nameless, bool(columns)))
     arrays = {}
     for m, names in columns.items():
         for column in names:
             if frame[column].dtype.kind not in "biuf":
                 raise StudyError(
-                    f"{path}: column {column!r} holds text instead of numbers; encode it as "
-                    f"numbers first"
+                    f"{path}: column {column!r} holds text instead of numbers; leave it out if it "
+                    f"is no feature, or encode it as numbers first"
                 )
         arrays[m] = frame[names].to_numpy(dtype=np.float64, na_value=np.nan)
     for column in (*LABELS, *GROUPS):
@@ -189,14 +325,52 @@ def _table(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _modality(path: Path, column: str) -> str:
+def _csv(path: Path) -> pd.DataFrame:
+    """The table; labels and groups are text, and only an empty cell of them is empty."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        header = next(csv.reader(file), [])
+    formats.check_separator(path, header)
+    if header and formats.all_numbers(header):
+        raise StudyError(
+            f"{path}: has no header, the first row holds numbers; name the columns "
+            f"<modality>_<number> and label, or save one csv file per modality and labels.csv in "
+            f"a folder"
+        )
+    names = pd.Series(header)
+    if names.duplicated().any():
+        twice = str(names[names.duplicated()].iloc[0])
+        raise StudyError(f"{path}: column {twice!r} occurs twice; rename one or leave it out")
+    text = [name for name in (*LABELS, *GROUPS) if name in header]
+    return pd.read_csv(
+        path,
+        low_memory=False,
+        encoding="utf-8-sig",
+        dtype=dict.fromkeys(text, str),
+        keep_default_na=False,
+        na_values={name: [""] if name in text else MISSING for name in header},
+    )
+
+
+def _modality(column: str) -> str | None:
     if "." in column:
         return column.split(".", 1)[0]
-    if found := re.fullmatch(r"(.+)_\d+", column):
-        return found.group(1)
-    raise StudyError(
-        f"{path}: column {column!r} belongs to no modality; name columns <modality>.<anything> or "
-        f"<modality>_<number>, or leave it out{' (index=False)' if 'Unnamed' in column else ''}"
+    found = re.fullmatch(r"(.+)_\d+", column)
+    return found.group(1) if found else None
+
+
+def _without_modality(path: Path, nameless: list[str], others: bool) -> str:
+    """What is said about columns whose name begins with no modality."""
+    if others:
+        index = " (index=False)" if "Unnamed" in nameless[0] else ""
+        return (
+            f"{path}: column {nameless[0]!r} belongs to no modality; leave it out{index}, or name "
+            f"columns <modality>.<anything> or <modality>_<number>"
+        )
+    some = ", ".join(nameless[:3])
+    return (
+        f"{path}: no column names its modality ({some}{', ...' if len(nameless) > 3 else ''}); "
+        f"name columns <modality>.<anything>, such as audio.{nameless[0]}, or save one csv file "
+        f"per modality and labels.csv in a folder"
     )
 
 

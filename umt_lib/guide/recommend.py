@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from umt_lib.errors import StudyError
-from umt_lib.guide.checks import MAX_SAMPLES, checked
+from umt_lib.guide.checks import MAX_SAMPLES, Inputs, checked, with_extra
 from umt_lib.guide.evidence import gather
 from umt_lib.guide.recommendation import Recommendation
-from umt_lib.guide.verdict import conclude, deciding
+from umt_lib.guide.verdict import conclude, deciding, near_border
+
+REPEATS = 8  # cross-validations at most, near a border of the rule
+STRIDE = 7919  # between the seeds of repeats: the repeats of neighbouring seeds differ
+Extra = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 
 def recommend(
@@ -21,7 +25,7 @@ def recommend(
     labels: ArrayLike,
     groups: ArrayLike | None = None,
     *,
-    extra: Mapping[str, ArrayLike] | None = None,
+    extra: Mapping[str, ArrayLike] | Extra | None = None,
     seed: int = 0,
     folds: int = 5,
     max_samples: int = MAX_SAMPLES,
@@ -37,8 +41,10 @@ def recommend(
         groups: (n,), such as persons or videos; samples of one group are always in the same fold.
         extra: {modality: (n, c)}, extra columns in which to look for interactions that the features
             may have lost, such as :func:`umt_lib.guide.components.components` of the raw inputs.
-            The rule is then applied twice, see :func:`umt_lib.guide.verdict.deciding`.
-        seed: of folds, initialisations and resampling; on a CPU one seed always gives the same
+            Or a function from the numbers of the rows in use to these columns of these rows, so
+            that no others are read. The rule is then applied twice, see
+            :func:`umt_lib.guide.verdict.deciding`.
+        seed: of folds and initialisations; on a CPU one seed always gives the same
             result, except for the time in ``cost``.
         folds: number of cross-validation folds.
         max_samples: of more samples than this, a stratified random subset is used.
@@ -54,21 +60,33 @@ def recommend(
     'interactions'
     """
 
-    def applied(x: Mapping[str, ArrayLike], source: str) -> Recommendation:
+    def applied(inputs: Inputs, source: str) -> Recommendation:
         began = time.perf_counter()
-        inputs = checked(x, labels, groups, folds, max_samples, seed, source)
         try:
-            evidence = gather(inputs, seed, tick)
+            repeats = [gather(inputs, seed, tick)]
+            while len(repeats) < REPEATS and near_border(inputs, repeats):
+                repeats.append(gather(inputs, (seed + STRIDE * len(repeats)) % 2**32, tick))
         except StudyError as error:  # a fold without a class
             raise StudyError(f"{source}: {error}") from None
-        return conclude(inputs, evidence, seed, time.perf_counter() - began, source)
+        return conclude(inputs, repeats, seed, time.perf_counter() - began, source)
 
-    first = applied(features, source)
+    inputs = checked(features, labels, groups, folds, max_samples, seed, source)
     if extra is None:
-        return first
-    second = applied(widened(features, extra, source), f"{source}, with extra columns")
+        return applied(inputs, source)
+    if callable(extra):
+        more: Mapping[str, ArrayLike] = extra(inputs.rows)
+    else:
+        more = {m: _rows(x, inputs) for m, x in extra.items()}
+    both = with_extra(inputs, more, source)
+    first, second = applied(inputs, source), applied(both, f"{source}, with extra columns")
     cost = {key: first.cost[key] + second.cost[key] for key in first.cost}
     return replace(deciding(first, second), cost=cost)
+
+
+def _rows(x: ArrayLike, inputs: Inputs) -> np.ndarray:
+    """The rows in use of extra columns; all of them if there are too few or too many."""
+    x = np.asarray(x)
+    return x[inputs.rows] if x.ndim and len(x) == inputs.given else x
 
 
 def widened(

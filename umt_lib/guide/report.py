@@ -12,15 +12,23 @@ from matplotlib.figure import Figure
 
 from umt_lib import style
 from umt_lib.evaluation.intervals import Interval
+from umt_lib.guide import cautions
 from umt_lib.guide.recommendation import Measure, Recommendation
 
 WORDS = {  # gain: what is compared with what
     "combining": "UME best rule over UME mean",
     "paper": "linear joint head over UME mean (the paper's rule)",
     "joint": "linear joint head over UME best rule (UMT?)",
+    "classifiers": "UME of better classifiers over UME best rule",
+    "joint over classifiers": "linear joint head over UME of better classifiers (UMT?)",
     "additive": "additive correction over UME best rule",
+    "additive over joint": "additive correction over linear joint head",
     "pairs": "correction with pairs over additive correction (interactions?)",
+    "pairs over joint": "correction with pairs over linear joint head",
+    "pairs over UME": "correction with pairs over UME best rule",
 }
+DRAWN = ("combining", "paper", "joint", "joint over classifiers", "additive", "pairs")
+LONGEST = 28  # characters of a name in the figure
 ADVICE = {
     "UME": "Keep the uni-modal models and combine their predictions: M trainings for M modalities.",
     "UMT": "Train jointly with uni-modal teachers: M + 1 trainings, and one more for each further "
@@ -35,29 +43,44 @@ NAMES = (  # of the competitors
     "classifiers, by the mean of their probabilities, their product, or fitted weights; the best "
     "rule is chosen within each training part. Linear joint head: a linear classifier on the "
     "features of all modalities. Correction: a small network added to the best rule of UME; the "
-    "additive correction cannot use interactions between modalities, the correction with pairs can."
+    "additive correction cannot use interactions between modalities, the correction with pairs "
+    "can. UME of better classifiers: UME of classifiers each of which is corrected by such a "
+    "network on the features of its modality alone."
 )
 STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .8em;text-align:right;"
     "border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}"
     ".verdict{font-size:1.6em}svg{max-width:100%;height:auto}"
+    "p,li,td{overflow-wrap:anywhere}td+td{white-space:nowrap}"
 )
 
 
 @style.styled
 def picture(found: Recommendation) -> Figure:
     """Figure with the held-out accuracy of every competitor (left) and the gains (right)."""
-    figure = Figure(figsize=(10, 3.4))
+    figure = Figure(figsize=(10, max(3.4, 0.34 * len(found.competitors))))
     left, right = figure.subplots(1, 2)
     _dots(left, {name: m.accuracy for name, m in found.competitors.items()})
+    left.set_yticklabels([shortened(name) for name in found.competitors], parse_math=False)
     left.axvline(100 * found.chance, color="#777777", linestyle="--", linewidth=1)
     left.set(title="Held-out accuracy (%); dashed: most frequent class")
-    short = {name: WORDS[name].split(" (")[0].replace(" over ", "\nover ") for name in WORDS}
-    _dots(right, {short[name]: m.accuracy for name, m in found.gains.items()})
+    short = {name: WORDS[name].split(" (")[0].replace(" over ", "\nover ") for name in DRAWN}
+    _dots(right, {short[name]: found.gains[name].accuracy for name in DRAWN})
     right.axvline(0, color="black", linewidth=0.8)
     right.set(title="Gain in accuracy (points)")
     return figure
+
+
+def shortened(name: str) -> str:
+    """A name that fits into the figure: the middle of a longer one is left out.
+
+    >>> shortened("wav2vec2_large_robust_layer_24_mean_pooled alone")
+    'wav2vec2_large…_pooled alone'
+    """
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 + 1 :]}"
 
 
 def page(found: Recommendation) -> str:
@@ -67,17 +90,21 @@ def page(found: Recommendation) -> str:
     groups = "" if data["groups"] is None else f" in {data['groups']} groups"
     drawn = "" if data["samples"] == data["samples given"] else f" of {data['samples given']}"
     chosen = ", ".join(f"{r} in {found.rules.count(r)}" for r in dict.fromkeys(found.rules))
+    repeats = f", {data['repeats']} cross-validations" if data["repeats"] > 1 else ""
     about = (
         f"{data['source']}: {data['samples']}{drawn} samples{groups}, {data['classes']} classes; "
         f"modalities (number of features): {modalities}. {data['folds']} folds, seed "
-        f"{data['seed']}; {found.cost['fits']} fits in {found.cost['seconds']:.0f} s. Best rule of "
-        f"UME (number of folds): {chosen}."
+        f"{data['seed']}{repeats}; {found.cost['fits']} fits in {found.cost['seconds']:.0f} s. "
+        f"Best rule of UME (number of folds): {chosen}."
     )
     worded = {WORDS[name]: m for name, m in found.gains.items()}
+    copies = f"<p>{escape(cautions.copied(data['copies']))}</p>" if data["copies"] else ""
+    pairs = _table("gain from interactions of", data["pairs"], "+.1f") if data["pairs"] else ""
     warnings = "".join(f"<li>{escape(w)}</li>" for w in found.warnings)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>UME or UMT?</title>'
         f"<style>{STYLE}</style>"
+        f"{copies}"
         f'<p class="verdict">Verdict: <strong>{escape(found.verdict)}</strong></p>'
         f"<p>Because {escape(found.reason)}. {escape(ADVICE[found.verdict])}</p>"
         f"<p>Verdict of the paper's rule: <strong>{escape(found.paper)}</strong>.</p>"
@@ -85,7 +112,7 @@ def page(found: Recommendation) -> str:
         f"<h2>Evidence</h2><p>{NAMES} All values are held-out, with 95% intervals; the intervals "
         f"of gains are paired.</p>"
         f"{_table('competitor', found.competitors, '.1f')}"
-        f"{_table('gain', worded, '+.1f')}"
+        f"{_table('gain', worded, '+.1f')}{pairs}"
         f"<h2>How this verdict can be wrong</h2><ul>{warnings}</ul></html>\n"
     )
 

@@ -1,0 +1,204 @@
+"""Read arrays from MATLAB, PyTorch and plain csv files, and single rows of an npy file."""
+
+from __future__ import annotations
+
+import csv
+import pickle
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+import scipy.io
+import torch
+from scipy.sparse import issparse
+
+from umt_lib.errors import StudyError
+
+POINTER = b"version https://git-lfs"
+HDF5 = "is an HDF5 file, which the guide does not read"
+MATLAB_LABELS = ("y", "gt", "gnd", "truth", "truelabel", "truelabels")
+TEXT_COLUMNS = ("labels", "label", "groups", "group")
+BLOCK = 2**24  # bytes of an npz read at once
+
+
+def check_content(path: Path) -> None:
+    """Refuse a file that holds something else than its name says.
+
+    Raises:
+        StudyError: a git-lfs pointer, or an HDF5 file.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(POINTER))
+    if start == POINTER:
+        raise StudyError(
+            f"{path}: is a git-lfs pointer and not the data; fetch the file with git lfs pull"
+        )
+    if start.startswith(b"\x89HDF") or path.suffix.lower() in (".h5", ".hdf5"):
+        raise StudyError(f"{path}: {HDF5}; save the arrays with np.savez instead")
+
+
+def matlab(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a .mat file; a cell ``X`` of M arrays gives the modalities X1 to XM.
+
+    Arrays (d, n) are transposed where the labels show that n is second.
+
+    Raises:
+        StudyError: version 7.3.
+    """
+    try:
+        content = scipy.io.loadmat(path)
+    except NotImplementedError:
+        raise StudyError(
+            f"{path}: is a MATLAB file of version 7.3 and {HDF5[3:]}; save it in MATLAB with "
+            f"save(..., '-v7')"
+        ) from None
+    arrays: dict[str, np.ndarray] = {}
+    for name, value in content.items():
+        if name.startswith("__"):
+            continue
+        if isinstance(value, np.ndarray) and value.dtype == object and "labels" not in name.lower():
+            cells = {f"{name}{i}": cell for i, cell in enumerate(value.ravel(), start=1)}
+        else:
+            cells = {name: value}
+        arrays |= {key: x.toarray() if issparse(x) else np.asarray(x) for key, x in cells.items()}
+    if not any(name in TEXT_COLUMNS for name in arrays):
+        found = [name for name in arrays if name.lower() in (*TEXT_COLUMNS, *MATLAB_LABELS)]
+        if len(found) == 1:
+            arrays["labels"] = arrays.pop(found[0])
+    for name in TEXT_COLUMNS:
+        if name in arrays:
+            arrays[name] = _plain(arrays[name])
+    n = next((len(arrays[name]) for name in TEXT_COLUMNS[:2] if name in arrays), None)
+    return {
+        m: x.T if x.ndim == 2 and len(x) != n and x.shape[1] == n else x for m, x in arrays.items()
+    }
+
+
+def _plain(column: np.ndarray) -> np.ndarray:
+    """A column of a .mat file as (n,): numbers, or the text of its cells."""
+    if column.dtype == object:
+        return np.array([str(np.asarray(cell).ravel()[0]) for cell in column.ravel()])
+    column = column.ravel() if 1 in column.shape else column
+    return np.char.rstrip(column) if column.dtype.kind == "U" else column
+
+
+def pytorch(path: Path) -> Any:
+    """The tensors of a .pt file as arrays: {name: array}, or one array for a single tensor.
+
+    Raises:
+        StudyError: something else than tensors and lists.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
+        why = "it holds Python objects" if "eights" in str(error) else "it is damaged"
+        raise StudyError(
+            f"{path}: cannot be read ({why}); save a dictionary of tensors with torch.save"
+        ) from None
+    if isinstance(content, dict):
+        return {str(name): _array(path, str(name), value) for name, value in content.items()}
+    return _array(path, path.stem, content)
+
+
+def _array(path: Path, name: str, value: object) -> np.ndarray:
+    if isinstance(value, torch.Tensor):
+        value = value.detach().to_dense() if value.layout != torch.strided else value.detach()
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    if isinstance(value, list | tuple | int | float | str):
+        try:
+            return np.asarray(value)
+        except ValueError:  # lists of different lengths
+            pass
+    raise StudyError(
+        f"{path}: {name!r} is a {type(value).__name__} and not a tensor; save a dictionary with "
+        f"one tensor per modality, and labels"
+    )
+
+
+def plain_csv(path: Path) -> np.ndarray:
+    """The numbers (n, d) of one modality, or labels or groups (n,) as text.
+
+    A first row that is no row of numbers is a header.
+
+    Raises:
+        StudyError: text instead of numbers, or rows of different lengths.
+    """
+    if path.stem in TEXT_COLUMNS:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file) if row]
+        if any(len(row) != 1 for row in rows):
+            raise StudyError(f"{path}: has several columns; give one value per row")
+        column = [row[0] for row in rows]
+        return np.array(column[1:] if column and column[0] in TEXT_COLUMNS else column)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = next(csv.reader(file), [])
+    check_separator(path, first)
+    frame = pd.read_csv(path, header=None if all_numbers(first) else 0, encoding="utf-8-sig")
+    for column, kind in frame.dtypes.items():
+        if kind.kind not in "biuf":
+            raise StudyError(
+                f"{path}: column {str(column)!r} holds text instead of numbers; encode it as "
+                f"numbers first, or leave it out"
+            )
+    return frame.to_numpy(dtype=np.float64)
+
+
+def all_numbers(cells: Iterable[str]) -> bool:
+    """Whether these cells of a table are numbers, so that they are no header.
+
+    >>> all_numbers(["1", "-2.5e3", ""]), all_numbers(["audio_0", "1"])
+    (True, False)
+    """
+    try:
+        [float(cell or 0) for cell in cells]
+    except ValueError:
+        return False
+    return True
+
+
+def check_separator(path: Path, first: list[str]) -> None:
+    """Refuse a table whose columns are separated by something else than commas.
+
+    Raises:
+        StudyError: the first row shows semicolons or tabs.
+    """
+    for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if sum(cell.count(mark) for cell in first) >= max(1, len(first) - 2):
+            how = f"sep={mark!r}" + (", decimal=','" if mark == ";" else "")
+            raise StudyError(
+                f"{path}: its columns are separated by {name}, not commas; save it with commas and "
+                f"decimal points, for example pd.read_csv(..., {how}).to_csv(..., index=False)"
+            )
+
+
+def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, bool]:
+    """Shape, type and column-major order of the array in npy format that begins here."""
+    version = np.lib.format.read_magic(file)
+    first = np.lib.format.read_array_header_1_0
+    shape, fortran, dtype = (first if version == (1, 0) else np.lib.format.read_array_header_2_0)(
+        file
+    )
+    if dtype.hasobject:
+        raise ValueError("Object arrays are not read")
+    return shape, dtype, fortran
+
+
+def npy_rows(file: IO[bytes], rows: np.ndarray) -> np.ndarray:
+    """The rows of an array in npy format, read in blocks so that the others are not kept."""
+    shape, dtype, fortran = npy_header(file)
+    if fortran and len(shape) > 1:  # its rows lie apart
+        size = dtype.itemsize * int(np.prod(shape))
+        whole = np.frombuffer(file.read(size), dtype).reshape(shape[::-1])
+        return whole.T[rows]
+    size = dtype.itemsize * int(np.prod(shape[1:]))
+    found = np.empty((len(rows), *shape[1:]), dtype)
+    step = max(1, BLOCK // max(1, size))
+    for start in range(0, shape[0], step):
+        count = min(step, shape[0] - start)
+        block = np.frombuffer(file.read(count * size), dtype).reshape(count, *shape[1:])
+        within = (rows >= start) & (rows < start + count)
+        found[within] = block[rows[within] - start]
+    return found
