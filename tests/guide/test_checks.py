@@ -26,16 +26,25 @@ def with_value(value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("a", "sentence"),
     [
-        (A[:-1], r"'a' has 99 rows for 100 labels; give every modality one row per label"),
+        (
+            A[:-1],
+            r"'a' has 99 rows for 100 labels; leave it out if it is no modality, or give every",
+        ),
         (with_value(np.nan), r"'a' holds NaN, .* first in row 7; repair or drop that sample"),
         (with_value(-np.inf), r"'a' holds NaN, infinity .* in row 7; repair or drop"),
         (with_value(1e31), r"'a' holds .* beyond 1e\+30, first in row 7; repair or drop"),
-        (A.astype(str), r"'a' holds text instead of numbers; encode it"),
-        (A.astype(object), r"'a' holds Python objects instead of numbers; encode it"),
-        (A.astype(complex), r"'a' holds complex128 instead of numbers; encode it"),
-        (A[:, 0], r"'a' has shape \(100,\); give .* \(n, d\), for example with x\[:, None\]"),
-        (A.reshape(100, 2, 1), r"'a' has shape \(100, 2, 1\); give .* with x.reshape\(n, -1\)"),
-        (np.array(3.0), r"'a' has shape \(\); give"),
+        (
+            A.astype(str),
+            r"'a' holds text instead of numbers; leave it out if it is no modality, or encode",
+        ),
+        (A.astype(object), r"'a' holds Python objects instead of numbers; leave it out"),
+        (A.astype(complex), r"'a' holds complex128 instead of numbers; leave it out"),
+        (
+            A[:, 0],
+            r"'a' has shape \(100,\); leave it out .* \(n, d\), for example with x\[:, None\]",
+        ),
+        (A.reshape(100, 2, 1), r"'a' has shape \(100, 2, 1\); leave .* with x.reshape\(n, -1\)"),
+        (np.array(3.0), r"'a' has shape \(\); leave it out if it is no modality, or give"),
         (A[:, :0], r"'a' has no features; leave the modality out"),
         (0 * A + 3, r"'a' is the same for all samples, .*; leave the modality out"),
         ([[1], [2, 3]], r"'a' is not an array \(.*\); give a NumPy array"),
@@ -53,6 +62,8 @@ def test_a_modality_that_would_mislead_is_refused(a, sentence):
         (np.arange(100) // 98, r"class '1' of 'labels' has 2 of the 100 .*; gather more"),
         (np.where(np.arange(100) == 3, np.nan, Y), r"'labels' holds .*NaN .* row 3; drop"),
         (np.array([None, *Y[1:]]), r"'labels' holds no value, .* in row 0; drop"),
+        (A[:, 0], r"'labels' look continuous: 100 different values from .* np\.digitize\(labels,"),
+        (A[:, 0].astype(str), r"'labels' look continuous: 100 different values from .*; the guide"),
         (np.eye(2)[Y], r"'labels' has shape \(100, 2\); give one value per sample"),
         (Y[:0], r"'labels' is empty; give one value per sample"),
     ],
@@ -111,3 +122,19 @@ def test_any_labels_and_groups_become_numbers_from_zero():
     assert (inputs.y == Y).all()
     assert set(inputs.groups) == {0, 1, 2, 3}
     assert inputs.folds == 4  # as many as there are groups
+
+
+def test_text_may_name_classes_that_look_like_a_quantity():
+    values = np.linspace(0.5, 6.5, 13)[np.arange(260) % 13]
+    features = {m: np.random.default_rng(0).normal(size=(260, 2)) for m in "ab"}
+    with pytest.raises(StudyError, match=r"continuous: 13 .* or give labels as text if each value"):
+        check(features, values)
+    assert len(check(features, values.astype(str)).classes) == 13
+    assert len(check(features, np.arange(260) % 13).classes) == 13
+
+
+def test_fewer_folds_are_proposed_only_where_they_help():
+    for n, folds, proposed in ((9, 5, True), (3, 5, False), (3, 2, False)):
+        with pytest.raises(StudyError) as refusal:
+            check({"a": A[: 50 + n], "b": B[: 50 + n]}, np.repeat(["x", "y"], [50, n]), folds=folds)
+        assert ("use fewer folds" in str(refusal.value)) == proposed

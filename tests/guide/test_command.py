@@ -15,7 +15,7 @@ import guide_cases as cases
 import numpy as np
 import pytest
 
-from umt_lib.guide import command, readers, recommend
+from umt_lib.guide import checks, command, readers, recommend
 
 COMMAND = [sys.executable, "-m", "umt_lib.guide"]
 
@@ -55,12 +55,26 @@ def test_raw_inputs_serve_to_detect_interactions(tmp_path, capsys):
     assert capsys.readouterr().out.endswith("verdict: interactions\n")
 
 
+def test_raw_inputs_are_read_in_the_rows_that_are_drawn(tmp_path, capsys):
+    features, labels = cases.noise(200)
+    np.savez(tmp_path / "mine.npz", labels=labels, **features)
+    raw = {m: np.random.default_rng(0).normal(size=(200, 3)) for m in "ab"}
+    drawn = checks.draw(labels, 4, 60, 0)
+    raw["a"][np.setdiff1d(np.arange(200), drawn)] = np.nan  # would be refused if it were used
+    np.savez(tmp_path / "raw.npz", **raw)
+    line = [str(tmp_path / "mine.npz"), "--inputs", str(tmp_path / "raw.npz"), "--folds", "2"]
+    assert command.main([*line, "--max-samples", "60"]) == 0
+    assert "verdict: " in capsys.readouterr().out
+    assert command.main(line) == 2
+    assert "raw.npz: 'a' holds NaN or infinity, first in row" in capsys.readouterr().err
+
+
 BAD_INPUTS = {
     "holds inputs of ['a'], ": {"a": np.zeros((40, 3))},
     "'b' has shape (39, 3) and": {"a": np.zeros((40, 3)), "b": np.zeros((39, 3))},
     "holds <U1; give numbers": {"a": np.zeros((40, 3)), "b": np.full((40, 3), "x")},
     "'b' holds NaN or infinity, first in row 0": {
-        "a": np.zeros((40, 3)),
+        "a": np.eye(40, 3),
         "b": np.full((40, 3), np.inf),
     },
 }
@@ -206,6 +220,52 @@ def test_numbers_may_go_to_a_pipe(npz, tmp_path):
     assert command.main([str(npz), "--json", str(pipe)]) == 0
     assert json.loads(os.read(reader, 2**20))["verdict"] == found().verdict
     os.close(reader)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("refused", ["--json", "--out"])
+def test_either_both_outputs_are_written_or_none(npz, tmp_path, monkeypatch, capsys, refused):
+    other = {"--json": "--out", "--out": "--json"}[refused]
+    names = {"--json": "all.json", "--out": "report.html"}
+    assert command.main([str(npz), refused, "/dev/full", other, str(tmp_path / names[other])]) == 2
+    assert "/dev/full: cannot be written (No space left" in capsys.readouterr().err
+    assert left(tmp_path) == ["mine.npz"]
+    files = {option: tmp_path / name for option, name in names.items()}
+    opened, line = Path.open, [str(npz), *(str(a) for pair in files.items() for a in pair)]
+
+    def full(path: Path, *arguments, **options):
+        if path.name == f".{names[refused]}.partial":
+            raise OSError(28, "No space left on device")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    assert command.main(line) == 2
+    assert f"{names[refused]}: cannot be written (No space left" in capsys.readouterr().err
+    assert left(tmp_path) == ["mine.npz"]
+    monkeypatch.undo()
+
+
+def test_repeated_rows_are_named_before_the_verdict(tmp_path, capsys):
+    features, labels = cases.noise(60)
+    np.savez(
+        tmp_path / "twice.npz",
+        labels=np.tile(labels, 2),
+        **{m: np.tile(x, (2, 1)) for m, x in features.items()},
+    )
+    assert command.main([str(tmp_path / "twice.npz"), "--folds", "2"]) == 0
+    assert capsys.readouterr().out.startswith("note: 120 rows repeat: they are the same in every")
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_output_replaces_an_array_of_a_folder_in_any_format(tmp_path, capsys):
+    (tmp_path / "arrays").mkdir()
+    features, labels = cases.noise(40)
+    for m, x in features.items():
+        np.savetxt(tmp_path / f"arrays/{m}.csv", x, delimiter=",")
+    np.save(tmp_path / "arrays/labels.npy", labels)
+    line = [str(tmp_path / "arrays"), "--json", str(tmp_path / "arrays/a.csv")]
+    assert command.main(line) == 2
+    assert "a.csv: holds the features; name another file to write" in capsys.readouterr().err
 
 
 def forked(arguments: list, out: Path, err: Path) -> int:

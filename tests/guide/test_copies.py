@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import guide_cases as cases
 import numpy as np
 import pytest
@@ -10,6 +12,12 @@ from sklearn.datasets import load_digits
 from umt_lib.errors import StudyError
 from umt_lib.guide import recommend, report
 from umt_lib.guide.checks import Inputs, checked
+
+
+@pytest.fixture(autouse=True)
+def once(monkeypatch):
+    """One cross-validation, also near a border: repeats have tests of their own."""
+    monkeypatch.setattr(sys.modules["umt_lib.guide.recommend"], "REPEATS", 1)
 
 
 def check(features, labels, groups=None, folds=3) -> Inputs:

@@ -23,6 +23,12 @@ MADE = {
 }
 
 
+@pytest.fixture(autouse=True)
+def once(monkeypatch):
+    """One cross-validation, also near a border: repeats have tests of their own."""
+    monkeypatch.setattr(sys.modules["umt_lib.guide.recommend"], "REPEATS", 1)
+
+
 @cache
 def found(verdict: str, modalities: str = "ab") -> Recommendation:
     """The recommendation for the data set of that right verdict."""

@@ -24,6 +24,11 @@ DATA = {
     "folds": 5,
     "seed": 0,
     "farthest": {"audio": (3.0, 7), "video": (4.0, 8)},
+    "copies": None,
+    "repeats": 1,
+    "verdicts of repeats": {"UME": 1},
+    "near border": False,
+    "pairs": {},
 }
 
 
@@ -99,8 +104,39 @@ def test_warnings_about_this_case_come_first(found):
     few = cautions.warnings("UME", gains, {**DATA, "groups": 4, "samples given": 500})
     assert [w.split()[0] for w in few[:4]] == ["An", "The", "There", "90"]
     assert few[4:] == cautions.ALWAYS
+    better = cautions.warnings("UME", {**gains, "classifiers": measure(0.1)}, DATA)
+    assert better[0].startswith("Corrections of the single modalities clearly improve UME")
+    copies = {"rows": 6, "groups": 80, "pair": [3, 7], "exact": False}
+    repeats = {"repeats": 5, "verdicts of repeats": {"UME": 4, "UMT": 1}, "near border": True}
+    first = cautions.warnings("UME", gains, {**DATA, "copies": copies, **repeats})[:2]
+    assert first[0].startswith("6 rows repeat: they are nearly the same in every modality")
+    assert "5 times in all: the verdict was UME 4 times, UMT 1 times" in first[1]
+    assert first[1].endswith("The mean is near a border too: more samples may change the verdict.")
     pairs = cautions.warnings("UME", {**found.gains, "pairs": measure(0.1)}, DATA)
     assert pairs[0].startswith("Interactions clearly improve the log-likelihood")
     assert pairs[1].startswith("No groups were given")
     odd = cautions.warnings("UME", found.gains, {**DATA, "farthest": {"audio": (31.0, 7)}})
     assert "audio, in row 7 (the first is 0), lies 31 standard deviations" in odd[1]
+
+
+def test_long_names_fit_into_figure_and_page(found):
+    long = "wav2vec2_large_robust_layer_24_mean_pooled_" * 3
+    named = replace(found, competitors={f"{long} alone": measure(0.7), **found.competitors})
+    figure = report.picture(named)
+    figure.canvas.draw()
+    left, right = figure.axes
+    assert left.get_yticklabels()[0].get_text() == "wav2vec2_large…pooled_ alone"
+    for ax in (left, right):
+        assert ax.get_window_extent().width > 0.2 * figure.bbox.width
+        for label in ax.get_yticklabels():
+            assert label.get_window_extent().x0 >= 0
+    assert f"<td>{long} alone</td>" in report.page(named)
+    assert "overflow-wrap:anywhere" in report.STYLE
+
+
+def test_the_pairs_of_three_modalities_are_a_table(found):
+    three = replace(found, data={**DATA, "pairs": {"a and b": measure(0.2), "a and c": measure(0)}})
+    page = report.page(three)
+    assert "<th>gain from interactions of</th>" in page
+    assert "<td>a and b</td><td>+20.0 [+19.0, +21.0]</td>" in page
+    assert "gain from interactions of" not in report.page(found)

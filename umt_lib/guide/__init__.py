@@ -21,10 +21,13 @@ a held-out prediction of
 * the best ensemble with a trained correction, once additive over modalities and once with
   interactions (:mod:`umt_lib.evaluation.residual`).
 
-All classifiers are linear on purpose: the features are trained for a linear classifier, and if all
-models are of the same kind, a difference is due to how the modalities are combined. What a linear
-classifier misses within one modality is learned by the additive correction, so it does not count as
-an interaction.
+* UME of *better classifiers*: the linear classifier of each modality with an additive correction
+  trained on the features of that modality alone.
+
+All other classifiers are linear on purpose: the features are trained for a linear classifier, and
+if all models are of the same kind, a difference is due to how the modalities are combined. What a
+linear classifier misses within one modality is learned by the additive correction, so it does not
+count as an interaction.
 
 **Our rule** gives the first verdict whose conditions hold. Gains are held-out and paired. "Clearly"
 means that the 95% interval of a gain in log-likelihood or in accuracy lies above 0.
@@ -32,9 +35,11 @@ means that the 95% interval of a gain in log-likelihood or in accuracy lies abov
 1. ``interactions``: the correction with interactions is clearly better than the additive one, and
    its accuracy is at least 0.5 points above that of the additive one, of the linear head and of
    UME. It is also clearly more accurate than predicting the most frequent class.
-2. ``UMT``: the linear head is clearly better than the *best* rule of UME, by at least 0.5 accuracy
-   points: the features share something that only joint training uses. The linear head is also
-   clearly more accurate than predicting the most frequent class.
+2. ``UMT``: the linear head is clearly better than the *best* rule of UME and than UME of better
+   classifiers, by at least 0.5 accuracy points, and the additive correction is not clearly more
+   accurate than the linear head by 0.5 points. The linear head is also clearly more accurate than
+   predicting the most frequent class. If better classifiers or the additive correction close the
+   gap, the verdict is ``no clear winner``, and the reason says so.
 3. ``UME``: UME is clearly more accurate than predicting the most frequent class; neither the linear
    head nor interactions gain 0.5 points, and the upper ends of both intervals are below 2 points.
 4. ``no clear winner``: in all other cases.
@@ -43,6 +48,21 @@ Either measure may show that a gain is real (a single over-confident sample can 
 log-likelihood); the accuracy decides whether it matters. Below 0.5 points a gain does not justify
 the cost of joint training. 2 points is the largest loss that the verdict ``UME`` may hide; with a
 few hundred samples no verdict is more certain than that.
+
+**Repeats.** If the verdict would differ were one competitor better or worse by three quarters of
+half its intervals, the cross-validation is repeated with other folds, up to 5 times in all; after R
+repeats the margin is divided by the root of R. The verdict is that for the mean of all scores, and
+the report states the verdicts of the single repeats.
+
+**Copies.** Rows that repeat, exactly or nearly (:mod:`umt_lib.guide.copies`), are found before
+anything is fitted. They are taken as one group and the report says so first; copies with different
+labels are refused.
+
+**Which pair.** With three or more modalities, the verdict ``interactions`` names the pairs for
+which the correction with interactions is clearly better on the features of the two alone.
+
+**Wide features**, with more columns than samples, are replaced by their coordinates
+(:mod:`umt_lib.guide.wide`); the corrections use the 128 longest axes of these.
 
 **Extra columns.** An encoder trained on one modality may lose information that is useful only
 together with another modality. The ``extra`` columns (principal components of the raw inputs, or a
@@ -56,10 +76,11 @@ predictions, or an interaction.
 
 **Refused input** raises a StudyError that names the source, the array and the fix: fewer than two
 modalities; numbers of rows that do not match; text, NaN, infinity or numbers beyond 1e30; arrays
-that are not (n, d); a constant modality; labels or groups that are not (n,); a single class; a
-class with fewer than 2 samples per fold; fewer than 3 groups, or a class in fewer than 3. Labels
-may have any values. Of more than 10,000 samples, or 2**26 numbers, a stratified random subset is
-used, and the report states it; only its rows are read and checked.
+that are not (n, d); a constant modality; labels or groups that are not (n,); labels that look
+continuous; copies with different labels; a single class; a class with fewer than 2 samples per
+fold; fewer than 3 groups, or a class in fewer than 3. Labels may have any values. Of more than
+10,000 samples, or 2**26 numbers, a stratified random subset is used, and the report states it; only
+its rows are read and checked.
 
 Source of the paper's rule: Du et al., ICML 2023, section 4. The rest is ours.
 """

@@ -16,7 +16,7 @@ from torch import Tensor
 COMPONENTS = 32  # at most
 SPARE = 10  # further directions in which the leading components are searched
 PASSES = 6  # over the data
-BLOCK = 2**21  # numbers converted to float64 at once: 16 MB
+BLOCK = 2**19  # numbers converted to float64 at once: 4 MB
 
 
 def of_inputs(train: Mapping[str, Tensor], samples: Mapping[str, Tensor]) -> dict[str, np.ndarray]:

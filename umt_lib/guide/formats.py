@@ -21,7 +21,7 @@ POINTER = b"version https://git-lfs"
 HDF5 = "is an HDF5 file, which the guide does not read"
 MATLAB_LABELS = ("y", "gt", "gnd", "truth", "truelabel", "truelabels")
 TEXT_COLUMNS = ("labels", "label", "groups", "group")
-BLOCK = 2**24  # bytes of an npz read at once
+BLOCK = 2**22  # bytes of an npz read at once
 
 
 def check_content(path: Path) -> None:

@@ -26,9 +26,9 @@ file formats:
   .mat, .pt       the same arrays; .mat up to version 7, also with a cell X of
                   one array per modality and labels Y; .pt a dictionary of
                   tensors
-  folder          the same arrays as NAME.npy, NAME.pt or NAME.csv (numbers, with
-                  or without a header); .npy files are memory-mapped, so they may
-                  be larger than memory
+  folder          the same arrays as NAME.npy, NAME.pt or NAME.csv (numbers,
+                  with or without a header); .npy files are memory-mapped, so
+                  they may be larger than memory
   .csv, .parquet  a column "label" or "labels", optionally "group" or "groups";
                   every other column is named MODALITY.ANYTHING (the modality is
                   the part before the first dot) or MODALITY_NUMBER; parquet

@@ -15,7 +15,7 @@ from umt_lib.guide.evidence import gather
 from umt_lib.guide.recommendation import Recommendation
 from umt_lib.guide.verdict import conclude, deciding, near_border
 
-REPEATS = 8  # cross-validations at most, near a border of the rule
+REPEATS = 5  # cross-validations at most, near a border of the rule
 STRIDE = 7919  # between the seeds of repeats: the repeats of neighbouring seeds differ
 Extra = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 

@@ -32,7 +32,7 @@ from umt_lib.guide.recommendation import (
 
 FLOOR = 0.005  # a smaller gain in accuracy does not justify the cost of joint training
 MARGIN = 0.02  # the largest loss in accuracy that the verdict "UME" may hide
-NEAR = 0.5  # of half an interval: so far can other folds and initialisations move a measure
+NEAR = 0.75  # of half an interval: so far can other folds and initialisations move a measure
 GAINS = {  # name: (competitor, baseline)
     "combining": (BEST, MEAN),
     "paper": (LINEAR, MEAN),
