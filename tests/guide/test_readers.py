@@ -267,6 +267,12 @@ def test_a_matlab_file_is_read(tmp_path, layout):
     assert source.labels.tolist() == Y.tolist()
 
 
+def test_a_matlab_file_of_version_7_3_is_named(tmp_path):
+    path = tmp_path / "mine.mat"
+    path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(600))
+    refused(path, r"MATLAB file of version 7\.3 and an HDF5 file, .*; save it in MATLAB .* '-v7'\)")
+
+
 def test_text_labels_of_a_matlab_file_are_read(tmp_path):
     names = np.array(["run", "walks"])[Y]
     scipy.io.savemat(tmp_path / "a.mat", {"X1": A, "X2": B, "labels": names})

@@ -103,8 +103,7 @@ def checked(
         m: wide.coordinates(x) if m in many else np.asarray(x, dtype=np.float64)
         for m, x in drawn.items()
     }
-    alike = [x if m in many else wide.standardised(x) for m, x in numbers.items()]
-    repeated = copies.find(alike, list(drawn.values()), y, groups)
+    repeated = copies.find(list(drawn.values()), y, groups)
     grouped = groups is not None
     if repeated:
         one, other = repeated.pair

@@ -23,6 +23,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from umt_lib.guide import wide
+
 NEAR = (0.3, 0.2, 0.1, 0.05)  # values of t, the widest first
 GAP = 1.7  # at most so many times the pairs within twice the distance
 FEWEST = 5  # pairs; fewer near copies change no verdict, and may be there by chance
@@ -48,33 +50,27 @@ class Copies(NamedTuple):
     exact: bool
 
 
-def find(
-    features: Sequence[np.ndarray],
-    raw: Sequence[np.ndarray],
-    y: np.ndarray,
-    groups: np.ndarray | None,
-) -> Copies | None:
+def find(features: Sequence[np.ndarray], y: np.ndarray, groups: np.ndarray | None) -> Copies | None:
     """The rows that repeat in different groups (each row is a group if none are given), or None.
 
     Args:
-        features: (n, d) of every modality, of comparable scale.
-        raw: (n, d) of every modality, as they were given.
+        features: (n, d) of every modality, as they were given.
         y: labels (n,).
 
     >>> x = np.random.default_rng(0).normal(size=(2, 30, 4))
     >>> x[:, 3] = x[:, 11]
-    >>> found = find(x, x, np.zeros(30, dtype=int), None)
+    >>> found = find(x, np.zeros(30, dtype=int), None)
     >>> found.pair, found.rows, len(set(found.groups.tolist()))
     ((3, 11), 2, 29)
     """
-    codes = [row_codes(x) for x in raw]
+    codes = [row_codes(x) for x in features]
     code = _joint(codes)
     first = np.unique(code, return_index=True)[1]
     edges = np.empty((0, 2), dtype=int)
-    if _are_copies(_equal_pairs(code), codes, raw, y):
+    if _are_copies(_equal_pairs(code), codes, features, y):
         repeated = np.setdiff1d(np.arange(len(y)), first)
         edges = np.column_stack([first[code[repeated]], repeated])
-    near = first[_near([x[first] for x in features], y[first])]
+    near = first[_near([_projected(x)[first] for x in features], y[first])]
     apart = np.arange(len(y)) if groups is None else groups
     exact = edges[apart[edges[:, 0]] != apart[edges[:, 1]]]
     near = near[apart[near[:, 0]] != apart[near[:, 1]]]
@@ -102,12 +98,12 @@ def row_codes(x: np.ndarray) -> np.ndarray:
 
 
 def _are_copies(
-    pairs: int, codes: Sequence[np.ndarray], raw: Sequence[np.ndarray], y: np.ndarray
+    pairs: int, codes: Sequence[np.ndarray], features: Sequence[np.ndarray], y: np.ndarray
 ) -> bool:
     """Whether so many pairs of equal rows are more than chance explains."""
     if pairs > CHANCE * _equal_pairs(_joint(_shuffled(codes, y))):
         return True
-    some = [x[:, :: max(1, x.shape[1] // PROJECTED)] for x in raw]
+    some = [x[:, :: max(1, x.shape[1] // PROJECTED)] for x in features]
     if all((x == x.round()).all() for x in some):
         return False
     columns = [column for x in some for column in x.T]
@@ -136,10 +132,9 @@ def _shuffled(arrays: Sequence[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
     return mixed
 
 
-def _near(features: Sequence[np.ndarray], y: np.ndarray) -> np.ndarray:
+def _near(points: Sequence[np.ndarray], y: np.ndarray) -> np.ndarray:
     """Pairs (p, 2) of rows, no two of them equal, that are near copies."""
-    rng = np.random.default_rng(0)
-    points = [_projected(x, y, rng) for x in features]
+    points = [_in_units_of_a_class(x, y) for x in points]
     counts, chance = _counts(points), _counts(_shuffled(points, y))
     for t in NEAR:
         enough = max(FEWEST, CHANCE * chance[t] + 1)
@@ -152,19 +147,30 @@ def _near(features: Sequence[np.ndarray], y: np.ndarray) -> np.ndarray:
     return np.empty((0, 2), dtype=int)
 
 
-def _projected(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The rows in at most PROJECTED dimensions, in units of the median distance within a class."""
-    if x.shape[1] > PROJECTED:
-        x = x @ (rng.normal(size=(x.shape[1], PROJECTED)) / np.sqrt(PROJECTED))
+def _projected(x: np.ndarray) -> np.ndarray:
+    """The standardised rows in at most PROJECTED random directions."""
+    if x.shape[1] <= PROJECTED:
+        return wide.standardised(x.astype(np.float64))
+    rng = np.random.default_rng(0)
+    points = np.zeros((len(x), PROJECTED))
+    for _, block in wide.blocks(x):
+        points += wide.standardised(block) @ rng.normal(size=(block.shape[1], PROJECTED))
+    return points
+
+
+def _in_units_of_a_class(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The rows in units of the median distance of two rows of one class."""
+    rng = np.random.default_rng(0)
     one = rng.integers(len(y), size=SAMPLED)
     order = np.argsort(y, kind="stable")
     counts = np.bincount(y)
     starts = np.cumsum(counts) - counts
     other = order[starts[y[one]] + (rng.random(SAMPLED) * counts[y[one]]).astype(int)]
     distances = np.sqrt(((x[one] - x[other])[one != other] ** 2).sum(axis=1))
-    scale = float(np.median(distances)) if len(distances) else 0.0
-    scale = scale or float(distances.mean() if len(distances) else 0.0) or 1.0
-    return ((x - x.mean(axis=0)) / scale).astype(np.float32)
+    scale = 0.0
+    if len(distances):
+        scale = float(np.median(distances)) or float(distances.mean())
+    return (x / (scale or 1.0)).astype(np.float32)
 
 
 def _counts(points: Sequence[np.ndarray]) -> dict[float, int]:
