@@ -134,10 +134,11 @@ def test_it_is_printed_what_is_left(copy):
 
 def test_both_can_be_run(copy):
     files = [f"params/{name}.yaml" for name in ("gestures-joint-linear", "watch-label-smoothing")]
-    run = copy.umt(*(["run", file, *ONE_EPOCH] for file in files))
+    own_rate = ["--set", "learning_rate_of=null"]
+    run = copy.umt(*(["run", file, *ONE_EPOCH, *own_rate] for file in files))
     assert run.returncode == 0, run.stderr
-    assert "gestures-joint-linear: test accuracy" in run.stdout
-    assert "watch-label-smoothing: test accuracy" in run.stdout
+    assert re.search(r"gestures-joint-linear-trial-\w+: test accuracy", run.stdout)
+    assert re.search(r"watch-label-smoothing-trial-\w+: test accuracy", run.stdout)
 
 
 def test_the_book_is_built_without_a_warning(copy):
@@ -177,7 +178,9 @@ def test_experiments_of_a_new_data_set_are_those_of_the_other(copy, tail):
     assert one["dataset"] == {"name": "gestures"}
     for m, teacher in one.get("teachers", {}).items():
         assert teacher == f"gestures-unimodal-{m}"
-    differ = {"name", "dataset", "teachers"}
+    rates = [params.get("learning_rate_of", "").partition("-")[2] for params in (one, other)]
+    assert rates[0] == rates[1]
+    differ = {"name", "dataset", "teachers", "learning_rate_of"}
     assert {k: v for k, v in one.items() if k not in differ} == {
         k: v for k, v in other.items() if k not in differ
     }
@@ -188,10 +191,11 @@ def test_a_sweep_is_in_every_params_file_and_lengthens_the_estimated_time(copy):
         text = (copy.root / f"params/{dataset}-label-smoothing.yaml").read_text()
         params, like = yaml.safe_load(text), (PARAMS / f"{dataset}-joint-linear.yaml").read_text()
         assert params["sweep"] == {"smoothing": [0.1, 0.2]}
+        assert params["learning_rate_of"] == f"{dataset}-joint-linear"
         assert params["method"] == {"name": "label-smoothing"}
         hours = re.search(r"an estimated (\d+) hour", like)
-        if hours:  # three of five seeds train a second time
-            assert f"an estimated {-(-8 * int(hours[1]) // 5)} hours" in text
+        if hours:  # one sweep instead of another
+            assert f"an estimated {hours[1]} hour" in text
 
 
 def steps(of: str) -> list[str]:
@@ -342,7 +346,14 @@ def test_a_head_that_is_not_linear_is_in_the_name_and_options_are_kept(like, tai
         old = yaml.safe_load((PARAMS / f"{dataset}-{like}.yaml").read_text())
         assert params.pop("name") == f"{dataset}-{tail}"
         assert params.pop("method") == {**old.pop("method"), "name": "newer"}
-        assert params == {k: v for k, v in old.items() if k != "name"}
+        rate = old.get("sweep", {}).pop("learning_rate", None)
+        if rate:  # of a reference
+            assert params.pop("learning_rate_of").startswith(f"{dataset}-joint-")
+        assert params.pop("sweep", {}) == old.pop("sweep", {})
+        differ = {"name", "resources"}  # fewer trainings need fewer hours
+        assert {k: v for k, v in params.items() if k not in differ} == {
+            k: v for k, v in old.items() if k not in differ
+        }
 
 
 @pytest.mark.parametrize("like", ["synthetic", "av-digits", "ucf101", "furniture224"])

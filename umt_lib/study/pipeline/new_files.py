@@ -22,6 +22,7 @@ from umt_lib.methods import METHODS, Method
 from umt_lib.paths import PARAMS, ROOT
 from umt_lib.study.experiments.experiment import SWEEP_SEEDS
 from umt_lib.study.experiments.params import mapping, options
+from umt_lib.study.experiments.sweep import MOST
 from umt_lib.study.pipeline.collection import HEAD_NAMES
 
 MARKER = "TODO(" + "new)"  # in two pieces, so that the search for it does not find this line
@@ -237,8 +238,10 @@ def of_method(name: str, like: str, sweep: Sweep | None = None) -> Files:
             "name": f"{dataset}-{tail}",
             "method": {**mapping(path)["method"], "name": name},
         }
-        if sweep:
-            changes["sweep"] = {sweep.field: sweep.values}
+        grids = dict(mapping(path).get("sweep", {}))
+        if grids.pop("learning_rate", None):  # of a reference; a new method takes that of joint
+            changes["learning_rate_of"] = f"{dataset}-joint-{head}"
+        changes["sweep"] = {sweep.field: sweep.values} if sweep else grids
         text = _params(path, changes, rf"# \1: {what}. \3", like)
         new[f"params/{dataset}-{tail}.yaml"] = text
     index = "umt_lib/methods/__init__.py"
@@ -292,6 +295,8 @@ def of_dataset(name: str, like: str) -> Files:
             changes["teachers"] = {
                 m: f"{name}-{teacher.removeprefix(f'{like}-')}" for m, teacher in teachers.items()
             }
+        if rate := mapping(path).get("learning_rate_of"):
+            changes["learning_rate_of"] = f"{name}-{rate.removeprefix(f'{like}-')}"
         text = _params(path, changes, rf"# {words['title']}: \2. \3", like)
         new[f"params/{name}-{tail}.yaml"] = text
     index = "umt_lib/data/__init__.py"
@@ -435,17 +440,19 @@ def _params(path: Path, changes: dict[str, Any], comment: str, like: str) -> str
     """A params file with other values of these keys, and another opening comment.
 
     Args:
+        changes: a key with an empty value is left out; new keys follow ``method``.
         comment: may refer to the data set, the method and the time in the comment that is there as
             groups 1, 2 and 3.
         like: whose time it is.
     """
     old = mapping(path)
-    changes, times = dict(changes), _trainings({**old, **changes}) / _trainings(old)
     opening, _, text = path.read_text(encoding="utf-8").partition("\n")
+    blocks = {m[1]: m[0] for m in re.finditer(r"(?m)^(\w+):.*\n(?: +.*\n)*", text)}
+    changes, times = dict(changes), _trainings({**old, **changes}) / _trainings(old)
     time = f"The time is that of {like}"
     if times != 1:
         opening, found = re.subn(
-            r"(?<=an estimated )(\d+) hours?", lambda m: f"{_scaled(m[1], times)} hours", opening
+            r"an estimated (\d+) hours?", lambda m: _hours(_scaled(m[1], times)), opening
         )
         time += f", times {times:.1f} for" if found else f", and {times:.1f} times that with"
         time += " the sweep"
@@ -453,32 +460,37 @@ def _params(path: Path, changes: dict[str, Any], comment: str, like: str) -> str
             hours = _scaled(old["resources"]["gpu_hours"], times)
             changes["resources"] = {**old["resources"], "gpu_hours": hours}
     opening, found = re.subn(r"^# ([^:]+): ([^.]*)\. (.*)$", f"{comment} {time}.", opening)
-    if "sweep" in changes:
-        text = re.sub(r"(?m)^sweep:.*\n", "", text)
-        text = re.sub(r"(?m)^(method:.*\n)", r"\1sweep:\n", text)
-
-    def line(found: re.Match[str]) -> str:
-        key, block = found.groups()
-        value = changes[key]
-        if block:
-            return f"{key}:\n" + "".join(f"  {k}: {_flow(v)}\n" for k, v in value.items())
-        end = "  # chosen on validation, by the first three seeds" if key == "sweep" else ""
-        return f"{key}: {_flow(value)}{end}\n"
-
-    text = re.sub(rf"(?m)^({'|'.join(changes)}):.*\n((?: +.*\n)*)", line, text)
-    if not found or yaml.safe_load(text) != {**old, **changes}:
+    if not found or set(blocks) != set(old):
         raise StudyError(
             f"{path}: cannot be copied; open it with '# data set: method. Time.' and begin a line "
-            f"with each of {', '.join(changes)}, as the other params files do"
+            f"with each key, as the other params files do"
         )
-    return f"{opening}\n{text}"
+    added = [key for key in changes if key not in old]
+    order = [k for key in old for k in ([key, *added] if key == "method" else [key])]
+    kept = (k for k in order if k not in changes or changes[k])
+    lines = [
+        blocks[k] if changes.get(k, old.get(k)) == old.get(k) else _key(k, changes[k]) for k in kept
+    ]
+    return f"{opening}\n{''.join(lines)}"
+
+
+def _key(key: str, value: Any) -> str:
+    """A key with its value, on one line if it is not too long."""
+    end = "  # chosen on validation, by the first three seeds" if key == "sweep" else ""
+    if key == "teachers" or (key == "sweep" and len(value) > 1):
+        return f"{key}:{end}\n" + "".join(f"  {k}: {_flow(v)}\n" for k, v in value.items())
+    return f"{key}: {_flow(value)}{end}\n"
 
 
 def _trainings(params: dict[str, Any]) -> int:
-    """How many trainings an experiment takes: its sweep is decided by the first seeds."""
-    values = [value for swept in params.get("sweep", {}).values() for value in swept]
-    seeds = len(params["seeds"])
-    return seeds + min(seeds, SWEEP_SEEDS) * (len(values) - 1) if values else seeds
+    """How many trainings an experiment takes at most: its sweeps are decided by the first seeds."""
+    seeds, grids = len(params["seeds"]), len(params.get("sweep", {}))
+    deciding = min(seeds, SWEEP_SEEDS)
+    return deciding * MOST * grids + seeds - deciding if grids else seeds
+
+
+def _hours(number: int) -> str:
+    return f"an estimated {number} hour{'s' * (number > 1)}"
 
 
 def _scaled(hours: str | int, times: float) -> int:
