@@ -67,6 +67,16 @@ def test_sentences_and_tables_have_the_numbers_of_the_map(measured):
     assert "| UME " in regime_map_text.regrets(maps)
 
 
+def test_a_cell_that_is_clear_alone_is_not_counted_among_many(measured):
+    """p = 0.03 in one cell of four, none in the others."""
+    doubtful = cell(0.1, 1.0, joint_mlp=[0.716, 0.735, 0.704])
+    measured["cells"] = [cell(u, 0.0) for u in (0.1, 0.2, 0.3)] + [doubtful]
+    alone = {**measured, "cells": [doubtful]}
+    for cells, expected in ((alone, 1), (measured, 0)):
+        better, worse = regime_map_text.clear_cells(summary.read(cells), "joint (MLP)", "UME")
+        assert (better.sum(), worse.sum()) == (expected, 0)
+
+
 def test_the_figures_show_every_cell(measured):
     maps = [summary.read(measured)]
     (panel, *_) = regime_map_figures.who_wins(maps).axes

@@ -302,6 +302,15 @@ def test_a_study_without_results_has_sentences_and_tables(folders, tmp_path):
     assert tables.costs(empty, "synthetic") == "Nothing to show here yet."
 
 
+@pytest.mark.parametrize(("dataset", "folds"), [("watch", True), ("ucf101", False)])
+def test_the_uncertainty_of_the_test_split_is_that_of_its_samples(dataset, folds):
+    """0.5 of 100 samples has a standard error of 5 points; seeds with folds include it."""
+    text = summaries.chance(Study([entry(dataset, "joint", [0.4, 0.6])]), dataset, 0)
+    assert "with 100 samples is 5.0 points" in text
+    assert ("so the intervals over seeds include it" in text) == folds
+    assert ("intervals over seeds do not include it" in text) == (not folds)
+
+
 def test_stale_published_results_are_shown_with_a_mark_and_counted(folders, tmp_path):
     """Stale results of this machine are not shown."""
     params = tmp_path / "params"
