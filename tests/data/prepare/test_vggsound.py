@@ -95,8 +95,11 @@ def test_its_params_files_run_through_the_graph(prepared, tmp_path):
 
 
 def test_methods_that_reach_into_encoders_reach_into_its_networks(prepared, tmp_path):
-    """Two ResNet-18, one of several frames: between their stages, and at their kernels."""
-    methods = ("mmtm", "balanced-mmtm", "mbt", "mmlora", "mla", "di-mml")
+    """Two ResNet-18, one of several frames: between their stages, and at their kernels.
+
+    They take the learning rate of joint training.
+    """
+    methods = ("joint-linear", "mmtm", "balanced-mmtm", "mbt", "mmlora", "mla", "di-mml")
     names = miniatures.shortened("vggsound", prepared[0], tmp_path, methods)
     assert len(names) == 2 + len(methods)
     for result in miniatures.one_by_one(names, tmp_path):
