@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from tiny import Bench, copied, jitter, method, same
+from torch.nn.functional import cross_entropy
 
 from umt_lib import training
 from umt_lib.data.loader import batches
@@ -78,6 +79,22 @@ def test_the_order_belongs_to_seed_and_epoch():
 
     assert order(0, 2) == order(0, 2)
     assert len({tuple(order(*at)) for at in ((0, 2), (0, 3), (1, 2), (2, 0))}) == 4
+
+
+def test_the_noise_of_methods_belongs_to_seed_and_epoch(monkeypatch):
+    """The random stream from which a method draws while it trains."""
+    joint, drawn = method("joint"), []
+
+    def loss(self, out, batch):
+        drawn.append(torch.initial_seed())
+        return cross_entropy(out.fused, batch.y)
+
+    monkeypatch.setattr(type(joint), "loss", loss)
+    bench = Bench(epochs=2, samples=30)  # one batch an epoch
+    for seed in (0, 1, 2, 1):
+        bench.train(joint, seed)
+    assert len(set(drawn)) == 6
+    assert drawn[6:] == drawn[2:4]
 
 
 def test_augmentation_repeats_with_the_seed_and_changes_with_the_epoch():
