@@ -34,8 +34,9 @@ known = {*globals(), "known"}
 # %% [markdown]
 # ## The parameters
 #
-# These are the keys of a params file, which replaces all of them. A method that needs teachers also
-# has `teachers`, and a hyper-parameter that is chosen on validation is in `sweep`.
+# These are the keys of a params file, which replaces them. The last four may be absent: values of
+# a hyper-parameter that is chosen on validation, the experiment whose learning rate is used, the
+# uni-modal experiments of a method that needs teachers, and an estimate for the run graph.
 
 # %% tags=["parameters"]
 name = "synthetic-joint"
@@ -45,6 +46,10 @@ head = {"name": "linear"}
 method = {"name": "joint"}
 training = {"epochs": 20, "probe_every": 5}
 seeds = [0, 1, 2, 3, 4]
+sweep = None
+learning_rate_of = None
+teachers = None
+resources = None
 
 # %% [markdown]
 # ## The check, and what a sample looks like
@@ -54,7 +59,8 @@ seeds = [0, 1, 2, 3, 4]
 # each split.
 
 # %%
-params = {key: value for key, value in globals().items() if key not in known and key[0] != "_"}
+new = {key: value for key, value in globals().items() if key not in known and key[0] != "_"}
+params = {key: value for key, value in new.items() if value is not None}
 experiment = Experiment.from_params(params)
 inspect.getmodule(DATASETS[dataset["name"]]).picture(experiment.splits)
 

@@ -31,9 +31,3 @@ if [ "$(cat .venv/packages 2>/dev/null)" != "$packages" ]; then
     JUPYTER_CONFIG_DIR=.venv/etc/jupyter .venv/bin/jupytext-config set-default-viewer python
     echo "$packages" >.venv/packages
 fi
-
-notebooks=$(cat notebooks/*.py | cksum)
-if [ "$(cat .venv/notebooks 2>/dev/null)" != "$notebooks" ]; then
-    .venv/bin/jupytext --quiet --to ipynb notebooks/*.py
-    echo "$notebooks" >.venv/notebooks
-fi

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -158,4 +157,3 @@ def test_picture_shows_every_class_twice_per_sample(splits):
         "front",
         "rear",
     ] * 2
-    plt.close(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,15 @@ import papermill
 import pytest
 import yaml
 
+from umt_lib.data import DATASETS
+from umt_lib.data.availability import available
 from umt_lib.errors import StudyError
-from umt_lib.paths import ROOT
+from umt_lib.paths import PARAMS, ROOT
 from umt_lib.study.experiments import results
 from umt_lib.study.experiments.experiment import Experiment
-from umt_lib.study.experiments.params import check
+from umt_lib.study.experiments.params import Params, check
 from umt_lib.study.pipeline.notebook_engine import NAME, execute
+from umt_lib.study.pipeline.smoke import shorten
 
 NOTEBOOK = ROOT / "notebooks/experiment.py"
 
@@ -51,17 +55,58 @@ def test_the_worker_measures_what_the_library_does(file, expected, runs, tmp_pat
     assert "**What we saw.** tiny classifies " in shown[-1]["text/markdown"]
 
 
-def test_plain_papermill_measures_what_the_library_does(file, expected, runs, tmp_path):
-    source, out = tmp_path / "experiment.ipynb", tmp_path / "out.ipynb"
-    jupytext.write(jupytext.read(NOTEBOOK), source)
-    plain = [sys.executable, "-m", "papermill", source, out, "-f", file, "-k", "python3"]
-    subprocess.run(plain, check=True, capture_output=True)
+@pytest.fixture
+def source(tmp_path) -> Path:
+    """The notebook as papermill reads it."""
+    path = tmp_path / "experiment.ipynb"
+    jupytext.write(jupytext.read(NOTEBOOK), path)
+    return path
+
+
+def with_kernel(source: Path, params: Path) -> list[dict]:
+    """The data of all outputs of the notebook, executed by papermill with a kernel."""
+    out = source.with_name("out.ipynb")
+    plain = [sys.executable, "-m", "papermill", source, out, "-f", params, "-k", "python3"]
+    done = subprocess.run(plain, check=True, capture_output=True, text=True)
+    assert "unknown parameter" not in done.stderr
+    cells = nbformat.read(out, as_version=4).cells
+    return [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+
+
+def test_plain_papermill_measures_what_the_library_does(source, file, expected, runs):
+    with_kernel(source, file)
     assert results.load(runs / "results/tiny.json").measured_bytes() == expected
 
 
-def test_a_misspelt_parameter_is_refused_before_anything_trains(params, runs, tmp_path):
-    source = tmp_path / "experiment.ipynb"
-    jupytext.write(jupytext.read(NOTEBOOK), source)
+FILES = [yaml.safe_load((PARAMS / f"{name}-joint-linear.yaml").read_text()) for name in DATASETS]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [p for p in FILES if "folder" not in p["dataset"] and available(p["dataset"])],
+    ids=lambda p: p["name"],
+)
+def test_a_kernel_shows_every_figure_once(params, source, tmp_path):
+    """As JupyterLab and plain papermill do: samples, curves, saturation."""
+    short = tmp_path / f"{params['name']}.yaml"
+    short.write_text(yaml.safe_dump(shorten(params)))
+    shown = with_kernel(source, short)
+    assert ["image/png" in data for data in shown] == [True, False, True, True, False]
+
+
+def test_every_key_of_a_params_file_is_a_parameter_of_the_notebook(source):
+    """papermill warns of others."""
+    assert set(papermill.inspect_notebook(source)) == set(Params.model_fields)
+
+
+def test_figures_are_of_the_class_that_notebooks_show_once():
+    foreign = re.compile(r"matplotlib\.pyplot|matplotlib import pyplot|matplotlib\.figure")
+    files = [*(ROOT / "umt_lib").rglob("*.py"), *(ROOT / "notebooks").glob("*.py")]
+    using = [file.stem for file in files if foreign.search(file.read_text(encoding="utf-8"))]
+    assert using == ["notebook_server"]  # imports pyplot in advance, for notebooks
+
+
+def test_a_misspelt_parameter_is_refused_before_anything_trains(params, runs, source):
     with pytest.raises(papermill.PapermillExecutionError) as caught:
         papermill.execute_notebook(
             source, None, {**params, "sedes": [0]}, NAME, kernel_name="python3", progress_bar=False
@@ -83,7 +128,7 @@ def test_the_defaults_are_a_whole_params_file():
     ]
     defaults: dict = {}
     exec(cell.source, {}, defaults)
-    check(defaults, "the defaults")
+    check({k: v for k, v in defaults.items() if v is not None}, "the defaults")
 
 
 def test_it_has_at_most_twelve_cells_and_a_sentence_at_the_end():

@@ -23,7 +23,6 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from torch import Tensor
 
@@ -31,6 +30,7 @@ from umt_lib.data import downloads
 from umt_lib.data.downloads import fetch, optional_package
 from umt_lib.data.splits import SPLIT_SEED, Split, Splits, five_folds, holdout
 from umt_lib.errors import StudyError, nearest
+from umt_lib.style import Figure
 
 Cut = Literal["speaker", "index"]
 ARCHIVE = "free-spoken-digit-dataset-26eb9aa.tar.gz"

@@ -7,15 +7,14 @@ encoder has them on its device.
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from umt_lib.data.memory_mapped import empty_pinned
 from umt_lib.data.prepare import prepared
 from umt_lib.data.splits import Rows, Splits
+from umt_lib.style import Figure
 
 CROP = 7 / 8  # of a stored side: 224 of 256 pixels
 
@@ -75,9 +74,8 @@ def picture(splits: Splits, samples: int = 4) -> Figure:
     y = splits.train.y.numpy()
     shown = np.unique(y, return_index=True)[1][:samples]
     x = splits.train.inputs(torch.from_numpy(shown))
-    figure, axes = plt.subplots(
-        2, len(shown), figsize=(3.2 * len(shown), 2.6), squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(3.2 * len(shown), 2.6), layout="constrained")
+    axes = figure.subplots(2, len(shown), squeeze=False)
     for column, row in enumerate(shown):
         frames = x["video"][column].permute(2, 0, 3, 1).flatten(1, 2)  # (S, n * S, 3)
         axes[0, column].imshow(frames.numpy())

@@ -17,12 +17,12 @@ import hashlib
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
 from umt_lib.data.splits import Split, Splits
 from umt_lib.data.synthetic import draw, generators
 from umt_lib.errors import StudyError
+from umt_lib.style import Figure
 
 MODALITIES = ("left", "right")
 FRACTIONS = (0.5, 0.2, 0.3)  # of a modality's images: train, validation, test

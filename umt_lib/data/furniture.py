@@ -13,14 +13,13 @@ import zipfile
 import zlib
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from umt_lib.data.splits import Split, Splits, five_folds
 from umt_lib.errors import StudyError
+from umt_lib.style import Figure
 
 ARCHIVE = Path(__file__).with_name("furniture.npz")
 MODALITIES = ("front", "rear")
@@ -120,7 +119,8 @@ def picture(splits: Splits, samples: int = 3) -> Figure:
     assert train.groups is not None  # the designs
     shape = (2 * samples, len(classes))
     size = (0.78 * shape[1], 0.78 * shape[0] + 0.3)
-    figure, axes = plt.subplots(*shape, figsize=size, squeeze=False)
+    figure = Figure(figsize=size)
+    axes = figure.subplots(*shape, squeeze=False)
     figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     for k, name in enumerate(classes):
         of = np.flatnonzero(train.y.numpy() == k)

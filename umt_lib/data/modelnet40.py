@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from umt_lib.data.memory_mapped import MemoryMapped, empty_pinned
 from umt_lib.data.prepare import prepared
 from umt_lib.data.splits import Rows, Splits
+from umt_lib.style import Figure
 
 SHIFT = 1 / 16  # largest shift as a fraction of the side: 14 of 224 pixels
 
@@ -58,9 +57,8 @@ def picture(splits: Splits, samples: int = 8) -> Figure:
     shown = np.unique(y, return_index=True)[1][:samples]
     x = splits.train.inputs(torch.from_numpy(shown))
     size = (1.2 * len(shown), 1.2 * len(x) + 0.3)
-    figure, axes = plt.subplots(
-        len(x), len(shown), figsize=size, squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(x), len(shown), squeeze=False)
     for line, (m, pictures) in zip(axes, x.items(), strict=True):
         line[0].set_ylabel(m, fontsize=8)
         for axis, image, row in zip(line, pictures, shown, strict=True):

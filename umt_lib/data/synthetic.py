@@ -22,10 +22,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from umt_lib.data.splits import Split, Splits
 from umt_lib.errors import StudyError
+from umt_lib.style import Figure
 
 WIDTH = 8  # dimensions of one embedded feature, so at most 8 classes
 PER_CLASS = 6  # samples in the plot

@@ -6,16 +6,15 @@ motion to the right is a motion to the left, so flipping negates horizontal flow
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from umt_lib.data.clips import CROP
 from umt_lib.data.memory_mapped import empty_pinned
 from umt_lib.data.prepare import prepared
 from umt_lib.data.splits import Rows, Splits
+from umt_lib.style import Figure
 
 
 def load(folder: str = "ucf101") -> Splits:
@@ -69,9 +68,8 @@ def picture(splits: Splits, samples: int = 4) -> Figure:
     shown = np.unique(y, return_index=True)[1][:samples]
     x = splits.train.inputs(torch.from_numpy(shown))
     middle = x["flow"].shape[2] // 4 * 2
-    figure, axes = plt.subplots(
-        2, len(shown), figsize=(3.2 * len(shown), 2.8), squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(3.2 * len(shown), 2.8), layout="constrained")
+    axes = figure.subplots(2, len(shown), squeeze=False)
     for column, row in enumerate(shown):
         axes[0, column].set_title(splits.classes[y[row]], fontsize=8)
         axes[0, column].imshow(x["rgb"][column].permute(2, 0, 3, 1).flatten(1, 2).numpy())

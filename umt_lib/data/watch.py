@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from umt_lib.data.splits import Split, Splits, five_folds
 from umt_lib.errors import StudyError
+from umt_lib.style import Figure
 
 SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
 FIX = "reinstall it with: pip install --force-reinstall --no-deps seglearn==1.2.5"

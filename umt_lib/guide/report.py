@@ -8,12 +8,12 @@ from warnings import catch_warnings, filterwarnings
 
 from matplotlib import style as mpl_style
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from umt_lib import style
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.guide import cautions
 from umt_lib.guide.recommendation import Measure, Recommendation
+from umt_lib.style import Figure
 
 WORDS = {  # gain: what is compared with what
     "combining": "UME best rule over UME mean",

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import pytest
 import tiny_study
-from matplotlib.figure import Figure
 
 from umt_lib import paths
 from umt_lib.errors import StudyError
@@ -23,6 +22,7 @@ from umt_lib.study.pipeline.collection import Study, gather
 from umt_lib.study.report import build, readme
 from umt_lib.study.report.format import percent
 from umt_lib.study.report.writer import Fragments
+from umt_lib.style import Figure
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 

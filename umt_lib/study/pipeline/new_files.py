@@ -100,8 +100,6 @@ DATASET = '''"""{title}: {marker} what is in a sample, and what its label is.
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-
 {imports}
 
 
@@ -354,7 +352,7 @@ def _field(parent: type[Method], sweep: Sweep | None) -> str:
 def _imports(old: str, functions: list[str]) -> str:
     """The imports of a data set's module that loads the data of the module ``old``."""
     package, _, module = old.rpartition(".")
-    names = {"umt_lib.data.splits": "Splits", package: module}
+    names = {"umt_lib.data.splits": "Splits", "umt_lib.style": "Figure", package: module}
     if functions:
         names[old] = ", ".join(functions)
     return "\n".join(f"from {place} import {name}" for place, name in sorted(names.items()))

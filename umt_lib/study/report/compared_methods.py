@@ -15,7 +15,6 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from umt_lib import style
 from umt_lib.evaluation.improvement import probability_of_improvement
@@ -29,6 +28,7 @@ from umt_lib.study.report import figures
 from umt_lib.study.report.choices import JOINT, SIMPLE, row_label, simple, total_passes
 from umt_lib.study.report.format import NONE, markdown, percent, points
 from umt_lib.study.report.tables import note
+from umt_lib.style import Figure
 
 if TYPE_CHECKING:
     from umt_lib.study.report.writer import Fragments

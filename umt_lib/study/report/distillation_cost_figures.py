@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.analyses.distillation_cost import summary
 from umt_lib.study.analyses.distillation_cost.summary import Measured
 from umt_lib.study.report.distillation_cost_text import REMEDIES
-from umt_lib.style import COLORS, OTHER, WIDTH, styled
+from umt_lib.style import COLORS, OTHER, WIDTH, Figure, styled
 
 SHADES = ("#777777", "#56B4E9", "#0072B2", "#000000")  # by paired strength
 STYLES = {  # variant: color, marker

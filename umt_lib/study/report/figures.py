@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.study.experiments.results import Result, SeedRecord
-from umt_lib.style import COLORS, OTHER, WIDTH, styled
+from umt_lib.style import COLORS, OTHER, WIDTH, Figure, styled
 
 
 @styled

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-
 from umt_lib import style
 from umt_lib.study.analyses.guide_check.rules import LAYER, MAIN, SIGN
 from umt_lib.study.analyses.guide_check.score import AIM_REGRET, AIM_RIGHT, pooled, scored
 from umt_lib.study.report.figures import draw_interval
+from umt_lib.style import Figure
 
 REGIONS = {  # by the strength of paired features
     "no paired feature": lambda case: case["paired"] == 0,

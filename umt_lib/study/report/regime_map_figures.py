@@ -10,7 +10,6 @@ import numpy as np
 import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from plotly.subplots import make_subplots
 
@@ -18,7 +17,7 @@ from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.analyses.regime_map.summary import FAMILIES, Map, unbeaten
 from umt_lib.study.report.format import points
 from umt_lib.study.report.regime_map_text import clear_cells, set_name
-from umt_lib.style import COLORS, WIDTH, styled
+from umt_lib.style import COLORS, WIDTH, Figure, styled
 
 FULL = 0.10  # a lead of this accuracy or more has the full colour
 RANGE = 12  # points at the ends of the colour scale of differences

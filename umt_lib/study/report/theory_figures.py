@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from umt_lib.study.report.theory_text import SOURCES, counts
-from umt_lib.style import COLORS, OTHER, WIDTH, styled
+from umt_lib.style import COLORS, OTHER, WIDTH, Figure, styled
 
 LINES = {  # training: its name, colour, marker and horizontal shift
     "alone": ("uni-modal", COLORS["unimodal"], "s", -0.2),

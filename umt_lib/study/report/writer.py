@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from umt_lib import style
 from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import (
     tables,
 )
+from umt_lib.style import Figure
 
 FOLDERS = {
     "this machine": ("local", "runs/results", ""),
