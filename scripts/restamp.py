@@ -1,9 +1,10 @@
-"""Write the digests of today's code into published results, after a change that affects no number.
+"""Write the digests of today's code into results, after a change that affects no number.
 
-    python scripts/restamp.py NAMES.txt
+    python scripts/restamp.py NAMES.txt [FOLDER]
 
-NAMES.txt lists the results, one per line, that were current before the change. Only digests of code
-change; ``results/measured.csv`` shows that no measurement changes.
+NAMES.txt lists the results, one per line, that were current before the change; their folder is that
+of published results by default. Only digests of code change; ``results/measured.csv`` shows that no
+measurement changes.
 """
 
 from __future__ import annotations
@@ -18,40 +19,46 @@ from umt_lib.study.analyses import analysis
 from umt_lib.study.experiments import params, provenance, results
 
 
-def restamped(name: str, content: bytes, params_dir: Path = paths.PARAMS) -> bytes:
-    """The content of a results file with the digests of today's code and no other change."""
+def restamped(name: str, content: bytes, folder: Path, params_dir: Path = paths.PARAMS) -> bytes:
+    """The content of a results file with the digests of today's code and no other change.
+
+    Args:
+        folder: where the results of its teachers are.
+    """
     spec = json.loads(content)
     made = spec["provenance"]
     old = {"code": made["code"], **made.get("keys", {})}
     if name.startswith("analyses/"):
         new = {"code": analysis.code_key(analysis.read(params_dir / f"{name}.yaml"))}
     else:
-        new = _keys(params.read(params_dir / f"{name}.yaml"), spec, params_dir)
+        new = _keys(params.read(params_dir / f"{name}.yaml"), spec, folder, params_dir)
     for key, digest in old.items():
         content = content.replace(digest.encode(), new[key].encode())
     return content
 
 
-def _keys(experiment: dict[str, Any], spec: dict[str, Any], params_dir: Path) -> dict[str, str]:
+def _keys(
+    experiment: dict[str, Any], spec: dict[str, Any], folder: Path, params_dir: Path
+) -> dict[str, str]:
     data = provenance.source(experiment, elsewhere=spec["provenance"]["source"])
-    teachers = experiment.get("teachers", {})
-    read = {m: params.read(params_dir / f"{name}.yaml") for m, name in teachers.items()}
+    names = experiment.get("teachers", {})
+    teachers = {m: results.load(folder / f"{name}.json") for m, name in names.items()}
     found = {"code": provenance.code_key(experiment)}
     for seed in spec["provenance"]["keys"]:
-        keys = {m: provenance.training_key(t, int(seed), {}, {}, data) for m, t in read.items()}
+        keys = {m: results.teacher_key(t, seed, data, params_dir) for m, t in teachers.items()}
         chosen = spec["measured"]["chosen"]
         found[seed] = provenance.training_key(experiment, int(seed), chosen, keys, data)
     return found
 
 
-def main(names: Path) -> None:
-    """Rewrite the results that are listed in a file."""
+def main(names: Path, folder: Path = paths.PUBLISHED) -> None:
+    """Rewrite the results in ``folder`` that are listed in a file."""
     for name in names.read_text(encoding="utf-8").split():
-        path = paths.PUBLISHED / f"{name}.json"
-        before = results.measured_digest(paths.PUBLISHED, name)
-        path.write_bytes(restamped(name, path.read_bytes()))
-        assert results.measured_digest(paths.PUBLISHED, name) == before
+        path = folder / f"{name}.json"
+        before = results.measured_digest(folder, name)
+        path.write_bytes(restamped(name, path.read_bytes(), folder))
+        assert results.measured_digest(folder, name) == before
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))

@@ -12,10 +12,17 @@ from umt_lib.study.experiments import results
 from umt_lib.study.experiments.experiment import Experiment
 
 
-def test_a_restamped_result_is_current_and_nothing_measured_changes(params, tmp_path):
+def test_a_restamped_result_is_current_and_nothing_measured_changes(
+    params, trained_teachers, tmp_path
+):
+    tiny = dict(params)
     spec = importlib.util.spec_from_file_location("restamp", ROOT / "scripts/restamp.py")
     restamp = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(restamp)
+    params |= {"method": {"name": "umt"}, "teachers": trained_teachers, "sweep": {"weight": [1, 9]}}
+    for m, name in trained_teachers.items():
+        teacher = {**tiny, "name": name, "method": {"name": "unimodal", "modality": m}}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(teacher))
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(params))
     Experiment.from_params(params).run("cpu", progress=False)
     file = results_dir() / "tiny.json"
@@ -25,6 +32,6 @@ def test_a_restamped_result_is_current_and_nothing_measured_changes(params, tmp_
     file.write_text(json.dumps(whole, indent=1) + "\n")
     before = results.measured_digest(results_dir(), "tiny")
     assert results.stale("tiny", results_dir(), tmp_path) == "made by other code"
-    file.write_bytes(restamp.restamped("tiny", file.read_bytes(), tmp_path))
+    file.write_bytes(restamp.restamped("tiny", file.read_bytes(), results_dir(), tmp_path))
     assert results.stale("tiny", results_dir(), tmp_path) == ""
     assert results.measured_digest(results_dir(), "tiny") == before

@@ -160,7 +160,7 @@ def ast_digest(file: Path) -> str:
     """Digest of a module's syntax tree without the parts that affect no number.
 
     Left out are docstrings, functions called ``picture``, the class attributes that describe a
-    method, and imports from umt_lib (new names given with ``as`` do count). Of the ``__init__.py``
+    method, and imports from matplotlib and umt_lib (new names given with ``as`` do count). Of the ``__init__.py``
     of a package only the functions count: what it imports counts where it is used.
     """
     tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -183,7 +183,7 @@ def ast_digest(file: Path) -> str:
 
 def _counted(statement: Any) -> list[ast.AST]:
     """The statement, or nothing; of an import from umt_lib, only its new names (``as``)."""
-    if _is_for_types(statement) or getattr(statement, "name", "") == "picture":
+    if _is_for_types(statement) or _is_for_figures(statement):
         return []
     if not _is_ours(statement):
         return [statement]
@@ -205,6 +205,14 @@ def _describes(statement: ast.AST) -> bool:
 def _is_ours(node: ast.AST) -> bool:
     """Whether this is ``from umt_lib... import``, the only form of import within umt_lib."""
     return isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "umt_lib"
+
+
+def _is_for_figures(node: ast.AST) -> bool:
+    """Whether this is a function called ``picture`` or an import of matplotlib."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        name = getattr(node, "module", None) or node.names[0].name
+        return name.split(".")[0] == "matplotlib"
+    return getattr(node, "name", "") == "picture"
 
 
 def _is_for_types(node: ast.AST) -> bool:
@@ -232,12 +240,13 @@ def _written(node: Any) -> str:
 
 
 # Modules, by their path in umt_lib, that affect no number: messages, paths, the format of files,
-# the report of the guide, and this module.
+# figures, the report of the guide, and this module.
 OUTSIDE = (
     "errors.py",
     "files.py",
     "guide/report.py",
     "paths.py",
+    "style.py",
     "study/experiments/params.py",
     "study/experiments/provenance.py",
     "study/experiments/results.py",

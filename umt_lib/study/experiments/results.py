@@ -262,13 +262,13 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
     except StudyError:
         return "made from results that are missing or damaged"
     for seed, key in made.keys.items():
-        keys = {m: _teacher_key(t, seed, data, params_dir) for m, t in teachers.items()}
+        keys = {m: teacher_key(t, seed, data, params_dir) for m, t in teachers.items()}
         if key != training_key(params, int(seed), result.measured.chosen, keys, data):
             return "made with other teachers"
     return ""
 
 
-def _teacher_key(teacher: Result, seed: str, data: str, params_dir: Path) -> str:
+def teacher_key(teacher: Result, seed: str, data: str, params_dir: Path) -> str:
     """The key that the training of a teacher has with the params and code of today."""
     params = read(params_dir / f"{teacher.name}.yaml")
     return training_key(params, int(seed), teacher.measured.chosen, {}, data)
