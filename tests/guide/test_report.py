@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -123,7 +124,7 @@ def test_long_names_fit_into_figure_and_page(found):
     long = "wav2vec2_large_robust_layer_24_mean_pooled_" * 3
     named = replace(found, competitors={f"{long} alone": measure(0.7), **found.competitors})
     figure = report.picture(named)
-    figure.canvas.draw()
+    figure.savefig(io.BytesIO())  # only then is it laid out
     left, right = figure.axes
     assert left.get_yticklabels()[0].get_text() == "wav2vec2_large…pooled_ alone"
     for ax in (left, right):
