@@ -160,8 +160,8 @@ def ast_digest(file: Path) -> str:
     """Digest of a module's syntax tree without the parts that affect no number.
 
     Left out are docstrings, functions called ``picture``, the class attributes that describe a
-    method, and imports from matplotlib and umt_lib (new names given with ``as`` do count). Of the ``__init__.py``
-    of a package only the functions count: what it imports counts where it is used.
+    method, and imports from matplotlib and umt_lib (new names given with ``as`` do count). Of the
+    ``__init__.py`` of a package only the functions count: what it imports counts where it is used.
     """
     tree = ast.parse(file.read_text(encoding="utf-8"))
     node: Any
