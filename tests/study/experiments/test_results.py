@@ -175,6 +175,8 @@ def test_differences_are_paired_by_seed_and_take_those_both_have(result):
     assert comparisons.difference(a, a) is None
     assert comparisons.difference(a, None) is None
     assert comparisons.difference(a, b, "probe.nothing") is None
+    earlier = b.model_copy(update={"format": 1})  # measured when all seeds had one split
+    assert comparisons.difference(a, earlier) is None
 
 
 def test_clear_differences_survive_the_correction_of_their_family():

@@ -27,9 +27,12 @@ def difference(
 
     Returns:
         None if there is nothing to compare: a result or the column is missing, both are the same
-        result, or they have no seed in common.
+        result, they have no seed in common, or one of them is of an earlier format, with other test
+        samples.
     """
-    if a is None or b is None or a is b or column not in a.frame or column not in b.frame:
+    if a is None or b is None or a is b or a.format != b.format:
+        return None
+    if column not in a.frame or column not in b.frame:
         return None
     gaps = (a.frame[column] - b.frame[column]).dropna()  # pandas aligns the seeds
     return t_interval(gaps.tolist()) if len(gaps) else None

@@ -110,9 +110,13 @@ class Provenance(Record):
 
 
 class Result(Record):
-    """A finished experiment."""
+    """A finished experiment.
 
-    format: int = 1
+    ``format`` is 2 since each seed of a small data set has a split of its own. Results of format 1
+    have other test samples, so the two are not compared.
+    """
+
+    format: int = 2
     name: str
     params: dict[str, Any]
     measured: Measured
