@@ -169,7 +169,7 @@ def test_bf16_trains_and_stays_float32():
 
 def test_a_loss_that_is_not_finite_is_one_sentence():
     bench = Bench(epochs=5, learning_rate=1e30)
-    with pytest.raises(Diverged, match=r"loss became nan in epoch 1 \(seed 4\).*learning_rate"):
+    with pytest.raises(Diverged, match=r"loss became nan in epoch 1 \(seed 4\).*learning rate"):
         bench.train(method("joint"), seed=4)
 
 

@@ -147,7 +147,7 @@ def fit(
         if not np.isfinite(loss):
             raise Diverged(
                 f"the training loss became {loss} in epoch {epoch + 1} (seed {seed}); lower "
-                f"training.learning_rate (now {training.learning_rate}) or the method's strength"
+                f"the learning rate (now {training.learning_rate}) or the method's strength"
             )
         known, held = outputs(model, subset), outputs(model, validation)
         logits = method.predict(held)

@@ -6,6 +6,7 @@ import torch
 from tiny import Bench, method, same
 from torch.nn.functional import cross_entropy, one_hot
 
+from umt_lib.data.splits import Split
 from umt_lib.evaluation.ensemble_weights import fit_weights
 from umt_lib.models import Output
 from umt_lib.models.inference import outputs
@@ -72,11 +73,30 @@ def test_the_validation_score_of_fitted_weights_is_cross_fitted():
     ume.parts = model.parts
     weights = fit_weights(model.parts(logs), y)
     fitted = torch.einsum("m,mbk->bk", torch.from_numpy(weights).float(), model.parts(logs))
-    crossed = ume.validate(Output({}, fitted, logs, {}), y)
+    crossed = ume.validate(Output({}, fitted, logs, {}), Split({}, y))
     on_itself, on_others = ((z.argmax(1) == y).double().mean() for z in (fitted, crossed))
     assert on_itself > 0.6
     assert on_others < on_itself - 0.1
     assert torch.isfinite(crossed).all()
+
+
+def test_weights_are_not_fitted_to_other_samples_of_the_same_group():
+    """A group whose samples are all alike would predict itself."""
+    fitted_to = []
+    ume = method("ume", rule="weighted")
+    y, groups = torch.arange(12) % 2, np.repeat(list("abc"), 4)
+    ume.parts = lambda logs: torch.zeros(3, 12, 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "umt_lib.methods.ume.fit_weights",
+            lambda parts, y: fitted_to.append(len(y)) or np.ones(3),
+        )
+        ume.validate(Output({}, torch.zeros(12, 2), {}, {}), Split({}, y, groups))
+        assert fitted_to == [8, 8, 8]  # a whole group is held out each time
+        fitted_to.clear()
+        one = Split({}, y, np.repeat("a", 12))
+        ume.validate(Output({}, torch.zeros(12, 2), {}, {}), one)
+        assert sorted(fitted_to) == [9, 9, 10, 10, 10]
 
 
 def test_weights_1_are_the_product():

@@ -103,10 +103,10 @@ class Method:
         """Return the logits (B, K) that are evaluated."""
         return out.fused
 
-    def validate(self, out: Output, y: Tensor) -> Tensor:
+    def validate(self, out: Output, split: Split) -> Tensor:
         """Return the logits (n, K) of the validation split whose score chooses a hyper-parameter.
 
-        A method that fits something to the validation split predicts each sample from the others.
+        A method that fits something to this split predicts each sample from the others.
         """
         return self.predict(out)
 

@@ -8,7 +8,7 @@ p is normalised afterwards; pi are the log-frequencies of the classes in the tra
 three are always reported: the choice of the rule can change UME's accuracy more than any training
 method does. UME in headlines is the rule that validation chose. So that the choice is fair, the
 validation score of ``weighted`` is cross-fitted: each sample is predicted with weights that were
-fitted to other samples.
+fitted to other samples, and to other groups where a split has two or more.
 
 Source: Du et al., ICML 2023, section 4; the paper does not say which rule it uses.
 """
@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold, KFold
 from torch import Tensor, nn
 
+from umt_lib.data.splits import Split
 from umt_lib.evaluation.ensemble_weights import fit_weights
 from umt_lib.methods.base import Make, Method, Setting, Teachers
 from umt_lib.models import Output
@@ -77,7 +78,7 @@ class UME(Method):
 
     def start(self, model: Ensemble, setting: Setting) -> None:
         y = setting.train.y
-        model.prior = (torch.bincount(y) / len(y)).log()
+        model.prior = (torch.bincount(y) / len(y)).log()  # every class is in every split
         self.parts = model.parts
         if self.rule == "weighted":
             logs = outputs(model, setting.validation).unimodal
@@ -89,12 +90,16 @@ class UME(Method):
             return torch.stack(tuple(out.unimodal.values())).logsumexp(0)
         return out.fused
 
-    def validate(self, out: Output, y: Tensor) -> Tensor:
+    def validate(self, out: Output, split: Split) -> Tensor:
         if self.rule != "weighted":
             return self.predict(out)
-        parts, logits = self.parts(out.unimodal), torch.empty_like(out.fused)
-        cut = KFold(min(PARTS, len(y)), shuffle=True, random_state=0)
-        for fitted, held in cut.split(y.cpu()):
+        y, parts, logits = split.y, self.parts(out.unimodal), torch.empty_like(out.fused)
+        groups = 1 if split.groups is None else len(set(split.groups))
+        if groups > 1:  # weights must not be fitted to other samples of the same group
+            cut = GroupKFold(min(PARTS, groups)).split(logits.cpu(), groups=split.groups)
+        else:
+            cut = KFold(min(PARTS, len(y)), shuffle=True, random_state=0).split(logits.cpu())
+        for fitted, held in cut:
             weights = torch.from_numpy(fit_weights(parts[:, fitted], y[fitted])).to(parts)
             logits[held] = torch.einsum("m,mbk->bk", weights, parts[:, held])
         return logits

@@ -391,6 +391,17 @@ def test_teachers_of_something_else(params, params_file, refused, trained_teache
     assert "on the same data" in sentence
 
 
+def test_a_teacher_trained_by_other_code_is_refused(
+    params, params_file, refused, trained_teachers, monkeypatch
+):
+    """Other code may have other splits: such a teacher may have seen the test samples."""
+    params |= {"method": {"name": "ume"}, "teachers": trained_teachers}
+    monkeypatch.setattr(provenance, "code_key", lambda params: "other code")
+    sentence = refused(params_file())
+    assert "teacher 'tiny-a' was trained by other code or on other data" in sentence
+    assert "run umt run params/tiny-a.yaml again" in sentence
+
+
 def test_a_teacher_of_an_older_version_is_refused_with_the_command_that_renews_it(
     params, params_file, refused, trained_teachers, runs
 ):

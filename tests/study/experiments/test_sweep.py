@@ -116,6 +116,29 @@ def test_another_experiment_takes_the_rate_that_joint_training_chose(params):
     )
 
 
+def test_a_rate_of_another_head_or_of_other_code_is_refused(params, monkeypatch):
+    run({**params, "sweep": {"learning_rate": [0.01, 0.3]}})
+    other = {**params, "name": "other", "learning_rate_of": "tiny"}
+    with pytest.raises(StudyError, match="other: learning_rate_of: 'tiny' has another data set"):
+        run({**other, "head": {"name": "mlp"}})
+    monkeypatch.setattr(experiment.provenance, "code_key", lambda params: "other code")
+    with pytest.raises(StudyError, match=r"'tiny' was measured by other code .*tiny\.yaml again"):
+        run(other)
+
+
+@pytest.mark.parametrize(
+    "two",
+    [
+        {"learning_rate_of": "tiny", "sweep": {"learning_rate": [0.1, 0.2]}},
+        {"learning_rate_of": "tiny", "training": {"epochs": 1, "learning_rate": 0.1}},
+        {"sweep": {"learning_rate": [0.1, 0.2]}, "training": {"epochs": 1, "learning_rate": 0.1}},
+    ],
+)
+def test_two_learning_rates_are_refused(params, two):
+    with pytest.raises(StudyError, match=r"learning_rate.* and .*keep one of them"):
+        run({**params, "name": "other", **two})
+
+
 @dataclass
 class Ignored(Joint):
     """A method whose hyper-parameter has no effect."""

@@ -154,7 +154,18 @@ class Experiment:
                 f"{self.name}: learning_rate_of: {name!r} has no result ({path}); run "
                 f"umt run params/{name}.yaml first"
             )
-        return {"learning_rate": learning_rate(load(path))}
+        found, mine = load(path), self.params
+        if any(found.params[key] != mine[key] for key in ("dataset", "encoders", "head")):
+            raise StudyError(
+                f"{self.name}: learning_rate_of: {name!r} has another data set, other encoders or "
+                f"another head; name joint training with those of this experiment"
+            )
+        if found.provenance.code != provenance.code_key(found.params):
+            raise StudyError(
+                f"{self.name}: learning_rate_of: {name!r} was measured by other code ({path}); run "
+                f"umt run params/{name}.yaml again"
+            )
+        return {"learning_rate": learning_rate(found)}
 
     def _try(self, overrides: dict[str, Any], device: torch.device, bar: tqdm) -> sweep.Scored:
         """Train the first seeds with a value of a sweep; their mean accuracy and cross-entropy."""
@@ -241,11 +252,16 @@ class Experiment:
         else:
             unfinished = done.with_suffix(".unfinished.safetensors")
             progress = self._fit(model, method, seed, overrides, key, unfinished, bar)
-            about = {"key": key, "params": self.params, "progress": asdict(progress)}
+            about = {
+                "key": key,
+                "params": self.params,
+                "chosen": overrides,
+                "progress": asdict(progress),
+            }
             if distributed.is_main():
                 save_tensors(done, model.state_dict(), about)
                 unfinished.unlink(missing_ok=True)
-        logits = method.validate(outputs(model, validation), validation.y)
+        logits = method.validate(outputs(model, validation), validation)
         return Trained(model, method, key, progress, _score(logits, validation))
 
     def schedule(self, overrides: dict[str, Any], **changes: Any) -> Training:
@@ -321,6 +337,12 @@ class Experiment:
                     f"{self.name}: teacher {name!r} has data set, modality and encoder {given}, "
                     f"but this experiment needs {needed}; name the uni-modal experiment of {m!r} "
                     f"on the same data"
+                )
+            expected = provenance.training_key(theirs, seed, about.get("chosen", {}), {})
+            if about["key"] != expected:  # of another split, perhaps: it may know the test samples
+                raise StudyError(
+                    f"{self.name}: teacher {name!r} was trained by other code or on other data "
+                    f"({path}); run umt run params/{name}.yaml again"
                 )
             found[m] = tensors, about
         return found

@@ -144,9 +144,16 @@ def check(params: Mapping[str, Any], source: str) -> None:
             f"{source}: sweep has the keys {sorted(own)}; sweep one hyper-parameter of the method, "
             f"and learning_rate"
         )
-    if "learning_rate" in swept and params.get("learning_rate_of"):
+    rates = {
+        "training.learning_rate": "learning_rate" in params["training"],
+        "sweep.learning_rate": "learning_rate" in swept,
+        "learning_rate_of": bool(params.get("learning_rate_of")),
+    }
+    if sum(rates.values()) > 1:
+        both = " and ".join(key for key, given in rates.items() if given)
         raise StudyError(
-            f"{source}: has both sweep.learning_rate and learning_rate_of; keep one of them"
+            f"{source}: has {both}; keep one of them (with --set, remove the other: "
+            f"--set sweep={{}} or --set learning_rate_of=null)"
         )
     if len(set(params["seeds"])) < len(params["seeds"]):
         raise StudyError(f"{source}: seeds {params['seeds']} repeat; give each seed once")
