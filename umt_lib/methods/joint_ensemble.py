@@ -2,9 +2,9 @@
 
     log p = log 1/2 sum_i softmax(H_i(z^i_1, ..., z^i_M)),   each member trained by CE on its own
 
-Two joint models cost as much as the teachers and the student of UMT. They also show how much any
-ensemble gains, UME included, though at twice the cost of UME. Members differ in initialisation only
-and share no parameter, so training them in one loop is the same as training them separately.
+Two joint models cost as much as UMT where its teachers train for as many epochs as the student.
+They also show how much any ensemble gains. Members differ in initialisation only and share no
+parameter, so training them in one loop is the same as training them separately.
 """
 
 from __future__ import annotations

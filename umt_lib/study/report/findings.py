@@ -124,7 +124,7 @@ def umt(page: Page) -> Iterator[Sentence]:
 
 
 def ume(page: Page) -> Iterator[Sentence]:
-    """UME against joint training, which is its control: both train every encoder once."""
+    """UME against joint training, its control where both have the same number of epochs."""
     yield from _controlled(page, "UME", LINEAR, ("UME", "joint training"), "")
 
 
