@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from umt_lib.errors import StudyError
-from umt_lib.study.experiments import experiment, results
+from umt_lib.study.experiments import command, experiment, results
 from umt_lib.study.experiments.experiment import Experiment
 from umt_lib.study.pipeline.notebook_engine import execute
 
@@ -68,7 +68,7 @@ def interrupted(file: Path, number: signal.Signals) -> Callable[[], int]:
 
     def work() -> int:
         at_save(5, lambda: os.kill(os.getpid(), number))
-        return experiment.main([str(file), "--device", "cpu"])
+        return command.main([str(file), "--device", "cpu"])
 
     return work
 
@@ -116,7 +116,7 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
 
 def test_a_full_disk_is_reported_and_leaves_nothing_half_written(params, file, runs, tmp_path):
     printed = tmp_path / "printed"
-    run = limited(lambda: experiment.main([str(file), "--device", "cpu"]), 1000)
+    run = limited(lambda: command.main([str(file), "--device", "cpu"]), 1000)
     assert forked(run, printed) == 2
     last = printed.read_text().splitlines()[-1]
     assert "seed0.safetensors: cannot be written (File too large); free some space" in last
