@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 BUDGET = 20  # modules of umt_lib behind ``import umt_lib.guide``
-HEAVY = ("torchvision", "torchaudio", "pydantic", "snakemake", "papermill")
+HEAVY = ("torchvision", "torchaudio", "h5py", "pydantic", "snakemake", "papermill")
 BELOW = ("errors", "paths", "files", "style", "evaluation")  # all that the guide may import
 EVERY_MODULE = """
 import importlib, pkgutil

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.io
-import scipy.sparse
 import torch
 
 from umt_lib.errors import StudyError
@@ -159,8 +157,9 @@ def test_parquet_is_read_or_says_what_it_needs(tmp_path, table, monkeypatch):
         ("e.csv", b"\xff\xfe\x00" * 30, "cannot be read .*; save it again with pandas"),
         ("e.csv", b"a_0,b_0\n1,2\n1,2,3\n", "cannot be read .*; save it again with pandas"),
         ("e.zip", b"x", r"does not know this kind of file; give \.npz, .* a folder of npy files"),
-        ("e.h5", b"x", r"is an HDF5 file, which the guide does not read; save .* with np\.savez"),
-        ("e.mat", b"\x89HDF\r\n\x1a\n", "is an HDF5 file, which the guide does not read"),
+        ("e.h5", b"x", "cannot be read .*; save it again, for example as npz"),
+        ("e.mat", b"\x89HDF\r\n\x1a\n", "cannot be read .*; save it again, for example as npz"),
+        ("e.npz", b"\x89HDF\r\n\x1a\n", r"is an HDF5 file; rename it to e\.h5"),
         ("e.mat", b"x" * 200, "cannot be read .*; save it again, for example as npz"),
         ("e.pt", b"x", r"cannot be read \(it .*\); save a dictionary of tensors with torch\.save"),
         (
@@ -247,38 +246,6 @@ def test_capitals_in_the_kind_of_file_and_a_byte_order_mark_change_nothing(tmp_p
     path = tmp_path / "MINE.CSV"
     path.write_bytes(b"\xef\xbb\xbf" + table.to_csv(index=False).encode())
     assert list(readers.load(str(path)).features) == ["audio", "video"]
-
-
-@pytest.mark.parametrize("layout", ["named", "cell", "transposed", "sparse"])
-def test_a_matlab_file_is_read(tmp_path, layout):
-    cell = np.empty((1, 2), dtype=object)
-    cell[0, 0], cell[0, 1] = (A.T, B.T) if layout == "transposed" else (A, B)
-    content = {
-        "named": {"X1": A, "X2": B, "labels": Y[:, None]},
-        "cell": {"X": cell, "Y": Y[:, None]},
-        "transposed": {"X": cell, "gt": Y[None]},
-        "sparse": {"X1": scipy.sparse.csc_array(A), "X2": B, "y": Y},
-    }[layout]
-    scipy.io.savemat(tmp_path / "mine.mat", content)
-    source = readers.load(str(tmp_path / "mine.mat"))
-    assert list(source.features) == ["X1", "X2"]
-    assert np.array_equal(source.features["X1"], A)
-    assert np.array_equal(source.features["X2"], B)
-    assert source.labels.tolist() == Y.tolist()
-
-
-def test_a_matlab_file_of_version_7_3_is_named(tmp_path):
-    path = tmp_path / "mine.mat"
-    path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(600))
-    refused(path, r"MATLAB file of version 7\.3 and an HDF5 file, .*; save it in MATLAB .* '-v7'\)")
-
-
-def test_text_labels_of_a_matlab_file_are_read(tmp_path):
-    names = np.array(["run", "walks"])[Y]
-    scipy.io.savemat(tmp_path / "a.mat", {"X1": A, "X2": B, "labels": names})
-    assert readers.load(str(tmp_path / "a.mat")).labels.tolist() == names.tolist()
-    scipy.io.savemat(tmp_path / "b.mat", {"X1": A, "X2": B, "labels": names.astype(object)})
-    assert readers.load(str(tmp_path / "b.mat")).labels.tolist() == names.tolist()
 
 
 def test_tensors_are_read_and_other_objects_never_run(tmp_path):

@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "source",
-        help="features and labels: a .npz, .mat, .pt, .csv or .parquet file, a folder of "
+        help="features and labels: a .npz, .h5, .mat, .pt, .csv or .parquet file, a folder of "
         "files, or the name of a data set whose uni-modal experiments have been run",
     )
     parser.add_argument(

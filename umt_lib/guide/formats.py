@@ -1,4 +1,4 @@
-"""Read arrays from MATLAB, PyTorch and plain csv files, and single rows of an npy file."""
+"""Read arrays from PyTorch and plain csv files, and single rows of an npy file."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from typing import IO, Any
 
 import numpy as np
 import pandas as pd
-import scipy.io
 import torch
-from scipy.sparse import issparse
 
 from umt_lib.errors import StudyError
+from umt_lib.guide import hdf5
 
 POINTER = b"version https://git-lfs"
-HDF5 = "is an HDF5 file, which the guide does not read"
-MATLAB_LABELS = ("y", "gt", "gnd", "truth", "truelabel", "truelabels")
+HDF5 = (".h5", ".hdf5", ".mat")
 TEXT_COLUMNS = ("labels", "label", "groups", "group")
 BLOCK = 2**22  # bytes of an npz read at once
 
@@ -28,7 +26,7 @@ def check_content(path: Path) -> None:
     """Refuse a file that holds something else than its name says.
 
     Raises:
-        StudyError: a git-lfs pointer, or an HDF5 file.
+        StudyError: a git-lfs pointer, or an HDF5 file of another name.
     """
     with path.open("rb") as file:
         start = file.read(len(POINTER))
@@ -36,53 +34,8 @@ def check_content(path: Path) -> None:
         raise StudyError(
             f"{path}: is a git-lfs pointer and not the data; fetch the file with git lfs pull"
         )
-    if start.startswith(b"\x89HDF") or path.suffix.lower() in (".h5", ".hdf5"):
-        raise StudyError(f"{path}: {HDF5}; save the arrays with np.savez instead")
-
-
-def matlab(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a .mat file; a cell ``X`` of M arrays gives the modalities X1 to XM.
-
-    Arrays (d, n) are transposed where the labels show that n is second.
-
-    Raises:
-        StudyError: version 7.3.
-    """
-    try:
-        content = scipy.io.loadmat(path)
-    except NotImplementedError:
-        raise StudyError(
-            f"{path}: is a MATLAB file of version 7.3 and {HDF5[3:]}; save it in MATLAB with "
-            f"save(..., '-v7')"
-        ) from None
-    arrays: dict[str, np.ndarray] = {}
-    for name, value in content.items():
-        if name.startswith("__"):
-            continue
-        if isinstance(value, np.ndarray) and value.dtype == object and "labels" not in name.lower():
-            cells = {f"{name}{i}": cell for i, cell in enumerate(value.ravel(), start=1)}
-        else:
-            cells = {name: value}
-        arrays |= {key: x.toarray() if issparse(x) else np.asarray(x) for key, x in cells.items()}
-    if not any(name in TEXT_COLUMNS for name in arrays):
-        found = [name for name in arrays if name.lower() in (*TEXT_COLUMNS, *MATLAB_LABELS)]
-        if len(found) == 1:
-            arrays["labels"] = arrays.pop(found[0])
-    for name in TEXT_COLUMNS:
-        if name in arrays:
-            arrays[name] = _plain(arrays[name])
-    n = next((len(arrays[name]) for name in TEXT_COLUMNS[:2] if name in arrays), None)
-    return {
-        m: x.T if x.ndim == 2 and len(x) != n and x.shape[1] == n else x for m, x in arrays.items()
-    }
-
-
-def _plain(column: np.ndarray) -> np.ndarray:
-    """A column of a .mat file as (n,): numbers, or the text of its cells."""
-    if column.dtype == object:
-        return np.array([str(np.asarray(cell).ravel()[0]) for cell in column.ravel()])
-    column = column.ravel() if 1 in column.shape else column
-    return np.char.rstrip(column) if column.dtype.kind == "U" else column
+    if start.startswith(hdf5.START) and path.suffix.lower() not in HDF5:
+        raise StudyError(f"{path}: is an HDF5 file; rename it to {path.stem}.h5")
 
 
 def pytorch(path: Path) -> Any:

@@ -13,9 +13,10 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
+from scipy.io.matlab import MatReadError
 
 from umt_lib.errors import StudyError
-from umt_lib.guide import components, formats
+from umt_lib.guide import components, formats, hdf5, matlab
 
 T = TypeVar("T")
 
@@ -23,9 +24,11 @@ FORMATS = """\
 file formats:
   .npz            one array (n, d) per modality, named after the modality;
                   labels (n,); optionally groups (n,), such as persons or videos
-  .mat, .pt       the same arrays; .mat up to version 7, also with a cell X of
-                  one array per modality and labels Y; .pt a dictionary of
-                  tensors
+  .h5, .hdf5      the same arrays as datasets, also in one group
+  .mat            the same arrays, (n, d) or (d, n), also as fields of one
+                  struct, with labels Y or gt, or with a cell X of one array
+                  per modality (not in version 7.3)
+  .pt             the same arrays in a dictionary of tensors
   folder          the same arrays as NAME.npy, NAME.pt or NAME.csv (numbers,
                   with or without a header); .npy files are memory-mapped, so
                   they may be larger than memory
@@ -37,9 +40,10 @@ file formats:
                   modality, under the names of the features and with the same
                   rows"""
 
-LABELS, GROUPS = ("labels", "label"), ("groups", "group")
+LABELS, GROUPS = matlab.LABELS, matlab.GROUPS
 MISSING = ["", "nan", "NaN", "NA", "N/A", "n/a", "null", "NULL", "None"]  # in a column of numbers
 IN_FOLDERS = (".npy", ".pt", ".csv")
+IN_PARSERS = (LookupError, ArithmeticError, TypeError, RuntimeError, MatReadError)
 DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
@@ -85,6 +89,8 @@ def load(source: str) -> Source:
             ".npz": _npz,
             ".csv": _table,
             ".parquet": _table,
+            ".h5": _hdf5,
+            ".hdf5": _hdf5,
             ".mat": _mat,
             ".pt": _pt,
             ".pth": _pt,
@@ -241,7 +247,17 @@ def _maps(path: Path, required: bool = True) -> dict[str, np.ndarray]:
 
 
 def _mat(path: Path) -> dict[str, np.ndarray]:
-    return _parsed(path, partial(formats.matlab, path))
+    return _parsed(path, partial(matlab.arrays, path))
+
+
+def _hdf5(path: Path) -> dict[str, np.ndarray]:
+    if hdf5.written_by_matlab(path):
+        return _mat(path)
+    content = matlab.opened(path, _parsed(path, partial(hdf5.variables, path)), LABELS)
+    for name, value in content.items():
+        if isinstance(value, dict):
+            raise StudyError(matlab.nested_sentence(path, name, value))
+    return content
 
 
 def _pt(path: Path) -> dict[str, np.ndarray]:
@@ -256,7 +272,12 @@ def _pt(path: Path) -> dict[str, np.ndarray]:
 def _parsed(path: Path, read: Callable[[], T]) -> T:
     try:
         return read()
-    except (*DAMAGED, TypeError, pd.errors.ParserError) as error:
+    except MemoryError:
+        raise StudyError(
+            f"{path}: does not fit into memory; save the arrays as a folder of npy files, which "
+            f"are read in parts"
+        ) from None
+    except (*DAMAGED, *IN_PARSERS, pd.errors.ParserError) as error:
         raise StudyError(_unreadable(path, error, "save it again, for example as npz")) from None
 
 
