@@ -147,7 +147,7 @@ def test_a_changed_result_changes_the_digest(built, tmp_path):
 
 
 def test_the_front_page_counts_what_is_stale(built):
-    assert "All 7 results that this book shows are current." in text_of(built.html / "index.html")
+    assert "All 7 results that the book shows are current." in text_of(built.html / "index.html")
 
 
 def test_a_damaged_result_is_refused_and_the_old_book_stays(built, tmp_path, monkeypatch, capsys):

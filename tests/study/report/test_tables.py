@@ -325,7 +325,9 @@ def test_stale_published_results_are_shown_with_a_mark_and_counted(folders, tmp_
     assert all(row[-1] == "published, stale" for row in shown.values())
     assert len(study.stale) == 4
     sentence = summaries.stale(study)
-    assert "4 of the 4 results that this book shows are stale" in sentence
+    assert "4 of the 4 results that the book shows are stale" in sentence
+    row = cells(tables.answer(study))["synthetic"]
+    assert [cell.endswith(" (stale)") for cell in row] == [cell[0].isdigit() for cell in row]
     assert "4 made with other params" in sentence
     mark = "synthetic-{unimodal-a, unimodal-b, joint-linear, umt}.json</code> (stale)"
     source = Fragments(study, tmp_path / "generated").made_from(study.entries)
@@ -334,7 +336,8 @@ def test_stale_published_results_are_shown_with_a_mark_and_counted(folders, tmp_
 
 def test_current_results_have_no_mark(study):
     assert study.stale == []
-    assert summaries.stale(study) == "All 7 results that this book shows are current."
+    assert summaries.stale(study) == "All 7 results that the book shows are current."
+    assert "(stale)" not in tables.answer(study)
 
 
 def test_a_damaged_published_result_is_refused(folders, tmp_path):

@@ -33,6 +33,11 @@ def with_answer(text: str, study: Study, source: str) -> str:
             f"{source}: no block for the answer table; add the lines "
             f"'<!-- answer table: generated -->' and '<!-- end -->'"
         )
-    parts = summaries.verdict(study), tables.answer(study), summaries.answer(study)
+    parts = (
+        summaries.verdict(study),
+        tables.answer(study),
+        summaries.answer(study),
+        summaries.stale(study),
+    )
     answer = "\n\n".join(parts)
     return BLOCK.sub(lambda found: f"{found[1]}\n{answer}\n\n{found[2]}", text)

@@ -144,12 +144,12 @@ def stale(study: Study) -> str:
     """The number of stale results in the book, and the reasons."""
     shown = sum(1 for entry in study.shown if entry.result)
     if not study.stale:
-        return f"All {shown} results that this book shows are current." if shown else NOTHING
+        return f"All {shown} results that the book shows are current." if shown else NOTHING
     reasons = Counter(entry.stale for entry in study.stale)
     listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     return (
-        f"**{len(study.stale)} of the {shown} results that this book shows are stale** ({listed}). "
-        f"Tables and sources mark them."
+        f"**{len(study.stale)} of the {shown} results that the book shows are stale** ({listed}). "
+        f"Tables and sources mark them, and they are not compared with results of other splits."
     )
 
 

@@ -36,7 +36,8 @@ REFERENCES = ("joint (linear)", "UME")  # what the tables of accuracies compare 
 
 
 def answer(study: Study) -> str:
-    """The main accuracies of every data set with results, one row per data set."""
+    """The main accuracies of every data set with results, one row each; stale ones are marked."""
+    stale = {id(entry.result) for entry in study.stale}
     labels = ("UME", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
     rows = []
     for dataset in study.datasets:
@@ -45,7 +46,8 @@ def answer(study: Study) -> str:
         shown = [best, *(found.get(label) for label in labels)]
         if any(shown):
             cells = [percent(accuracy_interval(r.accuracy)) if r else NOT_RUN for r in shown]
-            rows.append([dataset, *cells])
+            marks = [" (stale)" if id(r) in stale else "" for r in shown]
+            rows.append([dataset, *map("".join, zip(cells, marks, strict=True))])
     return markdown(["data set", "best single modality", *labels], rows) if rows else NOTHING
 
 
