@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from umt_lib.errors import StudyError
 from umt_lib.guide import recommend, report
 from umt_lib.guide.checks import Inputs, checked
+from umt_lib.guide.copies import find
 
 
 @pytest.fixture(autouse=True)
@@ -136,3 +137,16 @@ def spread_out(kind: str, seed: int) -> cases.Case:
 def test_what_only_resembles_copies_is_left_alone(kind):
     for seed in range(3):
         assert check(*spread_out(kind, seed)).copies is None
+
+
+def test_samples_of_the_same_few_pictures_are_no_copies():
+    """Two pictures a modality, drawn anew for each sample; equal samples have different labels."""
+    rng = np.random.default_rng(0)
+    pictures = rng.normal(size=(2, 30, 6))  # of each modality
+    y = rng.integers(2, size=600)
+    shown = [
+        np.where(rng.random(600) < 0.7, y, 1 - y) * 15 + rng.integers(15, size=600) for _ in "ab"
+    ]
+    x = [pictures[m][drawn] for m, drawn in enumerate(shown)]
+    assert len({tuple(pair) for pair in zip(*shown, strict=True)}) < 500  # many samples are equal
+    assert find(x, y, None) is None

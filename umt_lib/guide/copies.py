@@ -10,8 +10,9 @@ modality they are closer than a share ``t`` of the median distance within a clas
   modality have been shuffled within the classes.
 
 Equal rows are copies if chance does not explain them in this sense, or if there are ten times as
-many as after every column has been shuffled and not all values are whole numbers. So rows of codes
-or signs that repeat because there are few different values are no copies.
+many as after every column has been shuffled, not all values are whole numbers, and nine in ten
+pairs have the same label. So rows of codes or signs that repeat because there are few different
+values are no copies, nor are samples that are composed of the same few pictures.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ NEAR = (0.3, 0.2, 0.1, 0.05)  # values of t, the widest first
 GAP = 1.7  # at most so many times the pairs within twice the distance
 FEWEST = 5  # pairs; fewer near copies change no verdict, and may be there by chance
 CHANCE = 10.0  # at least so many times the pairs of shuffled rows
+AGREE = 0.9  # of the pairs of equal rows
 PROJECTED = 64  # random directions in which distances are measured
 SAMPLED = 20_000  # pairs of a class that the median distance is taken of
 BLOCK = 2**22  # distances computed at once
@@ -105,6 +107,9 @@ def _are_copies(
         return True
     some = [x[:, :: max(1, x.shape[1] // PROJECTED)] for x in features]
     if all((x == x.round()).all() for x in some):
+        return False
+    joint = _joint(codes)
+    if _equal_pairs(_joint([joint, y])) < AGREE * pairs:
         return False
     columns = [column for x in some for column in x.T]
     rows = np.column_stack(_shuffled(columns, y))
