@@ -21,7 +21,15 @@ from umt_lib.study.experiments.results import Trial
 from umt_lib.study.pipeline.collection import Study, gather
 from umt_lib.study.report import choices, summaries, tables
 from umt_lib.study.report.findings import Page, compared
-from umt_lib.study.report.format import EQUIVALENT, NONE, in_words, markdown, percent, points
+from umt_lib.study.report.format import (
+    EQUIVALENT,
+    NONE,
+    NOTHING,
+    in_words,
+    markdown,
+    percent,
+    points,
+)
 from umt_lib.study.report.writer import Fragments
 
 
@@ -269,16 +277,15 @@ def test_the_same_result_on_both_sides_agrees_to_the_byte(folders, tmp_path):
 
 
 def test_the_verdict_lists_where_a_difference_is_clear(study):
-    sentence = summaries.verdict(study)
-    gain = comparisons.difference(
-        study.result("synthetic", "umt"), study.result("synthetic", "joint")
-    )
-    clear = summaries.front(study).is_clear(("synthetic", "UMT (linear)", "joint (linear)"))
-    part = sentence.split("; ")[1]
-    assert part.startswith("with linear heads, UMT is clearly better on ")
-    assert ("better on synthetic" in part) == (clear and gain.mean > 0)
-    assert ("worse on synthetic" in part) == (clear and gain.mean < 0)
-    assert "no clear difference" in sentence
+    sentence, family = summaries.verdict(study), summaries.front(study)
+    compared = [("synthetic", name, "joint (linear)") for name in ("UME", "UMT (linear)")]
+    for key in compared:
+        words = f"with linear heads, {key[1].split()[0]} is clearly better on "
+        assert (words in sentence) == family.is_clear(key)
+        assert (f"{words}synthetic" in sentence) == family.is_better(key)
+    if not any(map(family.is_clear, compared)):
+        assert "joint training with the same head and UME or UMT (linear), after" in sentence
+    assert summaries.verdict(Study([])) == NOTHING
 
 
 def test_sentences_put_what_speaks_against_the_claim_first(study):

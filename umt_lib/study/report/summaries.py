@@ -36,16 +36,23 @@ def front(study: Study) -> Family:
 
 def verdict(study: Study) -> str:
     """On which data sets UME and UMT are clearly better or worse than joint training."""
-    family, parts = front(study), []
+    family, parts, measured = front(study), [], []
     for (a, b), opening in OPENINGS.items():
         better = [d for d in study.datasets if family.is_better((d, a, b))]
         worse = [d for d in study.datasets if family.is_worse((d, a, b))]
         if any(family.get((d, a, b)) for d in study.datasets):
+            measured.append(a)
+        if better or worse:
             parts.append(
                 f"{opening} clearly better on {_listed(better)}, clearly worse on {_listed(worse)}"
             )
-    if not parts:
+    if not measured:
         return NOTHING
+    if not parts:
+        return (
+            f"**No data set shows a clear difference between joint training with the same head and "
+            f"{' or '.join(measured)}, after correction for the {len(family)} comparisons below.**"
+        )
     return (
         f"**Compared with joint training: {'; '.join(parts)}. On the others that were measured "
         f"there is no clear difference.**"
