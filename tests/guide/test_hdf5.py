@@ -8,11 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from feature_files import N, refused
 
-from umt_lib.errors import StudyError
-from umt_lib.guide import checks, readers
+from umt_lib.guide import readers
 
-N = 40
 A = np.random.default_rng(0).normal(size=(N, 2))
 B = np.random.default_rng(1).normal(size=(N, 3)).astype(np.float32)
 Y = np.arange(N) % 2
@@ -38,18 +37,6 @@ def matlab(path: Path, change: Callable[[h5py.File], object] = lambda file: None
     with path.open("r+b") as file:
         file.write(HEADER)
     return path
-
-
-def read(path: Path) -> checks.Inputs:
-    source = readers.load(str(path))
-    return checks.checked(source.features, source.labels, None, 2, N, 0, source.name)
-
-
-def refused(path: Path, sentence: str) -> None:
-    with pytest.raises(StudyError, match=sentence) as caught:
-        read(path)
-    assert str(caught.value).startswith(f"{path}: ")
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
+from feature_files import N, refused
 
-from umt_lib.errors import StudyError
-from umt_lib.guide import checks, readers
+from umt_lib.guide import readers
 
-N = 40
 A = np.random.default_rng(0).normal(size=(N, 2))
 B = np.random.default_rng(1).normal(size=(N, 3))
 Y = np.arange(N) % 2 + 1
@@ -29,18 +28,6 @@ def cell(*values) -> np.ndarray:
 def saved(folder: Path, **content) -> Path:
     scipy.io.savemat(folder / "mine.mat", content)
     return folder / "mine.mat"
-
-
-def read(path: Path) -> checks.Inputs:
-    source = readers.load(str(path))
-    return checks.checked(source.features, source.labels, None, 2, N, 0, source.name)
-
-
-def refused(path: Path, sentence: str) -> None:
-    with pytest.raises(StudyError, match=sentence) as caught:
-        read(path)
-    assert str(caught.value).startswith(f"{path}: ")
-    assert "\n" not in str(caught.value)
 
 
 LAYOUTS = {

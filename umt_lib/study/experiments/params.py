@@ -29,6 +29,7 @@ from umt_lib.data import DATASETS
 from umt_lib.errors import StudyError, nearest
 from umt_lib.methods import METHODS
 from umt_lib.models import ENCODERS, HEADS
+from umt_lib.study.experiments.sweep import MOST
 from umt_lib.training import Training
 
 Named = dict[str, Any]
@@ -54,7 +55,9 @@ class Params(BaseModel):
     method: Named
     training: Named
     seeds: Annotated[list[Annotated[StrictInt, Field(ge=0)]], Field(min_length=1)]
-    sweep: dict[str, Annotated[list[Any], Field(min_length=2, max_length=5)]] = {}  # in this order
+    sweep: dict[
+        str, Annotated[list[Any], Field(min_length=2, max_length=MOST)]
+    ] = {}  # in this order
     learning_rate_of: str | None = None  # the experiment whose sweep chose the learning rate
     teachers: dict[str, str] = {}
     resources: Resources | None = None  # affects no number: not part of any digest
