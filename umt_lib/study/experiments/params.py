@@ -55,9 +55,8 @@ class Params(BaseModel):
     method: Named
     training: Named
     seeds: Annotated[list[Annotated[StrictInt, Field(ge=0)]], Field(min_length=1)]
-    sweep: dict[
-        str, Annotated[list[Any], Field(min_length=2, max_length=MOST)]
-    ] = {}  # in this order
+    # the fields are swept in this order
+    sweep: dict[str, Annotated[list[Any], Field(min_length=2, max_length=MOST)]] = {}
     learning_rate_of: str | None = None  # the experiment whose sweep chose the learning rate
     teachers: dict[str, str] = {}
     resources: Resources | None = None  # affects no number: not part of any digest
