@@ -5,6 +5,7 @@ from collections.abc import Callable
 from umt_lib.data import (
     av_digits,
     cremad,
+    digit_halves,
     digit_pairs,
     furniture,
     furniture224,
@@ -21,6 +22,7 @@ from umt_lib.errors import StudyError, nearest
 DATASETS: dict[str, Callable[..., Splits]] = {
     "synthetic": synthetic.load,
     "digit-pairs": digit_pairs.load,
+    "digit-halves": digit_halves.load,
     "watch": watch.load,
     "furniture": furniture.load,
     "av-digits": av_digits.load,
