@@ -15,6 +15,7 @@ from umt_lib.data import (
     ucf101,
     vggsound,
     watch,
+    youtube8m,
 )
 from umt_lib.data.splits import Split, Splits, check
 from umt_lib.errors import StudyError, nearest
@@ -32,6 +33,7 @@ DATASETS: dict[str, Callable[..., Splits]] = {
     "ucf101": ucf101.load,
     "modelnet40": modelnet40.load,
     "cremad": cremad.load,
+    "youtube8m": youtube8m.load,
 }
 
 

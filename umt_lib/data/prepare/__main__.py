@@ -21,6 +21,7 @@ RECIPES = {  # modules with a RECIPE; imported only when used, since they need m
     "modelnet40": "umt_lib.data.prepare.modelnet40",
     "cremad": "umt_lib.data.prepare.cremad",
     "furniture224": "umt_lib.data.prepare.furniture",
+    "youtube8m": "umt_lib.data.prepare.youtube8m",
 }
 DESCRIPTION = """\
 Convert the raw files of a data set to arrays for training.

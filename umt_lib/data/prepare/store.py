@@ -54,6 +54,8 @@ class Sample:
         left_out: the reason if it is not to be used; "" otherwise.
         missing: the reason if it cannot be read because a file beside its source is missing; ""
             otherwise. A sample that was read before stays.
+        within: its name inside its source if that is a file of several samples; ``read`` gets the
+            path ``source/within``.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Sample:
     source: Path
     left_out: str = ""
     missing: str = ""
+    within: str = ""
 
 
 class SampleError(Exception):
@@ -234,7 +237,8 @@ def _prepare_all(
     try:
         while True:
             for sample, row in remaining:
-                future = pool.submit(_prepare_sample, sample.source, row, read, settings, arrays)
+                source = sample.source / sample.within
+                future = pool.submit(_prepare_sample, source, row, read, settings, arrays)
                 running[future] = sample, row
                 if len(running) == SUBMITTED * workers:
                     break
