@@ -20,7 +20,6 @@ from umt_lib.errors import StudyError
 from umt_lib.style import Figure
 
 FILES = 100
-PICTURED = 8  # training videos of each class in the picture
 
 
 def load(folder: str = "youtube8m", fold: int = 0) -> Splits:
@@ -74,16 +73,16 @@ def split_of(file: str, fold: int) -> str:
 
 
 def picture(splits: Splits) -> Figure:
-    """Plot how similar training videos are, by class: the cosine of their features."""
-    train, classes = splits.train, len(splits.classes)
-    rows = torch.cat([(train.y == k).nonzero()[:PICTURED, 0] for k in range(classes)])
-    first = [int((train.y[rows] == k).nonzero()[0]) for k in range(classes)]
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    for ax, (m, x) in zip(figure.subplots(1, len(train.x)), train.x.items(), strict=True):
-        unit = torch.nn.functional.normalize(x[rows])
-        image = ax.imshow(unit @ unit.T, cmap="RdBu_r", vmin=-1, vmax=1)
-        ax.set_title(m)
+    """Plot how similar classes are: cosines between the means of their training videos."""
+    train, classes = splits.train, splits.classes
+    figure = Figure(figsize=(9, 5.2), layout="constrained")
+    axes = figure.subplots(1, len(train.x), sharey=True)
+    for ax, (m, x) in zip(axes, train.x.items(), strict=True):
+        means = torch.stack([x[train.y == k].mean(0) for k in range(len(classes))])
+        unit = torch.nn.functional.normalize(means)
+        image = ax.imshow((unit @ unit.T).numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
+        ax.set_title(f"{m}: cosines between class means")
         ax.set_xticks([])
-        ax.set_yticks(first, splits.classes, fontsize=4, va="top")
-    figure.colorbar(image, ax=figure.axes, shrink=0.5, label="cosine")
+        ax.set_yticks(range(len(classes)), classes, fontsize=6)
+    figure.colorbar(image, ax=axes, shrink=0.6)
     return figure
