@@ -63,4 +63,4 @@ def fit_temperature(logits: Tensor, y: Tensor) -> float:
     (1.1, 1.1)
     """
     (weight,) = fit_weights(logits.double().log_softmax(1)[None], y)
-    return 1 / weight if weight > 0 else math.inf
+    return 1 / float(weight) if weight > 0 else math.inf

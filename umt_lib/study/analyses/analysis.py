@@ -34,6 +34,7 @@ from umt_lib.study.analyses.guide_check.on_data import on_data
 from umt_lib.study.analyses.guide_check.on_map import on_map
 from umt_lib.study.analyses.regime_map.measure import regime_map
 from umt_lib.study.analyses.theory.simulation import theory
+from umt_lib.study.analyses.two_stream.measure import two_stream
 from umt_lib.study.experiments import params as params_files
 from umt_lib.study.experiments import provenance
 from umt_lib.study.experiments.progress import tally
@@ -54,6 +55,7 @@ ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {
     "trade-off": distillation_cost,
     "guide-on-data": on_data,
     "guide-on-map": on_map,
+    "two-stream": two_stream,
 }
 
 
