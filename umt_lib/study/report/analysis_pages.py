@@ -18,6 +18,8 @@ from umt_lib.study.report import (
     regime_map_text,
     theory_figures,
     theory_text,
+    two_stream_figures,
+    two_stream_text,
 )
 from umt_lib.study.report.format import NONE, markdown, points
 
@@ -160,6 +162,35 @@ def _diagnosis(to: Fragments, measured: list[dict], source: str) -> None:
     to.table("diagnosis", table, source=source)
 
 
+def _two_stream(to: Fragments, measured: list[dict], source: str) -> None:
+    (found,) = measured
+    to.text("two-stream-verdict", two_stream_text.verdict(found))
+    alt = "Gain of every ensemble over the better of its networks, with flow and with RGB only."
+    caption = (
+        "Gain of an ensemble over the better of its networks: 95% intervals over source videos. "
+        "Filled: the gain survives Holm's correction."
+    )
+    to.figure("two-stream", two_stream_figures.gains(found), alt, caption, source=source)
+    alt = "Accuracy over confidence for RGB, flow and their sum of logits, at three scales."
+    caption = (
+        f"Accuracy of clips by confidence, in bins of equal width with at least "
+        f"{two_stream_figures.MIN_SAMPLES} clips. Below the diagonal, predictions are too "
+        f"confident."
+    )
+    figure = two_stream_figures.reliability(found)
+    to.figure("two-stream-reliability", figure, alt, caption, source=source)
+    for name, table in (
+        ("networks", two_stream_text.networks(found)),
+        ("ensembles", two_stream_text.ensembles(found)),
+        ("control", two_stream_text.control(found)),
+        ("rules", two_stream_text.by_rule(found)),
+        ("calibration", two_stream_text.calibrations(found)),
+        ("reproduced", two_stream_text.reproduced(found)),
+    ):
+        to.table(f"two-stream-{name}", table, source=source)
+    to.text("two-stream-saw", two_stream_text.sentences(found))
+
+
 PARTS = {  # function of an analysis: what writes its fragments, and their names
     "theory": (_theory, ("theory", "theory-saw")),
     "map": (
@@ -173,4 +204,13 @@ PARTS = {  # function of an analysis: what writes its fragments, and their names
     "guide-on-data": (_verdicts, ("guide-verdicts",)),
     "guide-on-map": (_right, ("guide-right", "guide-right-table", "guide-right-saw")),
     "diagnosis": (_diagnosis, ("diagnosis",)),
+    "two-stream": (
+        _two_stream,
+        (
+            "two-stream",
+            *(f"two-stream-{part}" for part in ("verdict", "saw", "networks", "ensembles")),
+            *(f"two-stream-{part}" for part in ("control", "rules", "calibration")),
+            *(f"two-stream-{part}" for part in ("reliability", "reproduced")),
+        ),
+    ),
 }

@@ -22,6 +22,7 @@ from umt_lib.study.report import (
     figures,
     summaries,
     tables,
+    two_stream_text,
 )
 from umt_lib.study.report.choices import is_filled
 from umt_lib.study.report.format import NOTHING
@@ -51,6 +52,7 @@ def write(study: Study, folder: Path, literature: Path) -> None:
     to.table("machinery", benchmarks_table.table())
     to.table("reproduced", tables.reproduced(study))
     to.table("literature", tables.literature(literature))
+    to.text("two-stream-paper", two_stream_text.paper(literature))
     caption = (
         "Left: a uni-modal feature, a determines the class. Right: a paired feature, neither a nor "
         "b has any information about the class, but both together determine it."
