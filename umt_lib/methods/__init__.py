@@ -18,6 +18,7 @@ from umt_lib.methods.mbt import MBT
 from umt_lib.methods.mcr import MCR
 from umt_lib.methods.mla import MLA
 from umt_lib.methods.mlb import MLB
+from umt_lib.methods.mmcosine import MMCosine
 from umt_lib.methods.mmlora import MMLoRA
 from umt_lib.methods.mmpareto import MMPareto
 from umt_lib.methods.mmtm import MMTM
@@ -79,6 +80,7 @@ METHODS: dict[str, type[Method]] = {
     "mmlora": MMLoRA,
     "ume-mma": UMEMMA,
     "dus": DUS,
+    "mmcosine": MMCosine,
 }
 
 __all__ = ["FAMILIES", "HOOKS", "METHODS", "Method", "Setting", "hooks"]
