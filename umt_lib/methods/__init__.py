@@ -5,6 +5,7 @@ from umt_lib.methods.balanced_mmtm import BalancedMMTM
 from umt_lib.methods.base import HOOKS, Method, Setting, hooks
 from umt_lib.methods.cggm import CGGM
 from umt_lib.methods.di_mml import DIMML
+from umt_lib.methods.diagnosing_relearning import DiagnosingRelearning
 from umt_lib.methods.dus import DUS
 from umt_lib.methods.frozen import Frozen
 from umt_lib.methods.g2d import G2D
@@ -46,6 +47,7 @@ FAMILIES = (  # a method's ``family`` is one of these: what it mainly changes
     "gradient modulation",
     "alternating training",
     "dropout and sampling",
+    "re-initialisation",
 )
 METHODS: dict[str, type[Method]] = {
     "unimodal": Unimodal,
@@ -81,6 +83,7 @@ METHODS: dict[str, type[Method]] = {
     "ume-mma": UMEMMA,
     "dus": DUS,
     "mmcosine": MMCosine,
+    "diagnosing-relearning": DiagnosingRelearning,
 }
 
 __all__ = ["FAMILIES", "HOOKS", "METHODS", "Method", "Setting", "hooks"]
