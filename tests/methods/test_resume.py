@@ -27,6 +27,7 @@ class Stop(Exception):
         ("di-mml", {"warmup": 0.5}),
         ("balanced-mmtm", {"epsilon": 0.0, "window": 2}),
         ("diagnosing-relearning", {"times": 1, "every": 0.5}),
+        ("amco", {}),
         ("gblend", {"super_epoch": 0}),
         ("gblend", {"super_epoch": 2}),
     ],

@@ -1,6 +1,7 @@
 """Every training method, in reading order."""
 
 from umt_lib.methods.agm import AGM
+from umt_lib.methods.amco import AMCo
 from umt_lib.methods.balanced_mmtm import BalancedMMTM
 from umt_lib.methods.base import HOOKS, Method, Setting, hooks
 from umt_lib.methods.cggm import CGGM
@@ -84,6 +85,7 @@ METHODS: dict[str, type[Method]] = {
     "dus": DUS,
     "mmcosine": MMCosine,
     "diagnosing-relearning": DiagnosingRelearning,
+    "amco": AMCo,
 }
 
 __all__ = ["FAMILIES", "HOOKS", "METHODS", "Method", "Setting", "hooks"]
