@@ -28,6 +28,7 @@ class Stop(Exception):
         ("balanced-mmtm", {"epsilon": 0.0, "window": 2}),
         ("diagnosing-relearning", {"times": 1, "every": 0.5}),
         ("amco", {}),
+        ("sustained-boosting", {"margin": 0.0}),
         ("gblend", {"super_epoch": 0}),
         ("gblend", {"super_epoch": 2}),
     ],

@@ -30,6 +30,7 @@ from umt_lib.methods.ogm_ge import OGMGE
 from umt_lib.methods.opm import OPM
 from umt_lib.methods.pmr import PMR
 from umt_lib.methods.reconboost import ReconBoost
+from umt_lib.methods.sustained_boosting import SustainedBoosting
 from umt_lib.methods.ume import UME
 from umt_lib.methods.ume_mma import UMEMMA
 from umt_lib.methods.umt import UMT
@@ -86,6 +87,7 @@ METHODS: dict[str, type[Method]] = {
     "mmcosine": MMCosine,
     "diagnosing-relearning": DiagnosingRelearning,
     "amco": AMCo,
+    "sustained-boosting": SustainedBoosting,
 }
 
 __all__ = ["FAMILIES", "HOOKS", "METHODS", "Method", "Setting", "hooks"]
