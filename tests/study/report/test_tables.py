@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import pytest
@@ -393,17 +392,6 @@ def test_the_hooks_table_lists_every_method():
     assert len(rows) == len(METHODS)
     assert not any(rows["[joint](/methods/joint.md)"])
     assert rows["[UMT](/methods/umt.md)"][:4] == ["", "\u25cf", "", "\u25cf"]
-
-
-def test_literature_has_a_source_for_every_number_and_shows_what_is_missing():
-    path = paths.PUBLISHED / "literature.csv"
-    with path.open(newline="") as file:
-        lines = list(csv.DictReader(file))
-    assert all(line["source"] for line in lines)
-    seed_paper = [line for line in lines if line["source"].startswith("Du et al.")]
-    assert seed_paper
-    assert not any(line["value"] for line in seed_paper)
-    assert tables.literature(path).count("not obtained |") >= len(seed_paper)
 
 
 def test_a_table_sets_numbers_right_and_words_left():

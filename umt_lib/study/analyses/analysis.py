@@ -28,6 +28,7 @@ from umt_lib import models, paths
 from umt_lib.errors import StudyError, exit_status
 from umt_lib.files import write_atomically
 from umt_lib.models import ENCODERS, HEADS
+from umt_lib.study.analyses.ave_features import ave_features
 from umt_lib.study.analyses.diagnosis import diagnosis
 from umt_lib.study.analyses.distillation_cost.measure import distillation_cost
 from umt_lib.study.analyses.guide_check.on_data import on_data
@@ -50,6 +51,7 @@ from umt_lib.study.experiments.results import (
 
 ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {
     "diagnosis": diagnosis,
+    "ave-features": ave_features,
     "theory": theory,
     "map": regime_map,
     "trade-off": distillation_cost,

@@ -1,4 +1,4 @@
-"""Write the fragments of the chapter "When should modalities learn together?" from analyses."""
+"""Write the fragments of the pages that are made from analyses."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import plotly.offline
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.report import (
+    ave_features_text,
     distillation_cost_figures,
     distillation_cost_text,
+    figures,
     guide_check_figures,
     guide_check_text,
     regime_map_figures,
     regime_map_text,
+    tables,
     theory_figures,
     theory_text,
     two_stream_figures,
@@ -31,7 +34,7 @@ MISSING = "Not measured yet: run `make study`."
 
 
 def write(to: Fragments) -> None:
-    """Write every fragment of the chapter, or :data:`MISSING` where its analysis has no result."""
+    """Write every fragment of these pages, or :data:`MISSING` where its analysis has no result."""
     for function, (write_parts, names) in PARTS.items():
         for name in names:
             to.text(name, MISSING)
@@ -191,6 +194,25 @@ def _two_stream(to: Fragments, measured: list[dict], source: str) -> None:
     to.text("two-stream-saw", two_stream_text.sentences(found))
 
 
+def _released(to: Fragments, measured: list[dict], source: str) -> None:
+    (found,) = measured
+    text = ave_features_text
+    to.text("ave-verdict", text.verdict(found))
+    alt = "Accuracy of linear probes of the encoders of five methods, by modality."
+    caption = (
+        "Accuracy of linear probes of the released encoders, and of both encoders of a method "
+        "together, with 95% intervals that are corrected for folds that share clips, but not for "
+        "their number. The same clips and folds for all methods; differences are in the table."
+    )
+    figure = figures.dots(text.panels(found), "accuracy of a linear probe (%)")
+    to.figure("ave-probes", figure, alt, caption, source=source)
+    to.text("ave-saw", text.sentences(found))
+    note = f"\n\n{tables.note(text.differences(found))}"
+    to.table("ave-table", text.table(found), source=source, after=note)
+    to.table("ave-guide", text.verdicts(found), source=source)
+    to.table("ave-files", text.files(found), source=source)
+
+
 PARTS = {  # function of an analysis: what writes its fragments, and their names
     "theory": (_theory, ("theory", "theory-saw")),
     "map": (
@@ -212,5 +234,9 @@ PARTS = {  # function of an analysis: what writes its fragments, and their names
             *(f"two-stream-{part}" for part in ("control", "rules", "calibration")),
             *(f"two-stream-{part}" for part in ("reliability", "reproduced")),
         ),
+    ),
+    "ave-features": (
+        _released,
+        ("ave-verdict", "ave-probes", "ave-saw", "ave-table", "ave-guide", "ave-files"),
     ),
 }

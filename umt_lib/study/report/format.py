@@ -35,12 +35,12 @@ def points(interval: Interval | None, clear: bool = False) -> str:
     if interval is None:
         return NONE
     mean, low, high, n = interval
-    bounds = f" [{_signed(low, True)},{SPACE}{_signed(high, True)}]" if n > 1 else " (one seed)"
-    text = _signed(mean) + bounds
+    bounds = f" [{signed(low, True)},{SPACE}{signed(high, True)}]" if n > 1 else " (one seed)"
+    text = signed(mean) + bounds
     return f"**{text}**" if clear else text
 
 
-def _signed(value: float, bound: bool = False) -> str:
+def signed(value: float, bound: bool = False) -> str:
     """A difference in points with its sign; no sign if nothing but zeros is shown."""
     text = f"{100 * value:+.1f}"
     if bound and value and not float(text):

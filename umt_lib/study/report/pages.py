@@ -20,6 +20,7 @@ from umt_lib.study.report import (
     benchmarks_table,
     compared_methods,
     figures,
+    literature,
     summaries,
     tables,
     two_stream_text,
@@ -33,8 +34,8 @@ KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # methods with the uni-modal enco
 PARTS = "facts", "chance", "saw", "accuracy", "costs", "sweep", "hours", "experiments"
 
 
-def write(study: Study, folder: Path, literature: Path) -> None:
-    """Write every fragment of every page."""
+def write(study: Study, folder: Path, published: Path) -> None:
+    """Write every fragment of every page; ``published`` is the file of published accuracies."""
     to = Fragments(study, folder)
     _front(to)
     _lazy(to)
@@ -51,8 +52,11 @@ def write(study: Study, folder: Path, literature: Path) -> None:
     to.text("stale", summaries.stale(study))
     to.table("machinery", benchmarks_table.table())
     to.table("reproduced", tables.reproduced(study))
-    to.table("literature", tables.literature(literature))
-    to.text("two-stream-paper", two_stream_text.paper(literature))
+    to.table("literature", literature.table(published))
+    to.text("literature-saw", literature.sentences(study, published))
+    note = f"\n\n{tables.note(literature.ours(study))}"
+    to.table("literature-gains", literature.gains_table(study, published), after=note)
+    to.text("two-stream-paper", two_stream_text.paper(published))
     caption = (
         "Left: a uni-modal feature, a determines the class. Right: a paired feature, neither a nor "
         "b has any information about the class, but both together determine it."

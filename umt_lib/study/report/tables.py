@@ -5,9 +5,7 @@ A difference in bold survives Holm's correction over all differences of its tabl
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -232,17 +230,6 @@ def reproduced(study: Study) -> str:
         rows.append([entry.dataset, entry.label, *shown, *verdict])
     header = ["data set", "method", "this machine", "published", "difference"]
     return markdown([*header, "agree", "same bytes"], rows)
-
-
-def literature(path: Path) -> str:
-    """Accuracies that others reported, each with its source; an empty value was not obtained."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    columns = ("dataset", "method", "value", "source", "note")
-    rows = [
-        [line[c] or ("not obtained" if c == "value" else "") for c in columns] for line in lines
-    ]
-    return markdown(["data set", "method", "top-1, %", "source", "note"], rows)
 
 
 def facts(splits: Splits) -> str:
