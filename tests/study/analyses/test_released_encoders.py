@@ -11,9 +11,9 @@ import pytest
 from umt_lib.data import ave_features as data
 from umt_lib.data.ave_features import Released
 from umt_lib.errors import StudyError
-from umt_lib.study.analyses import ave_features as analysis
-from umt_lib.study.report import ave_features_text as text
+from umt_lib.study.analyses import released_encoders as analysis
 from umt_lib.study.report import figures
+from umt_lib.study.report import released_encoders_text as text
 
 CLASSES, EACH, WIDTH = 3, 14, 5
 STRENGTH = {"joint": 0.4, "UMT": 4.0, "UME": 4.0}  # of the classes in visual features

@@ -28,12 +28,12 @@ from umt_lib import models, paths
 from umt_lib.errors import StudyError, exit_status
 from umt_lib.files import write_atomically
 from umt_lib.models import ENCODERS, HEADS
-from umt_lib.study.analyses.ave_features import ave_features
 from umt_lib.study.analyses.diagnosis import diagnosis
 from umt_lib.study.analyses.distillation_cost.measure import distillation_cost
 from umt_lib.study.analyses.guide_check.on_data import on_data
 from umt_lib.study.analyses.guide_check.on_map import on_map
 from umt_lib.study.analyses.regime_map.measure import regime_map
+from umt_lib.study.analyses.released_encoders import ave_features
 from umt_lib.study.analyses.theory.simulation import theory
 from umt_lib.study.analyses.two_stream.measure import two_stream
 from umt_lib.study.experiments import params as params_files

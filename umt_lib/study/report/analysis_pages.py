@@ -10,7 +10,6 @@ import plotly.offline
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.report import (
-    ave_features_text,
     distillation_cost_figures,
     distillation_cost_text,
     figures,
@@ -18,6 +17,7 @@ from umt_lib.study.report import (
     guide_check_text,
     regime_map_figures,
     regime_map_text,
+    released_encoders_text,
     tables,
     theory_figures,
     theory_text,
@@ -196,7 +196,7 @@ def _two_stream(to: Fragments, measured: list[dict], source: str) -> None:
 
 def _released(to: Fragments, measured: list[dict], source: str) -> None:
     (found,) = measured
-    text = ave_features_text
+    text = released_encoders_text
     to.text("ave-verdict", text.verdict(found))
     alt = "Accuracy of linear probes of the encoders of five methods, by modality."
     caption = (

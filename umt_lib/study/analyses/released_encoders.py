@@ -2,9 +2,8 @@
 
 The encoders are those of :mod:`umt_lib.data.ave_features`. Linear probes by repeated stratified
 cross-validation measure each encoder and both together, on the clips and folds that all methods
-share, and the guide reads the features of each method. The features were released for one split of
-AVE, which the encoders were not trained on, so a probe is trained on one part of it and tested on
-the rest.
+share, and the guide reads the features of each method. Features of training clips were not
+released, so a probe is trained on one part of AVE's test clips and tested on the rest.
 
 Rows are compared by clip only if they are the same clips. The files name no clips, so this is
 tested: the labels must be the same, and within a class the clips must be similar to each other in

@@ -1,7 +1,7 @@
 """Tables and sentences about the released encoders; all numbers are computed from ``measured``.
 
-``measured`` is the value of :func:`umt_lib.study.analyses.ave_features.ave_features`. Differences
-are paired by fold, and all that a page states are corrected together.
+``measured`` is the value of ``ave_features`` in :mod:`umt_lib.study.analyses.released_encoders`.
+Differences are paired by fold, and all that the page states are corrected together.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from umt_lib.data.ave_features import FOLDERS, MODALITIES
 from umt_lib.evaluation.cross_validation import resampled_interval
 from umt_lib.evaluation.intervals import Interval
-from umt_lib.study.analyses.ave_features import BOTH
+from umt_lib.study.analyses.released_encoders import BOTH
 from umt_lib.study.experiments.comparisons import Family
 from umt_lib.study.report.format import NONE, markdown, percent, points
 
