@@ -25,6 +25,7 @@ from umt_lib.methods.mmlora import MMLoRA
 from umt_lib.methods.mmpareto import MMPareto
 from umt_lib.methods.mmtm import MMTM
 from umt_lib.methods.modality_dropout import ModalityDropout
+from umt_lib.methods.modality_rates import ModalityRates
 from umt_lib.methods.ogm import OGM
 from umt_lib.methods.ogm_ge import OGMGE
 from umt_lib.methods.opm import OPM
@@ -88,6 +89,7 @@ METHODS: dict[str, type[Method]] = {
     "diagnosing-relearning": DiagnosingRelearning,
     "amco": AMCo,
     "sustained-boosting": SustainedBoosting,
+    "modality-rates": ModalityRates,
 }
 
 __all__ = ["FAMILIES", "HOOKS", "METHODS", "Method", "Setting", "hooks"]
