@@ -31,6 +31,7 @@ class Stop(Exception):
         ("sustained-boosting", {"margin": 0.0}),
         ("gblend", {"super_epoch": 0}),
         ("gblend", {"super_epoch": 2}),
+        ("modality-early-stopping", {"patience": 1}),
     ],
 )
 def test_stopped_after_any_epoch_and_resumed_is_the_same_run(name, options, tmp_path):

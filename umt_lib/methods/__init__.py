@@ -25,6 +25,7 @@ from umt_lib.methods.mmlora import MMLoRA
 from umt_lib.methods.mmpareto import MMPareto
 from umt_lib.methods.mmtm import MMTM
 from umt_lib.methods.modality_dropout import ModalityDropout
+from umt_lib.methods.modality_early_stopping import ModalityEarlyStopping
 from umt_lib.methods.modality_rates import ModalityRates
 from umt_lib.methods.ogm import OGM
 from umt_lib.methods.ogm_ge import OGMGE
@@ -90,6 +91,7 @@ METHODS: dict[str, type[Method]] = {
     "amco": AMCo,
     "sustained-boosting": SustainedBoosting,
     "modality-rates": ModalityRates,
+    "modality-early-stopping": ModalityEarlyStopping,
 }
 
 __all__ = ["FAMILIES", "HOOKS", "METHODS", "Method", "Setting", "hooks"]
