@@ -32,6 +32,8 @@ class Stop(Exception):
         ("gblend", {"super_epoch": 0}),
         ("gblend", {"super_epoch": 2}),
         ("modality-early-stopping", {"patience": 1}),
+        ("inforeg", {"threshold": 0.0}),
+        ("inforeg", {"released": True}),
     ],
 )
 def test_stopped_after_any_epoch_and_resumed_is_the_same_run(name, options, tmp_path):

@@ -11,6 +11,7 @@ from umt_lib.methods.dus import DUS
 from umt_lib.methods.frozen import Frozen
 from umt_lib.methods.g2d import G2D
 from umt_lib.methods.gblend import GBlend
+from umt_lib.methods.inforeg import InfoReg
 from umt_lib.methods.joint import Joint
 from umt_lib.methods.joint_auxiliary import JointAuxiliary
 from umt_lib.methods.joint_ensemble import JointEnsemble
@@ -92,6 +93,7 @@ METHODS: dict[str, type[Method]] = {
     "sustained-boosting": SustainedBoosting,
     "modality-rates": ModalityRates,
     "modality-early-stopping": ModalityEarlyStopping,
+    "inforeg": InfoReg,
 }
 
 __all__ = ["FAMILIES", "HOOKS", "METHODS", "Method", "Setting", "hooks"]
