@@ -34,6 +34,7 @@ class Stop(Exception):
         ("modality-early-stopping", {"patience": 1}),
         ("inforeg", {"threshold": 0.0}),
         ("inforeg", {"released": True}),
+        ("qmf", {"weight": 3.0}),
     ],
 )
 def test_stopped_after_any_epoch_and_resumed_is_the_same_run(name, options, tmp_path):

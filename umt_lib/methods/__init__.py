@@ -32,10 +32,12 @@ from umt_lib.methods.ogm import OGM
 from umt_lib.methods.ogm_ge import OGMGE
 from umt_lib.methods.opm import OPM
 from umt_lib.methods.pmr import PMR
+from umt_lib.methods.qmf import QMF
 from umt_lib.methods.reconboost import ReconBoost
 from umt_lib.methods.sustained_boosting import SustainedBoosting
 from umt_lib.methods.ume import UME
 from umt_lib.methods.ume_mma import UMEMMA
+from umt_lib.methods.ume_qmf import UMEQMF
 from umt_lib.methods.umt import UMT
 from umt_lib.methods.umt_subspace import UMTSubspace
 from umt_lib.methods.unimodal import Unimodal
@@ -94,6 +96,8 @@ METHODS: dict[str, type[Method]] = {
     "modality-rates": ModalityRates,
     "modality-early-stopping": ModalityEarlyStopping,
     "inforeg": InfoReg,
+    "qmf": QMF,
+    "ume-qmf": UMEQMF,
 }
 
 __all__ = ["FAMILIES", "HOOKS", "METHODS", "Method", "Setting", "hooks"]
