@@ -2,6 +2,7 @@
 
 from umt_lib.methods.agm import AGM
 from umt_lib.methods.amco import AMCo
+from umt_lib.methods.arl import ARL
 from umt_lib.methods.balanced_mmtm import BalancedMMTM
 from umt_lib.methods.base import HOOKS, Method, Setting, hooks
 from umt_lib.methods.cggm import CGGM
@@ -98,6 +99,7 @@ METHODS: dict[str, type[Method]] = {
     "inforeg": InfoReg,
     "qmf": QMF,
     "ume-qmf": UMEQMF,
+    "arl": ARL,
 }
 
 __all__ = ["FAMILIES", "HOOKS", "METHODS", "Method", "Setting", "hooks"]

@@ -53,11 +53,7 @@ class ConfidenceWeighted(nn.Module):
 
 
 def confidence(logits: Tensor) -> Tensor:
-    """Confidence w (B,) of logits (B, K).
-
-    >>> confidence(torch.zeros(1, 4))  # log(4) / 10
-    tensor([0.1386])
-    """
+    """Confidence w (B,) of logits (B, K)."""
     return logits.logsumexp(1) / 10
 
 
@@ -102,12 +98,7 @@ class QMF(Method):
 
 
 def disorder(confident: Tensor, hard: Tensor) -> Tensor:
-    """R, by how much harder samples are more confident: of w (B,) and k (B,), for adjacent pairs.
-
-    >>> w, k = torch.tensor([0.9, 0.1]), torch.tensor([0.7, 0.2])
-    >>> disorder(w, k)  # 0.8 - 0.5, for both pairs
-    tensor(0.3000)
-    """
+    """R, by how much harder samples are more confident, for w (B,) and k (B,) of a batch."""
     apart = hard - hard.roll(-1)
     wrong = apart.sign() * (confident - confident.roll(-1))
     return (wrong - apart.abs()).relu().mean()
