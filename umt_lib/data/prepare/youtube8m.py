@@ -8,7 +8,8 @@ that are missing, truncated or altered are left out and named; the others are us
 A sample is a video that carries exactly one label of a list of classes. ``--classes`` is
 
 - ``sounds``: 40 things that make a sound, chosen by name, in umt_lib/data/youtube8m_sounds.csv;
-- ``frequent-30`` or ``frequent-100``: the labels of rank 10 to 39 or 10 to 109 by frequency;
+- ``frequent-30`` or ``frequent-100``: the labels of rank 10 to 39 or 10 to 109 by frequency; some
+  only occur with others of them, so a class is a label that ten videos or more carry alone;
 - the path of a csv file with a column ``class`` of label names.
 """
 
@@ -89,10 +90,21 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
             f"first is {unusable[0].source}: {unusable[0].left_out}); use --download, or give the "
             f"folder that has them as --root"
         )
-    count = f"{used} of {len(_files())} files are used"
-    _check_enough(root, samples, list(classes.values()), count)
-    unusable = [replace(file, left_out=f"{file.left_out}; {count}") for file in unusable]
-    return samples + unusable, list(classes.values())
+    note = f"{used} of {len(_files())} files are used"
+    unusable = [replace(file, left_out=f"{file.left_out}; {note}") for file in unusable]
+    names, count = list(classes.values()), Counter(s.label for s in samples if not s.left_out)
+    if settings["classes"] in RANKS:
+        kept = [k for k in range(len(names)) if count[k] >= FEWEST]
+        samples = [replace(s, label=kept.index(s.label)) for s in samples if s.label in kept]
+        return samples + unusable, [names[k] for k in kept]
+    fewest = min(range(len(names)), key=lambda k: count[k])
+    if count[fewest] < FEWEST:
+        raise StudyError(
+            f"{root.absolute()}: class {names[fewest]!r} has {count[fewest]} videos without "
+            f"another label of the list, and {FEWEST} are needed ({note}); use --download to get "
+            f"more files, or give a list without it as --classes"
+        )
+    return samples + unusable, names
 
 
 @lru_cache(maxsize=2)
@@ -199,18 +211,6 @@ def _classes(wanted: str, names: dict[int, str]) -> dict[int, str]:
     if len(listed) < 2:
         raise StudyError(f"{path}: {len(listed)} classes; list two or more")
     return {label_of[name]: name for name in listed}
-
-
-def _check_enough(root: Path, samples: list[Sample], classes: list[str], files: str) -> None:
-    """Refuse a class with too few videos."""
-    count = Counter(sample.label for sample in samples if not sample.left_out)
-    fewest = min(range(len(classes)), key=lambda k: count[k])
-    if count[fewest] < FEWEST:
-        raise StudyError(
-            f"{root.absolute()}: class {classes[fewest]!r} has {count[fewest]} videos without "
-            f"another label of the list, and {FEWEST} are needed ({files}); use --download to get "
-            f"more files, or give a list without it as --classes"
-        )
 
 
 RECIPE = Recipe(
