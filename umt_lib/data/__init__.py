@@ -11,6 +11,8 @@ from umt_lib.data import (
     furniture224,
     kinetics,
     modelnet40,
+    psb,
+    psb224,
     synthetic,
     ucf101,
     vggsound,
@@ -34,6 +36,8 @@ DATASETS: dict[str, Callable[..., Splits]] = {
     "modelnet40": modelnet40.load,
     "cremad": cremad.load,
     "youtube8m": youtube8m.load,
+    "psb": psb.load,
+    "psb224": psb224.load,
 }
 
 

@@ -22,6 +22,7 @@ RECIPES = {  # modules with a RECIPE; imported only when used, since they need m
     "cremad": "umt_lib.data.prepare.cremad",
     "furniture224": "umt_lib.data.prepare.furniture",
     "youtube8m": "umt_lib.data.prepare.youtube8m",
+    "psb": "umt_lib.data.prepare.psb",
 }
 DESCRIPTION = """\
 Convert the raw files of a data set to arrays for training.
@@ -134,7 +135,7 @@ def _parse(arguments: list[str]) -> tuple[str, Recipe, argparse.Namespace]:
 def summary(manifest: dict[str, Any]) -> str:
     """Table of official, listed and usable counts, then the reasons why samples are not usable."""
     counts, official = manifest["counts"], manifest["counts"]["official"]
-    parts = {part: [part] for part in SPLITS} | {"clips": list(SPLITS)}
+    parts = {part: [part] for part in SPLITS} | {"clips": list(SPLITS), "models": list(SPLITS)}
     if "validation" not in official:  # then validation is part of the official training split
         parts["train"] = ["train", "validation"]
     lines = [f"{'':<12}{'official':>10}{'listed':>10}{'usable':>10}"]
