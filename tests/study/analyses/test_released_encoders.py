@@ -192,6 +192,18 @@ def test_the_verdict_turns_with_the_probes(measured):
     )
 
 
+def test_a_difference_that_does_not_survive_the_correction_is_no_claim(measured):
+    weaker = json.loads(json.dumps(measured))
+    joint = weaker["methods"]["joint"]["probes"]["visual"]
+    gaps = [0.02, 0.06, 0.10, 0.11, 0.12, 0.12, 0.13, 0.20]
+    weaker["methods"]["UME"]["probes"]["visual"] = [a + g for a, g in zip(joint, gaps, strict=True)]
+    family = text.differences(weaker)
+    assert family.get(("UME", "joint", "visual")).low > 0
+    assert not family.is_clear(("UME", "joint", "visual"))
+    assert "the visual encoder may be lazy" in text.verdict(weaker)
+    assert "for 9 differences" in text.verdict(weaker)
+
+
 def test_differences_are_paired_by_fold_and_corrected_for_their_number(measured):
     family = text.differences(measured)
     assert len(family) == (2 + 1) * 3

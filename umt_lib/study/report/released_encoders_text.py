@@ -74,6 +74,11 @@ def _lazy(family: Family, modality: str) -> str:
         )
     if family.is_worse(key):
         return f"{encoder} is better than the one that was trained alone (UME minus joint: {gain})"
+    if (found := family.get(key)) and found.low > 0:
+        return (
+            f"{encoder} may be lazy (UME minus joint: {gain} points, which does not survive the "
+            f"correction for {len(family)} differences)"
+        )
     return f"{encoder} shows no clear laziness (UME minus joint: {gain} points)"
 
 
