@@ -23,6 +23,7 @@ RECIPES = {  # modules with a RECIPE; imported only when used, since they need m
     "furniture224": "umt_lib.data.prepare.furniture",
     "youtube8m": "umt_lib.data.prepare.youtube8m",
     "psb": "umt_lib.data.prepare.psb",
+    "utd-mhad": "umt_lib.data.prepare.utd_mhad",
 }
 DESCRIPTION = """\
 Convert the raw files of a data set to arrays for training.
