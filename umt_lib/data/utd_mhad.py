@@ -2,13 +2,8 @@
 
 Chen, Jafari and Kehtarnavaz 2015, "UTD-MHAD: A multimodal dataset for human action recognition
 utilizing a depth camera and a wearable inertial sensor". Each person did each action four times;
-three of the 864 clips do not exist. Two data sets are made of the same prepared folder:
-
-    utd-mhad    inertial | skeleton
-    utd-mhad3   accelerometer | gyroscope | skeleton, and depth if it is prepared
-
-:mod:`umt_lib.data.prepare.utd_mhad` says what a clip is. People are the independent samples: all
-clips of a person are in one split.
+three of the 864 clips do not exist. :mod:`umt_lib.data.prepare.utd_mhad` says what a clip is.
+People are the independent samples: all clips of a person are in one split.
 """
 
 from __future__ import annotations
@@ -85,30 +80,15 @@ def load(folder: str = DATASET, split: Cut = "people", fold: int = 0) -> Splits:
         StudyError: the folder is not prepared, is incomplete, or holds another data set; or an
             option is out of range.
     """
-    return _load(("inertial", "skeleton"), folder, split, fold)
+    return load_modalities(("inertial", "skeleton"), folder, split, fold)
 
 
-def load_three(
-    folder: str = DATASET, split: Cut = "people", depth: bool = False, fold: int = 0
-) -> Splits:
-    """Load ``accelerometer`` and ``gyroscope``, (n, 3, samples), and ``skeleton`` (n, 60, frames).
-
-    As :func:`load`, with the two sensors apart.
-
-    Args:
-        folder: see :func:`load`.
-        split: see :func:`load`.
-        depth: add ``depth``, uint8 (n, frames, 1, size, size), which ResNet encoders standardise.
-        fold: see :func:`load`.
+def load_modalities(modalities: tuple[str, ...], folder: str, split: Cut, fold: int) -> Splits:
+    """Load some of :data:`SOURCES`; see :func:`load`.
 
     Raises:
-        StudyError: as for :func:`load`, or the folder has no depth.
+        StudyError: as for :func:`load`, or a modality was not prepared.
     """
-    three = ("accelerometer", "gyroscope", "skeleton")
-    return _load((*three, "depth") if depth else three, folder, split, fold)
-
-
-def _load(modalities: tuple[str, ...], folder: str, split: Cut, fold: int) -> Splits:
     prepared = Prepared.open(folder)
     manifest = prepared.manifest
     if manifest["dataset"] != DATASET:

@@ -10,7 +10,7 @@ import pytest
 import scipy.io
 import torch
 
-from umt_lib.data import github, load, utd_mhad
+from umt_lib.data import github, load, utd_mhad, utd_mhad3
 from umt_lib.data.prepare import __main__ as command
 from umt_lib.data.prepare import store
 from umt_lib.data.prepare import utd_mhad as raw
@@ -231,7 +231,7 @@ def test_depth_is_a_fourth_modality_where_its_files_are(with_depth, prepared, mo
     assert [s["group"] for s in manifest["samples"]] == ["1"] * 27
     lost = {q["reason"] for q in manifest["quarantine"]}
     assert lost == {"Depth file is missing"}
-    splits = utd_mhad.load_three(folder=str(with_depth), depth=True, fold=2)  # 1 is trained on
+    splits = utd_mhad3.load(folder=str(with_depth), depth=True, fold=2)  # 1 is trained on
     assert splits.shapes["depth"] == (2, 1, 8, 8)
     assert splits.train.x["depth"].dtype == torch.uint8
     series = {"name": "series-cnn", "channels": [4]}
@@ -239,7 +239,7 @@ def test_depth_is_a_fourth_modality_where_its_files_are(with_depth, prepared, mo
     model = build(encoders, {"name": "linear"}, splits.shapes, 27)
     assert model(splits.train.inputs(slice(0, 2))).fused.shape == (2, 27)
     with pytest.raises(StudyError, match=r"holds no 'depth'; prepare .* --depth-frames 8"):
-        utd_mhad.load_three(folder=str(prepared), depth=True)
+        utd_mhad3.load(folder=str(prepared), depth=True)
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_only_what_is_needed_is_downloaded(small, monkeypatch):
 def test_pictures_show_every_modality(prepared, with_depth):
     for splits in (
         load("utd-mhad3", folder=str(prepared)),
-        utd_mhad.load_three(folder=str(with_depth), depth=True, fold=2),
+        utd_mhad3.load(folder=str(with_depth), depth=True, fold=2),
     ):
         figure = utd_mhad.picture(splits)
         assert set(splits.modalities) <= {ax.get_ylabel() for ax in figure.axes}
