@@ -30,18 +30,18 @@ DATASETS: dict[str, Callable[..., Splits]] = {
     "digit-halves": digit_halves.load,
     "watch": watch.load,
     "furniture": furniture.load,
+    "psb": psb.load,
     "av-digits": av_digits.load,
+    "youtube8m": youtube8m.load,
     "utd-mhad": utd_mhad.load,
     "utd-mhad3": utd_mhad3.load,
     "furniture224": furniture224.load,
+    "psb224": psb224.load,
     "vggsound": vggsound.load,
     "kinetics400": kinetics.load,
     "ucf101": ucf101.load,
     "modelnet40": modelnet40.load,
     "cremad": cremad.load,
-    "youtube8m": youtube8m.load,
-    "psb": psb.load,
-    "psb224": psb224.load,
 }
 
 
