@@ -134,7 +134,7 @@ def test_its_learning_rate_is_chosen_on_validation(path):
     assert "learning_rate" not in params["training"]
     if method in REFERENCES:
         assert next(iter(params["sweep"].items())) == ("learning_rate", grid)
-    elif method == "ume":  # trains nothing
+    elif method in ("ume", "ume-qmf"):  # train nothing
         assert "learning_rate_of" not in params
     else:
         joint = read(PARAMS / f"{params['learning_rate_of']}.yaml")

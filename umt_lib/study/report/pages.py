@@ -30,7 +30,7 @@ from umt_lib.study.report.format import NOTHING
 from umt_lib.study.report.writer import Fragments
 
 ANSWERED = ("UME", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
-KEEP_ENCODERS = ("unimodal", "ume", "frozen")  # methods with the uni-modal encoders
+KEEP_ENCODERS = ("unimodal", "ume", "ume-qmf", "frozen")  # methods with the uni-modal encoders
 PARTS = "facts", "chance", "saw", "accuracy", "costs", "sweep", "hours", "experiments"
 
 
