@@ -23,7 +23,7 @@ SETTINGS = {"samples": 6, "frames": 4, "depth_frames": 0, "size": 8}
 OPTIONS = ["--samples", "6", "--frames", "4", "--size", "8", "--workers", "1"]
 ACTIONS, PEOPLE = range(1, 28), range(1, 9)
 ALL = {*PEOPLE}
-HIP = raw.HIP_CENTRE
+HIP = 3  # the fourth joint of Skeleton_joint_order.txt, from 0
 
 
 def arrays(action: int, person: int) -> dict[str, np.ndarray]:
