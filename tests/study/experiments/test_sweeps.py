@@ -14,7 +14,8 @@ from umt_lib.paths import PARAMS
 from umt_lib.study.experiments import params as params_files
 from umt_lib.study.experiments.experiment import Experiment
 
-EPOCHS = 5  # the slowest method to start, ReconBoost, begins its second stage in the fifth
+EPOCHS = 5  # ReconBoost begins its second stage in the fifth
+LATE = {"patience": 20}  # epochs until the largest patience is exhausted
 SMALL = {"n_train": 640, "n_validation": 100, "n_test": 10}  # of the synthetic data
 NARROW = {"series-cnn": {"channels": [4, 6, 8]}, "mlp": {"hidden": 32, "dim": 16}}
 
@@ -22,7 +23,8 @@ NARROW = {"series-cnn": {"channels": [4, 6, 8]}, "mlp": {"hidden": 32, "dim": 16
 def short(name: str) -> Experiment:
     """An experiment of ``params/`` with few epochs and small networks; its seed is 0."""
     params = params_files.read(PARAMS / f"{name}.yaml")
-    params["training"] |= {"epochs": EPOCHS, "probe_every": 0}
+    epochs = max([EPOCHS, *(LATE.get(field, 0) for field in params.get("sweep", {}))])
+    params["training"] |= {"epochs": epochs, "probe_every": 0}
     params["dataset"] |= SMALL if params["dataset"]["name"] == "synthetic" else {}
     for encoder in params["encoders"].values():
         encoder |= NARROW[encoder["name"]]
