@@ -178,7 +178,7 @@ def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
     angles = azimuths(settings["azimuths"])
     views = {m: np.stack([view(turn + angle) for angle in angles]) for m, turn in TURN.items()}
     if not all(images.any() for images in views.values()):
-        raise SampleError("nothing is seen: every face is a line or a point")
+        raise SampleError("nothing is seen at this size: every face is too thin")
     return views
 
 
