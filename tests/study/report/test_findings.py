@@ -88,6 +88,16 @@ def test_without_a_chosen_rule_no_sentence_is_about_ume():
     assert "UME is clearly better on watch" in summaries.verdict(study)
 
 
+def test_a_page_begins_with_accuracies_and_corrected_comparisons():
+    study = Study([entry("watch", "joint", at(0.7)), ume("watch", at(0.75))])
+    text = summaries.verdict_on(study, "watch")
+    assert text.startswith("**Test accuracy: UME 76.0%, joint (linear) 71.0%. In points: UME is ")
+    assert "UME is better than joint training (+5.0" in text
+    assert summaries.verdict_on(study, "furniture") == "**Not measured yet.**"
+    noise = Study([entry("watch", "joint", at(0.7)), ume("watch", [0.5, 0.7, 0.9])])
+    assert "no clear difference between UME and" in summaries.verdict_on(noise, "watch")
+
+
 def test_a_difference_is_better_only_after_the_correction_of_its_list():
     """p = 0.04 of UMT (MLP) is clear alone, and no longer as the larger of two such."""
     doubtful = [0.716, 0.735, 0.754]

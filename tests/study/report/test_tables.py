@@ -402,3 +402,9 @@ def test_every_data_set_and_method_has_its_page():
     pages = Path(paths.ROOT / "book")
     assert {p.stem for p in (pages / "datasets").glob("*.md")} == set(DATASETS)
     assert {p.stem for p in (pages / "methods").glob("*.md")} == {*METHODS, "index"}
+
+
+def test_the_page_of_a_data_set_begins_with_its_verdict():
+    for page in Path(paths.ROOT / "book/datasets").glob("*.md"):
+        first = page.read_text(encoding="utf-8").split("\n\n")[1]
+        assert first == f"```{{include}} ../_generated/{page.stem}-verdict.md\n```"

@@ -31,7 +31,7 @@ from umt_lib.study.report.writer import Fragments
 
 ANSWERED = ("UME", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
 KEEP_ENCODERS = ("unimodal", "ume", "ume-qmf", "frozen")  # methods with the uni-modal encoders
-PARTS = "facts", "chance", "saw", "accuracy", "costs", "sweep", "hours", "experiments"
+PARTS = "verdict", "facts", "chance", "saw", "accuracy", "costs", "sweep", "hours", "experiments"
 
 
 def write(study: Study, folder: Path, published: Path) -> None:
@@ -143,6 +143,7 @@ def _dataset(to: Fragments, dataset: str) -> None:
             to.text(f"{dataset}-{part}", f"No file in `params/` names {dataset}.")
         return
     _samples(to, dataset, entries[0])
+    to.text(f"{dataset}-verdict", summaries.verdict_on(study, dataset))
     to.text(f"{dataset}-saw", summaries.saw(study, dataset))
     to.accuracies(f"{dataset}-accuracy", entries)
     to.table(f"{dataset}-costs", tables.costs(study, dataset), entries)

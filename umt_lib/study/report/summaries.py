@@ -77,19 +77,44 @@ def _listed(names: list[str]) -> str:
 
 def answer(study: Study) -> str:
     """The comparisons of the answer table as a Markdown list, one line per data set."""
-    lines, family = [], front(study)
-    for dataset in study.datasets:
-        parts = []
-        for pair, (start, a, b) in FRONT.items():
-            if gap := family.get((dataset, *pair)):
-                words = in_words(a, b, gap, family.is_clear((dataset, *pair)))
-                parts.append(f"{start}{words} ({points(gap)})")
-        lines += [f"- **{dataset}**: {'; '.join(parts)}."] if parts else []
+    family = front(study)
+    lines = [
+        f"- **{dataset}**: {'; '.join(parts)}."
+        for dataset in study.datasets
+        if (parts := _compared(family, dataset))
+    ]
     lines += [f"- {holm_note(family, 'this list')}"] if lines else []
     waiting = [d for d in study.datasets if not any(e.result for e in study.of(d))]
     if lines and waiting:
         lines.append(f"- Not run yet, ready to run: {', '.join(waiting)}.")
     return "\n".join(lines) or NOTHING
+
+
+def verdict_on(study: Study, dataset: str) -> str:
+    """The accuracies of the main strategies on ``dataset`` and how they compare, in a sentence."""
+    found = study.labelled(dataset)
+    scores = [
+        f"{label} {100 * accuracy_interval(found[label].result.accuracy).mean:.1f}%"
+        for label in dict.fromkeys(label for pair in FRONT for label in pair)
+        if label in found and found[label].result and not found[label].stale
+    ]
+    if not scores:
+        return "**Not measured yet.**"
+    compared = "; ".join(_compared(front(study), dataset)) or "nothing to compare them with yet"
+    return (
+        f"**Test accuracy: {', '.join(scores)}. In points: {compared}.** *Better* and *worse* are "
+        f"said of differences that survive the correction for all comparisons of the front page."
+    )
+
+
+def _compared(family: Family, dataset: str) -> list[str]:
+    """The comparisons of the front page on one data set, in words with their intervals."""
+    parts = []
+    for pair, (start, a, b) in FRONT.items():
+        if gap := family.get((dataset, *pair)):
+            words = in_words(a, b, gap, family.is_clear((dataset, *pair)))
+            parts.append(f"{start}{words} ({points(gap)})")
+    return parts
 
 
 def saw(study: Study, dataset: str) -> str:
