@@ -1,4 +1,4 @@
-"""ARL, asymmetric representation learning: the modality with the surer predictions learns faster.
+"""ARL, asymmetric representation learning: the more certain modality learns faster.
 
     H_m = mean entropy of softmax(l_m) in a batch,   h_m = max(0.6/M, H_m / sum_j H_j)
     a_m = (1/h_m) / sum_j 1/h_j                      the larger, the less m's predictions vary

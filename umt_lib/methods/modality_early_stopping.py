@@ -4,9 +4,9 @@
     a_m(t) = accuracy of H_m z_m on validation after epoch t
     a_m(t - p + 1), ..., a_m(t) <= max of a_m before:   encoder m <- that of its best epoch, frozen
 
-A modality that overfits early so keeps its best features, while the others and the head learn on.
+A modality that overfits early keeps its best features, and the others and the head keep learning.
 A frozen encoder gets no gradient, no weight decay and no momentum, and its batch statistics no
-longer change; its own head learns on but is not used at test. Validation decides, as it does about
+longer change; its own head keeps learning but is not used at test. Validation decides, as it does about
 the epoch of the whole model.
 
 Only the abstract of the source was available to us. It trains classifiers of single modalities

@@ -123,17 +123,21 @@ REFERENCES = {
     "frozen",
     "unimodal-init",
 }
+STEEP = {"arl", "mmcosine", "sustained-boosting"}  # losses of a larger scale than joint training's
 
 
 @every_file
 def test_its_learning_rate_is_chosen_on_validation(path):
-    """For references from one grid per data set; the others take that of joint training."""
+    """References have one grid per data set, steep losses one a step lower, others joint's rate."""
     params = read(path)
     dataset, method = params["dataset"]["name"], params["method"]["name"]
     grid = read(PARAMS / f"{dataset}-joint-linear.yaml")["sweep"]["learning_rate"]
     assert "learning_rate" not in params["training"]
     if method in REFERENCES:
         assert next(iter(params["sweep"].items())) == ("learning_rate", grid)
+    elif method in STEEP:
+        assert set(params["sweep"]) == {"learning_rate"}
+        assert params["sweep"]["learning_rate"][1:] == grid[:2]
     elif method in ("ume", "ume-qmf"):  # train nothing
         assert "learning_rate_of" not in params
     else:
