@@ -1,4 +1,4 @@
-"""Methods with state of their own: a run that was stopped resumes from its file as if it had not stopped."""
+"""Methods with state of their own: a stopped run resumes as if it had not stopped."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
     L = CE(sum_m l_m, y)
 
 Every modality adds between -s and s to a logit, however long its features or its weights are. There
-is no bias. The larger s, the more certain a prediction can be: the probability of a class is at most
+is no bias. The larger s, the more certain a prediction can be: a probability is at most
 1 / (1 + (K - 1) exp(-2 s M)).
 
 ``released`` changes the prediction only: main_CD.py of github.com/GeWu-Lab/MMCosine_ICASSP23

@@ -6,8 +6,8 @@
 
 A modality that overfits early keeps its best features, and the others and the head keep learning.
 A frozen encoder gets no gradient, no weight decay and no momentum, and its batch statistics no
-longer change; its own head keeps learning but is not used at test. Validation decides, as it does about
-the epoch of the whole model.
+longer change; its own head keeps learning but is not used at test. Validation decides, as it does
+about the epoch of the whole model.
 
 Only the abstract of the source was available to us. It trains classifiers of single modalities
 together with the fused one, detects overfitting with them and stops each modality early. The
