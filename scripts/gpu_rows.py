@@ -21,11 +21,13 @@ files, prepare them elsewhere and copy an archive:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import groupby
 from pathlib import Path
@@ -94,40 +96,46 @@ def run_all(needed: dict[str, list[str]], jobs: int, params_dir: Path = PARAMS) 
     interrupted too, and resume from their last checkpoint.
     """
     waiting = [name for name in needed if not finished(name)]
-    running: dict[str, tuple[subprocess.Popen[str], float]] = {}
+    running: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
+    logs = tempfile.TemporaryDirectory()
     try:
         while waiting or running:
             for name, (process, began) in list(running.items()):
                 if process.poll() is not None:
-                    said = process.communicate()[0].strip()
+                    said = Path(logs.name, name).read_text().strip()
                     print(f"{said or name} ({time.monotonic() - began:.0f} s)", flush=True)
                     del running[name]
             ready = [name for name in waiting if all(map(finished, needed[name]))]
             for name in ready[: jobs - len(running)]:
                 waiting.remove(name)
-                running[name] = _start(name, params_dir), time.monotonic()
+                running[name] = _start(name, params_dir, Path(logs.name)), time.monotonic()
             if not running:
                 break  # what is left needs something that failed
             time.sleep(POLL)
     finally:
         for process, _ in running.values():
             process.send_signal(signal.SIGINT)
+        end = time.monotonic() + GRACE
         for process, _ in running.values():
-            process.communicate(timeout=GRACE)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, end - time.monotonic()))
+            process.kill()
+            process.wait()
+        logs.cleanup()
     return [name for name in needed if not finished(name)]
 
 
-def _start(name: str, params_dir: Path) -> subprocess.Popen[str]:
+def _start(name: str, params_dir: Path, logs: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "umt_lib", "run", str(params_dir / f"{name}.yaml")]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # Ctrl-C reaches it once, from us
-    )
+    with (logs / name).open("wb") as log:  # a pipe could fill up while nobody reads it
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches it once, from us
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -78,7 +78,7 @@ def test_what_an_experiment_needs_comes_before_it(script, capsys):
 def test_all_run_but_what_needs_a_failed_one(script, folder, capsys, monkeypatch):
     started, start = [], script._start
     monkeypatch.setattr(
-        script, "_start", lambda name, params: started.append(name) or start(name, params)
+        script, "_start", lambda name, *more: started.append(name) or start(name, *more)
     )
     given = ["--params", str(folder), "--jobs", "2", "psb224-*"]
     assert script.main(given) == 1
@@ -97,9 +97,8 @@ def test_all_run_but_what_needs_a_failed_one(script, folder, capsys, monkeypatch
 def test_an_interruption_ends_what_runs(script, monkeypatch, capsys):
     processes = []
 
-    def start(name, params):
-        command = ["sleep", "60"]
-        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True))
+    def start(name, params, logs):
+        processes.append(subprocess.Popen(["sleep", "60"], start_new_session=True))
         return processes[-1]
 
     def interrupt(seconds):
@@ -110,6 +109,27 @@ def test_an_interruption_ends_what_runs(script, monkeypatch, capsys):
     assert script.main(["psb224-unimodal-*"]) == 130
     assert [process.returncode for process in processes] == [-signal.SIGINT] * 2
     assert "interrupted; the same command resumes" in capsys.readouterr().err
+
+
+def test_what_does_not_end_when_interrupted_is_killed(script, monkeypatch):
+    processes = []
+
+    def start(name, params, logs):
+        ready = logs / "ready"
+        command = f"trap '' INT; touch '{ready}'; while :; do sleep 0.1; done"
+        processes.append(subprocess.Popen(["sh", "-c", command], start_new_session=True))
+        while not ready.exists():
+            time.sleep(0.01)
+        return processes[-1]
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(script, "_start", start)
+    monkeypatch.setattr(script, "GRACE", 0.2)
+    monkeypatch.setattr(script, "time", SimpleNamespace(sleep=interrupt, monotonic=time.monotonic))
+    assert script.main(["psb224-unimodal-front"]) == 130
+    assert [process.returncode for process in processes] == [-signal.SIGKILL]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,12 @@ def test_an_altered_or_truncated_file_is_downloaded_again(repository, tmp_path):
     assert not any(fault(root / p, listed[p]) for p in CONTENT)
 
 
+def test_a_folder_is_not_the_listed_file(repository, tmp_path):
+    (tmp_path / "a.txt").mkdir()
+    small = github.Listed("a.txt", 0, "0" * 64)
+    assert fault(tmp_path / "a.txt", small) == "not readable: Is a directory"
+
+
 def test_other_content_is_refused_and_not_kept(repository, tmp_path):
     Handler.served[f"/some/one/{COMMIT}/a.txt"] = b"other"
     with pytest.raises(StudyError, match=r"a\.txt has other content than the file of 5 bytes"):

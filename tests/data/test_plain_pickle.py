@@ -62,6 +62,47 @@ def test_no_other_name_is_looked_up(tmp_path, name):
         plain_pickle.read(path, FIX)
 
 
+@pytest.mark.parametrize("kind", ["O", [("a", "f4")], "S3", "datetime64[s]"])
+def test_only_arrays_of_numbers_are_read(tmp_path, kind):
+    path = tmp_path / "objects.pickle"
+    path.write_bytes(pickle.dumps({"a": np.zeros(2, kind)}, 4))
+    with pytest.raises(StudyError, match="names the type"):
+        plain_pickle.read(path, FIX)
+
+
+def test_a_type_that_hides_objects_is_refused(tmp_path):
+    """Its bytes would be taken as the addresses of Python objects."""
+
+    class Hidden:
+        def __reduce__(self):
+            fields = {"a": (np.dtype("O"), 0)}
+            return np.dtype, ("V8", False, True), (3, "|", None, ("a",), fields, 8, 1, 0)
+
+    class Array:
+        def __reduce__(self):
+            start = (np.ndarray, (0,), b"b")
+            return np._core.multiarray._reconstruct, start, (1, (1,), Hidden(), False, b"\x01" * 8)
+
+    path = tmp_path / "hidden.pickle"
+    path.write_bytes(pickle.dumps({"a": Array()}, 4))
+    with pytest.raises(StudyError, match="names the type 'V8'"):
+        plain_pickle.read(path, FIX)
+    path.write_bytes(path.read_bytes().replace(b"V8", b"f8").replace(b"O8", b"f8"))
+    with pytest.raises(StudyError, match="names a type with fields"):
+        plain_pickle.read(path, FIX)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", [">f8", "<f4", "i8", "u1", "?"])
+def test_shapes_orders_and_types_of_numbers_stay(tmp_path, kind, order):
+    array = np.asarray(np.arange(6).reshape(2, 3), kind, order=order)
+    path = tmp_path / "numbers.pickle"
+    path.write_bytes(pickle.dumps(array, 4))
+    found = plain_pickle.read(path, FIX)
+    np.testing.assert_array_equal(found, array)
+    assert found.dtype == array.dtype
+
+
 def test_a_truncated_a_missing_and_another_file_are_named(tmp_path):
     whole = pickle.dumps(GOOD, 4)
     for content in (b"", whole[: len(whole) // 2], whole[:-1], b"<html>not found</html>", b"\x80"):

@@ -120,7 +120,11 @@ def fault(path: Path, listed: Listed) -> str:
         return "missing"
     if size < listed.size:
         return f"truncated: {size:,} of {listed.size:,} bytes"
-    if (found := _sha256(path)) != listed.sha256:
+    try:
+        found = _sha256(path)
+    except OSError as error:  # a folder, or no permission
+        return f"not readable: {error.strerror}"
+    if found != listed.sha256:
         return f"altered: sha256 {found[:12]}..., not {listed.sha256[:12]}..."
     return ""
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +31,7 @@ import torch
 from torch import Tensor
 
 from umt_lib.data import plain_pickle
-from umt_lib.data.downloads import VARIABLE, optional_package
+from umt_lib.data.downloads import local_path, optional_package
 from umt_lib.data.github import Listed, Repository, fault
 from umt_lib.data.splits import Split
 from umt_lib.errors import StudyError
@@ -191,12 +190,10 @@ def find(network: Network) -> Path:
         StudyError: see :func:`load`.
     """
     listed = network.repository.files()[network.path]
+    for name in (network.file, f"{network.owner}/{network.path}"):  # or clones, by owner
+        if path := local_path(f"{FOLDER}/{name}"):
+            return _verified(path, listed)
     cache = Path(optional_package("pooch", USER).os_cache("umt_lib"))
-    given = os.environ.get(VARIABLE)
-    for folder in [Path(given), cache] if given else [cache]:
-        for name in (network.file, f"{network.owner}/{network.path}"):  # or clones, by owner
-            if (path := folder / FOLDER / name).exists():
-                return _verified(path, listed)
     root = cache / FOLDER / network.owner
     network.repository.download(root, [network.path], USER, progress=False)
     return root / network.path

@@ -84,6 +84,7 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
                 about = f"{file}/{name}", known[0], split_of(file, fold=0), file, source, again
                 samples.append(Sample(*about, within=name))
     used = len(_files()) - len(unusable)
+    damaged = [file for file in unusable if file.left_out != "missing"]
     if not used:
         raise StudyError(
             f"{root.absolute()}: none of the {len(_files())} files of videos can be used (the "
@@ -100,9 +101,10 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
     fewest = min(range(len(names)), key=lambda k: count[k])
     if count[fewest] < FEWEST:
         raise StudyError(
-            f"{root.absolute()}: class {names[fewest]!r} has {count[fewest]} videos without "
-            f"another label of the list, and {FEWEST} are needed ({note}); use --download to get "
-            f"more files, or give a list without it as --classes"
+            f"{root.absolute()}: videos of class {names[fewest]!r} without another label of the "
+            f"list: {count[fewest]}, and {FEWEST} are needed ({note}"
+            + "".join(f"; {file.source.name} is {file.left_out}" for file in damaged[:1])
+            + "); use --download to get more files, or give a list without it as --classes"
         )
     return samples + unusable, names
 
@@ -166,7 +168,7 @@ def _files() -> list[str]:
 def _find(root: Path, path: str) -> Path:
     """The file at its path in the repository, or in the root itself."""
     beside = root / Path(path).name
-    return beside if beside.exists() else root / path
+    return beside if beside.exists() and not (root / path).exists() else root / path
 
 
 def _label_names(root: Path) -> dict[int, str]:
