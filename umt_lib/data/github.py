@@ -80,9 +80,14 @@ class Repository:
         optional_package("pooch", user).get_logger().setLevel("WARNING")  # else one line per file
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             results = pool.map(lambda file: self._download(root, file, user), wanted)
-            title, hidden = f"download {self.checksums}", None if progress else True
             try:
-                return sum(tqdm(results, title, len(wanted), disable=hidden))
+                bar = tqdm(
+                    results,
+                    f"download {self.checksums}",
+                    len(wanted),
+                    disable=None if progress else True,
+                )
+                return sum(bar)
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise

@@ -220,7 +220,8 @@ def importing(module: str) -> set[str]:
         ("frozen.py", {"frozen", "mmlora"}),
         (
             "common.py",
-            {"ogm", "ogm-ge", "opm", "mlb", "pmr", "lfm", "mcr", "mla", "di-mml", "agm", "dus"},
+            {"ogm", "ogm-ge", "opm", "mlb", "pmr", "lfm", "mcr", "mla", "di-mml", "agm", "dus"}
+            | {"sustained-boosting"},  # by way of MLA
         ),
         ("base.py", set(METHODS)),
     ],
@@ -233,6 +234,7 @@ def test_a_methods_file_makes_its_own_results_stale_and_no_others(key_after, edi
 def test_a_change_of_the_shared_losses_counts_for_the_methods_that_use_them(key_after):
     changed = {n for n in METHODS if key_after(n, "losses.py") != key_after(n)}
     users = {"umt", "umt-subspace", "g2d", "lfm", "mcr", "di-mml", "pmr", "mla"}
+    users |= {"sustained-boosting"}  # by way of MLA
     assert changed == users | importing("umt_lib.losses")
 
 

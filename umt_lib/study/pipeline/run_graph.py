@@ -37,7 +37,7 @@ def wanted(params_dir: Path, which: str) -> list[str]:
     """Names of the experiments and analyses to run.
 
     Args:
-        which: "full" for all whose data is prepared; "default" for those that ``default.txt`` in
+        which: "full" for all whose data, and that of what they need, is prepared; "default" for those that ``default.txt`` in
             ``params_dir`` lists, or for the same as "full" if there is no such file.
 
     Raises:
@@ -45,7 +45,8 @@ def wanted(params_dir: Path, which: str) -> list[str]:
     """
     every, listed = units(params_dir), params_dir / "default.txt"
     if which == "full" or not listed.exists():
-        return [unit.name for unit in every if _ready(unit)]
+        waiting = {unit.name for unit in every if not _ready(unit)}
+        return [u.name for u in every if u.name not in waiting and not waiting & {*needs(u)}]
     lines = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines()]
     patterns = [line for line in lines if line and not line.startswith("#")]
     names = [unit.name for unit in every]
