@@ -37,8 +37,9 @@ def wanted(params_dir: Path, which: str) -> list[str]:
     """Names of the experiments and analyses to run.
 
     Args:
-        which: "full" for all whose data, and that of what they need, is prepared; "default" for those that ``default.txt`` in
-            ``params_dir`` lists, or for the same as "full" if there is no such file.
+        which: "full" for all whose data, and that of what they need, is prepared; "default" for
+            those that ``default.txt`` in ``params_dir`` lists, or for the same as "full" if there
+            is no such file.
 
     Raises:
         StudyError: a line of the list matches no name.
