@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from umt_lib.data import furniture
-from umt_lib.data.modelnet40 import SHIFT, picture, transform
+from umt_lib.data.modelnet40 import picture, transform
 from umt_lib.data.prepare import prepared
+from umt_lib.data.psb import shifted
 from umt_lib.data.splits import Split, Splits, five_folds
 
 
@@ -58,18 +59,7 @@ def load(folder: str = "furniture224", fold: int = 0) -> Splits:
 
 def augment(x: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
     """Shift each image by its own random offset: (B, S, S) on any device to (B, 1, S, S)."""
-    return transform({m: _shifted(pictures, generator) for m, pictures in x.items()})
-
-
-def _shifted(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift images (B, S, S) in one gather: on a GPU, one by one would be B kernel launches."""
-    b, size, _ = pictures.shape
-    reach = int(SHIFT * size)
-    offsets = torch.randint(-reach, reach + 1, (2, b, 1), generator=generator)
-    at = torch.arange(size, device=pictures.device)
-    rows, columns = (at - offsets.to(pictures.device)).clamp(0, size - 1)  # (B, S) each
-    batch = torch.arange(b, device=pictures.device)[:, None, None]
-    return pictures[batch, rows[:, :, None], columns[:, None, :]]
+    return transform(shifted(x, generator))
 
 
 __all__ = ["load", "picture"]

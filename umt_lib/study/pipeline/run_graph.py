@@ -47,7 +47,8 @@ def wanted(params_dir: Path, which: str) -> list[str]:
     every, listed = units(params_dir), params_dir / "default.txt"
     if which == "full" or not listed.exists():
         waiting = {unit.name for unit in every if not _ready(unit)}
-        return [u.name for u in every if u.name not in waiting and not waiting & {*needs(u)}]
+        waiting |= {u.name for u in every if u.is_analysis and waiting & {*needs(u)}}
+        return [unit.name for unit in every if unit.name not in waiting]
     lines = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines()]
     patterns = [line for line in lines if line and not line.startswith("#")]
     names = [unit.name for unit in every]
