@@ -10,14 +10,11 @@ No data set for training: ``umt analyse params/analyses/ave-features.yaml`` read
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from umt_lib.data.downloads import local_path, optional_package
-from umt_lib.data.github import Listed, Repository, fault
-from umt_lib.errors import StudyError
+from umt_lib.data.github import Repository
 
 NAME = "ave-features"
 USER = f"data set {NAME!r}"
@@ -48,11 +45,7 @@ def load() -> dict[str, Released]:
     Raises:
         StudyError: a file cannot be downloaded, or is not the one that this study uses.
     """
-    listed = REPOSITORY.files()
-    if missing := [path for path in listed if _find(path) is None]:
-        cache = Path(optional_package("pooch", USER).os_cache("umt_lib")) / NAME
-        REPOSITORY.download(cache, missing, USER)
-    found = {path: _verified(file) for path, file in listed.items()}
+    found = REPOSITORY.find(NAME, {path: _short(path) for path in REPOSITORY.files()}, USER)
 
     def read(folder: str, name: str) -> np.ndarray:
         path = found[f"all_feat/AVE/{folder}/{name}.npy"]
@@ -66,18 +59,5 @@ def load() -> dict[str, Released]:
     }
 
 
-def _find(path: str) -> Path | None:
-    """The file on this machine, or None."""
-    short = path.removeprefix("all_feat/AVE/").replace("_fts/", "/")
-    return local_path(f"{NAME}/{path}") or local_path(f"{NAME}/{short}")
-
-
-def _verified(file: Listed) -> Path:
-    """The file on this machine, which has the listed content."""
-    path = _find(file.path)
-    assert path is not None  # it was downloaded
-    if wrong := fault(path, file):
-        raise StudyError(
-            f"{USER}: {path} is {wrong}; delete it and run the same command again to download it"
-        )
-    return path
+def _short(path: str) -> str:
+    return f"{NAME}/{path.removeprefix('all_feat/AVE/').replace('_fts/', '/')}"

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
-from umt_lib.data.downloads import optional_package
+from umt_lib.data.downloads import local_path, optional_package
 from umt_lib.errors import StudyError
 
 ADDRESS = "https://raw.githubusercontent.com"
 CHECKSUMS = Path(__file__).parent / "checksums"
+RESTORE = "delete it and run the same command again to download it"
 CONNECTIONS = 8  # small files spend their time waiting for the server
 
 
@@ -55,6 +56,37 @@ class Repository:
     def url(self, path: str) -> str:
         """Return the address of the file ``path`` at the commit."""
         return f"{ADDRESS}/{self.name}/{self.commit}/{path}"
+
+    def find(
+        self, root: str, also: Mapping[str, str], user: str, progress: bool = True
+    ) -> dict[str, Path]:
+        """Return verified files on this machine, {path in the repository: file}.
+
+        Files are looked for in ``$UMT_DATA``, then in the user cache, into which missing ones are
+        downloaded.
+
+        Args:
+            root: folder of files that have the repository's paths, below one of the two.
+            also: {path in the repository: another name below one of the two}, the files to find.
+            user: what needs the files; the beginning of error messages.
+            progress: show a progress bar on the terminal.
+
+        Raises:
+            StudyError: a file cannot be downloaded or is not the listed one.
+        """
+        listed = self.files()
+
+        def local(path: str) -> Path | None:
+            return local_path(also[path]) or local_path(f"{root}/{path}")
+
+        if missing := [path for path in also if local(path) is None]:
+            cache = Path(optional_package("pooch", user).os_cache("umt_lib"))
+            self.download(cache / root, missing, user, progress)
+        found = {path: file for path in also if (file := local(path))}
+        for path, file in found.items():
+            if wrong := fault(file, listed[path]):
+                raise StudyError(f"{user}: {file} is {wrong}; {RESTORE}")
+        return found
 
     def download(self, root: Path, paths: Collection[str], user: str, progress: bool = True) -> int:
         """Download those of ``paths`` that are missing below ``root`` or have other content.

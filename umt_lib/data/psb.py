@@ -48,7 +48,7 @@ def views(folder: str, size: int, fold: int, transform: Transform, augment: Augm
         StudyError: as :func:`load` does.
     """
     stored = load_splits("psb", folder, transform, augment)
-    prepared = Prepared.open(folder, {"size": size})
+    prepared = Prepared.open(folder, "psb", {"size": size})
     models = prepared.manifest["samples"]
     rows = np.array([model["row"] for model in models])
     x = {m: MemoryMapped(prepared.folder / f"{m}.npy", rows)[:] for m in stored.modalities}

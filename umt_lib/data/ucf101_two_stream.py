@@ -31,14 +31,12 @@ import torch
 from torch import Tensor
 
 from umt_lib.data import plain_pickle
-from umt_lib.data.downloads import local_path, optional_package
-from umt_lib.data.github import Listed, Repository, fault
+from umt_lib.data.github import RESTORE, Repository
 from umt_lib.data.splits import Split
 from umt_lib.errors import StudyError
 
 USER = "data set 'ucf101-two-stream'"
 FOLDER = "ucf101-two-stream"  # below $UMT_DATA, or below the user cache
-FIX = "delete it and run the same command again to download it"
 SPLIT = Path(__file__).with_name("ucf101_split1.csv")
 TEST_LIST = "ef9f6cd3fa26e969d61b8dd72c1ebdcb3f477cdece02ef6c3a92f674c75fb040"  # sha256
 SPELLED = {"HandstandPushups": "HandStandPushups"}  # a class whose clips have another capital
@@ -189,20 +187,8 @@ def find(network: Network) -> Path:
     Raises:
         StudyError: see :func:`load`.
     """
-    listed = network.repository.files()[network.path]
-    for name in (network.file, f"{network.owner}/{network.path}"):  # or clones, by owner
-        if path := local_path(f"{FOLDER}/{name}"):
-            return _verified(path, listed)
-    cache = Path(optional_package("pooch", USER).os_cache("umt_lib"))
-    root = cache / FOLDER / network.owner
-    network.repository.download(root, [network.path], USER, progress=False)
-    return root / network.path
-
-
-def _verified(path: Path, listed: Listed) -> Path:
-    if wrong := fault(path, listed):
-        raise StudyError(f"{USER}: {path} is {wrong}; {FIX}")
-    return path
+    root, name = f"{FOLDER}/{network.owner}", f"{FOLDER}/{network.file}"
+    return network.repository.find(root, {network.path: name}, USER, progress=False)[network.path]
 
 
 def predictions(path: Path, known: Clips) -> Tensor:
@@ -214,9 +200,11 @@ def predictions(path: Path, known: Clips) -> Tensor:
         StudyError: the pickle has code in it, is damaged, has other clips, another
             number of logits, or NaN or infinity.
     """
-    content = plain_pickle.read(path, FIX)
+    content = plain_pickle.read(path, RESTORE)
     if not isinstance(content, dict):
-        raise StudyError(f"{path}: holds a {type(content).__name__}, not {{clip: logits}}; {FIX}")
+        raise StudyError(
+            f"{path}: holds a {type(content).__name__}, not {{clip: logits}}; {RESTORE}"
+        )
     names, classes = known.names, len(known.classes)
     found = {_key(name): value for name, value in content.items()}
     missing = [name for name in names if _key(name) not in found]
@@ -224,15 +212,15 @@ def predictions(path: Path, known: Clips) -> Tensor:
         first = f", without {missing[0]}" if missing else ""
         raise StudyError(
             f"{path}: has {len(content):,} clips{first}; the test list of UCF101's split 1 has "
-            f"{len(names):,}; {FIX}"
+            f"{len(names):,}; {RESTORE}"
         )
     for name in names:
         row = found[_key(name)]
         if not (isinstance(row, np.ndarray) and row.shape == (classes,) and row.dtype.kind == "f"):
             shape = getattr(row, "shape", type(row).__name__)
-            raise StudyError(f"{path}: {name} has {shape}, not {classes} logits; {FIX}")
+            raise StudyError(f"{path}: {name} has {shape}, not {classes} logits; {RESTORE}")
         if not np.isfinite(row).all():
-            raise StudyError(f"{path}: {name} has NaN or infinity among its logits; {FIX}")
+            raise StudyError(f"{path}: {name} has NaN or infinity among its logits; {RESTORE}")
     return torch.from_numpy(np.stack([found[_key(name)] for name in names]).astype(np.float32))
 
 

@@ -89,12 +89,8 @@ def load_modalities(modalities: tuple[str, ...], folder: str, split: Cut, fold: 
     Raises:
         StudyError: as for :func:`load`, or a modality was not prepared.
     """
-    prepared = Prepared.open(folder)
+    prepared = Prepared.open(folder, DATASET)
     manifest = prepared.manifest
-    if manifest["dataset"] != DATASET:
-        raise StudyError(
-            f"{prepared.folder}: holds {manifest['dataset']!r}, not {DATASET!r}; name its folder"
-        )
     if absent := [m for m in modalities if SOURCES[m][0] not in manifest["modalities"]]:
         raise StudyError(
             f"{prepared.folder}: holds no {absent[0]!r}; prepare {DATASET} into another folder "

@@ -39,9 +39,7 @@ def load(folder: str = "youtube8m", fold: int = 0) -> Splits:
     """
     if not 0 <= fold < FOLDS:
         raise StudyError(f"data set 'youtube8m': fold is {fold}; give 0 to {FOLDS - 1}")
-    prepared = Prepared.open(folder)
-    if (found := prepared.manifest["dataset"]) != "youtube8m":
-        raise StudyError(f"{prepared.folder}: holds {found!r}, not 'youtube8m'; name its folder")
+    prepared = Prepared.open(folder, "youtube8m")
     samples = prepared.manifest["samples"]
     rows = torch.tensor([s["row"] for s in samples])
     y = torch.tensor([s["label"] for s in samples])

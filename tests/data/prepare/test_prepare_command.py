@@ -55,6 +55,12 @@ def test_bad_input_is_one_sentence_and_status_2(tmp_path, capsys):
     assert "classInd.txt: not a readable list" in said
 
 
+def test_raw_files_and_arrays_need_two_folders(tmp_path, capsys):
+    assert command.main(["ucf101", "--root", str(tmp_path), "--out", f"{tmp_path}/."]) == 2
+    assert "is --root and --out; give another folder as --out" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("dataset", command.RECIPES)
 def test_a_root_that_does_not_exist_is_named_before_anything_is_written(
     dataset, tmp_path, capsys, monkeypatch

@@ -64,7 +64,7 @@ def reads(samples):
 
 def test_rows_labels_and_splits_are_those_of_the_list(samples, tmp_path):
     run(samples, tmp_path / "out")
-    prepared = Prepared.open(tmp_path / "out", SETTINGS)
+    prepared = Prepared.open(tmp_path / "out", settings=SETTINGS)
     assert prepared.classes == ("x", "y")
     for split in store.SPLITS:
         x, y, groups = prepared.split(split)
@@ -188,7 +188,7 @@ def test_other_settings_are_refused_with_the_difference(samples, tmp_path):
     with pytest.raises(StudyError, match=r"journal\.jsonl: made with .*\(frames: 3 -> 8\)"):
         run(samples, tmp_path / "out", settings=other)
     with pytest.raises(StudyError, match=r"manifest\.json: made with .*\(frames: 3 -> 8\)"):
-        Prepared.open(tmp_path / "out", other)
+        Prepared.open(tmp_path / "out", settings=other)
     path = tmp_path / "out" / "journal.jsonl"
     path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
     with pytest.raises(

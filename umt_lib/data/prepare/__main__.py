@@ -50,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     dataset, recipe, given = _parse(arguments)
     settings = {key: getattr(given, key) for key in recipe.settings}
+    if given.out.resolve() == given.root.resolve():
+        raise StudyError(f"{given.out}: is --root and --out; give another folder as --out")
     if given.download:
         print(recipe.download(given.root, settings))
     if not given.root.is_dir():

@@ -36,16 +36,22 @@ class Prepared:
         self.source: str = manifest["digest"]
 
     @classmethod
-    def open(cls, folder: Path | str, settings: dict[str, Any] | None = None) -> Prepared:
+    def open(
+        cls,
+        folder: Path | str,
+        dataset: str | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> Prepared:
         """Open a folder and check its manifest and the shapes of its arrays.
 
         Args:
             folder: a relative path is looked for in ``$UMT_DATA``, then in the current folder.
+            dataset: the data set that it must hold; None for any.
             settings: settings that it must have been made with; others are not checked.
 
         Raises:
             StudyError: the manifest is missing or damaged, an array has another shape or type than
-                the manifest says, or settings differ.
+                the manifest says, or the data set or settings differ.
         """
         folder = paths.prepared_dir(folder)
         path = folder / "manifest.json"
@@ -69,6 +75,10 @@ class Prepared:
             )
         if manifest_digest(manifest) != stated:
             raise StudyError(f"{path}: changed since it was written; prepare the data set again")
+        if dataset not in (None, header["dataset"]):
+            raise StudyError(
+                f"{folder}: holds {header['dataset']!r}, not {dataset!r}; name its folder"
+            )
         found = {k: header["settings"].get(k) for k in settings or {}}
         check_same_settings(path, found, settings or {}, "requested")
         rows = max((s["row"] + 1 for s in manifest["samples"]), default=0)
@@ -105,9 +115,7 @@ def load_splits(dataset: str, folder: str, transform: Transform, augment: Augmen
     Raises:
         StudyError: the folder is not prepared, is incomplete, or holds another data set.
     """
-    prepared = Prepared.open(folder)
-    if (found := prepared.manifest["dataset"]) != dataset:
-        raise StudyError(f"{prepared.folder}: holds {found!r}, not {dataset!r}; name its folder")
+    prepared = Prepared.open(folder, dataset)
     train, validation, test = (
         Split(*prepared.split(name), transform=transform)
         for name in ("train", "validation", "test")
