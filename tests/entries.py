@@ -28,6 +28,7 @@ def entry(
     epoch: int = 1,
     samples: int = 1000,
     seconds: float = 1.0,
+    validation: float = 0.5,
     probes: dict[str, float] | None = None,
     chosen: dict[str, Any] | None = None,
     trials: list[Trial] | None = None,
@@ -41,7 +42,7 @@ def entry(
         SeedRecord(
             seed=i,
             epoch=epoch,
-            validation=Score(accuracy=0.5, nll=1.0, samples=100),
+            validation=Score(accuracy=validation, nll=1.0, samples=100),
             test=Score(accuracy=value, nll=1.0, samples=100),
             unimodal={},
             probes=probes or {},

@@ -1,0 +1,113 @@
+"""Claims and pooled differences, from hand-made results whose right verdict is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from entries import entry, ume
+
+from umt_lib.evaluation.intervals import t_interval
+from umt_lib.study.pipeline.collection import Study
+from umt_lib.study.report import claims, pooling
+
+REAL = ("digit-halves", "watch", "furniture", "av-digits")
+
+
+def at(value: float) -> list[float]:
+    return [value, value + 0.01, value + 0.02]
+
+
+def alone(dataset: str, probe: float = 0.6) -> list:
+    return [
+        entry(dataset, "unimodal", at(0.6), modality=m, name=f"{dataset}-{m}", probes={m: probe})
+        for m in "ab"
+    ]
+
+
+def on(dataset: str, joint: float, umt: float, lazy: float = 0.1) -> list:
+    """Uni-modal models, joint training with lazy encoders, UMT with the uni-modal features."""
+    probes = {"joint": 0.6 - lazy, "umt": 0.6}
+    values = {"joint": joint, "umt": umt}
+    rows = [entry(dataset, m, at(values[m]), probes=dict.fromkeys("ab", probes[m])) for m in values]
+    return [*alone(dataset), *rows, ume(dataset, at(umt))]
+
+
+def found(study: Study) -> dict[str, claims.Claim]:
+    return {claim.text.split(":")[0].rstrip("."): claim for claim in claims.claims(study)}
+
+
+def test_each_data_set_counts_once_whatever_its_number_of_seeds():
+    study = Study([*on("watch", 0.7, 0.8), *on("furniture", 0.7, 0.72), *on("psb", 0.7, 0.76)])
+    over = pooling.gain(study, "UMT (linear)", "joint (linear)").over
+    assert over == pytest.approx(t_interval([0.1, 0.02, 0.06]))
+
+
+def test_data_sets_of_one_source_are_one_unit_and_generated_ones_do_not_count():
+    rows = [*on("utd-mhad", 0.7, 0.8), *on("utd-mhad3", 0.7, 0.74), *on("synthetic", 0.1, 0.9)]
+    both = pooling.gain(Study([*rows, *on("watch", 0.7, 0.71)]), "UMT (linear)", "joint (linear)")
+    assert both.by_unit == pytest.approx({"utd-mhad": 0.07, "watch": 0.01})
+    assert set(both.by_dataset) == {"utd-mhad", "utd-mhad3", "watch"}
+
+
+def test_a_stale_result_is_not_pooled():
+    rows = on("watch", 0.7, 0.8)
+    assert pooling.gain(Study(rows), "UMT (linear)", "joint (linear)") is not None
+    old = [replace(e, stale="made by other code") if e.method == "umt" else e for e in rows]
+    assert pooling.gain(Study(old), "UMT (linear)", "joint (linear)") is None
+    assert pooling.lazy(Study(old), "UMT (linear)") is None
+    assert pooling.lazy(Study(old), "joint (linear)") is not None
+
+
+def test_laziness_is_the_mean_over_encoders_and_recovery_is_against_joint_training():
+    study = Study([*on("watch", 0.7, 0.8, lazy=0.1), *on("psb", 0.7, 0.8, lazy=0.3)])
+    assert pooling.lazy(study, "joint (linear)").by_unit == pytest.approx(
+        {"watch": -0.1, "psb": -0.3}
+    )
+    recovered = pooling.lazy(study, "UMT (linear)", "joint (linear)")
+    assert recovered.by_unit == pytest.approx({"watch": 0.1, "psb": 0.3})
+
+
+def test_verdicts_follow_from_the_results():
+    gains = dict(zip(REAL, (0.05, 0.06, 0.04, 0.05), strict=True))
+    rows = [e for d, gain in gains.items() for e in on(d, 0.7, 0.7 + gain, lazy=gain)]
+    by_text = found(Study(rows))
+    assert by_text["Joint training leaves encoders lazy"].verdict == "supported"
+    assert by_text["UMT recovers the uni-modal features"].verdict == "supported"
+    assert by_text["UMT generalises better than joint training"].verdict == "supported"
+    assert "+5.0" in by_text["UMT generalises better than joint training"].number
+    rows = [e for d, gain in gains.items() for e in on(d, 0.7, 0.7 - gain, lazy=-gain)]
+    by_text = found(Study(rows))
+    assert by_text["Joint training leaves encoders lazy"].verdict == "not supported"
+    assert by_text["UMT generalises better than joint training"].verdict == "not supported"
+
+
+def test_nothing_is_decided_by_two_data_sets_or_without_results():
+    two = Study([*on("watch", 0.7, 0.8), *on("psb", 0.7, 0.8)])
+    for study in (two, Study([])):
+        assert {claim.verdict for claim in claims.claims(study)} == {"undecided"}
+
+
+def test_laziness_is_correlated_with_the_gain_of_ume_over_data_sets():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=12)
+    found = claims.rank_correlation(x, np.exp(x))
+    assert found.mean == found.low == pytest.approx(1)
+    other = claims.rank_correlation(x, rng.normal(size=12))
+    assert other.low < 0 < other.high
+
+
+@pytest.mark.parametrize(("umt", "verdict"), [(0.80, "supported"), (0.70, "not supported")])
+def test_umt_is_compared_with_the_best_method_on_validation(umt, verdict):
+    methods = {"ogm": 0.9, "ogm-ge": 0.1, "agm": 0.8, "pmr": 0.95}  # on the test split
+    rows = []
+    for dataset, shift in zip(REAL, (0.0, 0.002, 0.004, 0.001), strict=True):
+        rows += [
+            entry(dataset, m, at(value), validation=0.6 if m == "agm" else 0.5)
+            for m, value in methods.items()
+        ]
+        rows += [entry(dataset, "umt", at(umt + shift))]
+    claim = found(Study(rows))["UMT is comparable to more complex methods"]
+    assert claim.verdict == verdict
+    assert claim.datasets == REAL

@@ -1,0 +1,227 @@
+"""The claims of the paper, one row each: our verdict, the number that decides, what it rests on.
+
+A verdict follows from an interval by one rule, :func:`decided`. The numbers are differences over
+all real data sets together (:mod:`.pooling`), of results that are not stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from umt_lib.evaluation.intervals import Interval
+from umt_lib.study.experiments.comparisons import difference
+from umt_lib.study.pipeline.collection import STALE, Entry, Study
+from umt_lib.study.report.compared_methods import compared
+from umt_lib.study.report.format import EQUIVALENT, markdown, points
+from umt_lib.study.report.pooling import Pooled, gain, lazy, pooled
+
+SUPPORTED, AGAINST = "supported", "not supported"
+UNDECIDED, UNTESTABLE = "undecided", "not testable here"
+FEWEST = 3  # data sets
+DRAWS, SEED = 4000, 0  # of the bootstrap of a correlation
+NEAREST = {  # data set of the paper: real data of the same kind in this study
+    "VGG-Sound": ("youtube8m",),
+    "Kinetics-400": ("youtube8m",),
+    "UCF101": ("ucf101-two-stream",),
+    "ModelNet40": ("psb", "furniture"),
+}
+HEADS = ("linear", "MLP")
+
+
+class Claim(NamedTuple):
+    """A claim of the paper.
+
+    Attributes:
+        text: the claim, in our words.
+        verdict: "supported", "not supported", "undecided" or "not testable here".
+        number: the number that decides, in words.
+        datasets: names of the data sets that it rests on.
+        page: the page of the book with the details, from the root of the book.
+    """
+
+    text: str
+    verdict: str
+    number: str
+    datasets: tuple[str, ...]
+    page: str
+
+
+def decided(found: Interval | None, margin: float = EQUIVALENT) -> str:
+    """Whether a claimed difference is there: the interval is above 0, or below the margin.
+
+    Args:
+        found: what the claim says is positive.
+        margin: a difference that is not of practical size.
+
+    >>> decided(Interval(0.02, 0.01, 0.03, 7)), decided(Interval(0.001, -0.002, 0.004, 7))
+    ('supported', 'not supported')
+    >>> decided(Interval(0.02, -0.01, 0.05, 7))
+    'undecided'
+    """
+    if found is None or found.n < FEWEST:
+        return UNDECIDED
+    if found.low > 0:
+        return SUPPORTED
+    return AGAINST if found.high < margin else UNDECIDED
+
+
+def claims(study: Study) -> list[Claim]:
+    """All claims, in the order of the paper's argument."""
+    return [claim(study) for claim in CLAIMS]
+
+
+def table(study: Study) -> str:
+    """The claims as a Markdown table."""
+    rows = [
+        [str(i), c.text, f"**{c.verdict}**", c.number, f"[details]({c.page})"]
+        for i, c in enumerate(claims(study), 1)
+    ]
+    return markdown(["", "claim", "verdict", "the number that decides", ""], rows)
+
+
+def _is_lazy(study: Study) -> Claim:
+    found = {head: lazy(study, f"joint ({head})") for head in HEADS}
+    linear = found["linear"]
+    return Claim(
+        "Joint training leaves encoders lazy: they learn fewer uni-modal features than alone.",
+        decided(_minus(linear)),
+        f"probe after joint training minus that of the uni-modal encoder: {_both(found)}",
+        _names(linear),
+        "laziness.md",
+    )
+
+
+def _laziness_hurts(study: Study) -> Claim:
+    lost, gained = lazy(study, "joint (linear)"), gain(study, "UME", "joint (linear)")
+    verdict, number = UNDECIDED, "too few data sets"
+    shared = [u for u in lost.by_unit if u in gained.by_unit] if lost and gained else []
+    if len(shared) > FEWEST:
+        x = np.array([-lost.by_unit[unit] for unit in shared])
+        y = np.array([gained.by_unit[unit] for unit in shared])
+        found = rank_correlation(x, y)
+        verdict = decided(found, margin=0.0)
+        number = (
+            f"rank correlation of laziness with UME minus joint training over {found.n} data sets: "
+            f"{found.mean:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
+        )
+    names = _names(lost)
+    return Claim("Laziness hurts generalisation.", verdict, number, names, "laziness.md")
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> Interval:
+    """Spearman's correlation of (n,) and (n,), with a 95% percentile bootstrap interval over pairs.
+
+    Resamples in which one of the two is constant have no correlation and are drawn again.
+
+    >>> rank_correlation(np.arange(5.0), np.arange(5.0) ** 2).low
+    1.0
+    """
+    rng = np.random.default_rng(SEED)
+    drawn: list[float] = []
+    while len(drawn) < DRAWS:
+        rows = rng.integers(len(x), size=len(x))
+        if np.ptp(x[rows]) and np.ptp(y[rows]):
+            drawn.append(np.corrcoef(stats.rankdata(x[rows]), stats.rankdata(y[rows]))[0, 1])
+    low, high = np.quantile(np.round(drawn, 12), (0.025, 0.975))
+    return Interval(float(stats.spearmanr(x, y).statistic), float(low), float(high), len(x))
+
+
+def _recovers(study: Study) -> Claim:
+    found = {head: lazy(study, f"UMT ({head})", f"joint ({head})") for head in HEADS}
+    return Claim(
+        "UMT recovers the uni-modal features.",
+        decided(_over(found["linear"])),
+        f"probe after UMT minus that after joint training: {_both(found)}",
+        _names(found["linear"]),
+        "laziness.md",
+    )
+
+
+def _better(study: Study, a: str, text: str, page: str) -> Claim:
+    """A claim that ``a``, which has one or two heads, is better than joint training."""
+    pairs = {h: (f"{a} ({h})" if a == "UMT" else a, f"joint ({h})") for h in HEADS}
+    found = {h: gain(study, *pair) for h, pair in pairs.items()}
+    return Claim(
+        text,
+        decided(_over(found["linear"])),
+        f"{a} minus joint training: {_both(found)}",
+        _names(found["linear"]),
+        page,
+    )
+
+
+def _comparable(study: Study) -> Claim:
+    """UMT against the compared method with the best validation accuracy on each data set."""
+
+    def on(dataset: str) -> Interval | None:
+        rivals = [e for e in compared(study, dataset) if e.origin != STALE]
+        own = [e for h in HEADS if (e := study.labelled(dataset).get(f"UMT ({h})"))]
+        if len(rivals) < FEWEST or not own:
+            return None
+        best, ours = (max(entries, key=_validation) for entries in (rivals, own))
+        return difference(ours.result, best.result)
+
+    found = pooled(study, on)
+    over = _over(found)
+    verdict = UNDECIDED
+    if over and over.n >= FEWEST:
+        verdict = SUPPORTED if over.low > -EQUIVALENT else UNDECIDED
+        verdict = AGAINST if over.high < -EQUIVALENT else verdict
+    number = points(over) + " points" if over else "not measured yet"
+    return Claim(
+        "UMT is comparable to more complex methods.",
+        verdict,
+        f"UMT minus the best compared method, both chosen on validation: {number}",
+        _names(found),
+        "rivals/index.md",
+    )
+
+
+def _validation(entry: Entry) -> float:
+    assert entry.result is not None  # of compared() or labelled()
+    return float(entry.result.frame["validation_accuracy"].mean())
+
+
+def _minus(found: Pooled | None) -> Interval | None:
+    over = _over(found)
+    return over and Interval(-over.mean, -over.high, -over.low, over.n)
+
+
+def _over(found: Pooled | None) -> Interval | None:
+    return found.over if found else None
+
+
+def _names(found: Pooled | None) -> tuple[str, ...]:
+    return tuple(found.by_dataset) if found else ()
+
+
+def _both(found: dict[str, Pooled | None]) -> str:
+    """``+1.0 [0.5, 1.5] points with linear heads, ... with MLP heads (7 and 6 data sets)``."""
+    parts = [f"{points(p.over)} with {head} heads" for head, p in found.items() if p]
+    counts = " and ".join(str(p.over.n) for p in found.values() if p)
+    return f"{', '.join(parts)} (points; {counts} data sets)" if parts else "not measured yet"
+
+
+CLAIMS: tuple[Callable[[Study], Claim], ...] = (
+    _is_lazy,
+    _laziness_hurts,
+    _recovers,
+    partial(
+        _better,
+        a="UMT",
+        text="UMT generalises better than joint training.",
+        page="methods/umt.md",
+    ),
+    partial(
+        _better,
+        a="UME",
+        text="UME generalises better than joint training where uni-modal features suffice.",
+        page="methods/ume.md",
+    ),
+    _comparable,
+)
