@@ -186,16 +186,17 @@ def test_a_damaged_notebook_is_named(built, tmp_path):
 
 def test_the_answer_table_goes_into_its_block_of_the_readme(built, tmp_path):
     study, file = built.folders.study(), tmp_path / "README.md"
-    file.write_text("# x\n<!-- answer table: generated -->\nold\n<!-- end -->\nrest\n")
+    file.write_text("# x\n<!-- answer: generated -->\nold\n<!-- end -->\nrest\n")
     assert readme.renew(file, study)
-    assert "| synthetic |" in file.read_text()
+    assert "Joint training leaves encoders lazy" in file.read_text()
+    assert (tmp_path / readme.FIGURE).read_text().startswith("<?xml")
     assert "old" not in file.read_text()
     assert file.read_text().endswith("<!-- end -->\nrest\n")
     assert not readme.renew(file, study)
 
 
 def test_a_readme_without_the_block_is_refused_with_the_fix(built, tmp_path):
-    with pytest.raises(StudyError, match="no block for the answer table"):
+    with pytest.raises(StudyError, match="no block for the answer"):
         readme.with_answer("# x", built.folders.study(), "README.md")
 
 

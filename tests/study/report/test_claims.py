@@ -10,7 +10,7 @@ from entries import entry, ume
 
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.pipeline.collection import Study
-from umt_lib.study.report import claims, pooling
+from umt_lib.study.report import claims, gains, pooling
 
 REAL = ("digit-halves", "watch", "furniture", "av-digits")
 
@@ -70,14 +70,14 @@ def test_laziness_is_the_mean_over_encoders_and_recovery_is_against_joint_traini
 
 
 def test_verdicts_follow_from_the_results():
-    gains = dict(zip(REAL, (0.05, 0.06, 0.04, 0.05), strict=True))
-    rows = [e for d, gain in gains.items() for e in on(d, 0.7, 0.7 + gain, lazy=gain)]
+    by = dict(zip(REAL, (0.05, 0.06, 0.04, 0.05), strict=True))
+    rows = [e for d, gain in by.items() for e in on(d, 0.7, 0.7 + gain, lazy=gain)]
     by_text = found(Study(rows))
     assert by_text["Joint training leaves encoders lazy"].verdict == "supported"
     assert by_text["UMT recovers the uni-modal features"].verdict == "supported"
     assert by_text["UMT generalises better than joint training"].verdict == "supported"
     assert "+5.0" in by_text["UMT generalises better than joint training"].number
-    rows = [e for d, gain in gains.items() for e in on(d, 0.7, 0.7 - gain, lazy=-gain)]
+    rows = [e for d, gain in by.items() for e in on(d, 0.7, 0.7 - gain, lazy=-gain)]
     by_text = found(Study(rows))
     assert by_text["Joint training leaves encoders lazy"].verdict == "not supported"
     assert by_text["UMT generalises better than joint training"].verdict == "not supported"
@@ -86,7 +86,9 @@ def test_verdicts_follow_from_the_results():
 def test_nothing_is_decided_by_two_data_sets_or_without_results():
     two = Study([*on("watch", 0.7, 0.8), *on("psb", 0.7, 0.8)])
     for study in (two, Study([])):
-        assert {claim.verdict for claim in claims.claims(study)} == {"undecided"}
+        *verdicts, papers = (claim.verdict for claim in claims.claims(study))
+        assert set(verdicts) == {"undecided"}
+        assert papers == "not testable here"
 
 
 def test_laziness_is_correlated_with_the_gain_of_ume_over_data_sets():
@@ -111,3 +113,42 @@ def test_umt_is_compared_with_the_best_method_on_validation(umt, verdict):
     claim = found(Study(rows))["UMT is comparable to more complex methods"]
     assert claim.verdict == verdict
     assert claim.datasets == REAL
+
+
+def test_the_papers_data_decides_once_all_of_it_is_measured_and_nearest_data_until_then():
+    near = [*on("youtube8m", 0.7, 0.75), *on("psb", 0.7, 0.72)]
+    claim = claims.claims(Study(near))[-1]
+    assert claim.verdict == "not testable here"
+    assert "youtube8m, near vggsound and kinetics400: +5.0" in claim.number
+    measured = {"vggsound": 0.03, "kinetics400": 0.04, "ucf101": 0.05, "modelnet40": 0.04}
+    rows = [e for d, gain in measured.items() for e in on(d, 0.7, 0.7 + gain)]
+    claim = claims.claims(Study([*near, *rows]))[-1]
+    assert claim.verdict == "supported"
+    assert "near" not in claim.number
+
+
+def test_the_figure_has_the_gains_of_both_heads_and_their_mean():
+    rows = [e for d in REAL for e in on(d, 0.7, 0.75)]
+    rows += [entry(d, m, at(v), "mlp") for d in REAL for m, v in (("joint", 0.7), ("umt", 0.71))]
+    table = gains.table(Study(rows)).set_index(["head", "strategy", "dataset"])["mean"]
+    assert table["linear", "UMT", "watch"] == pytest.approx(0.05)
+    assert table["MLP", "UMT", gains.EVERY] == pytest.approx(0.01)
+    left, right = gains.figure(Study(rows)).axes
+    assert [label.get_text() for label in left.get_yticklabels()] == [gains.EVERY, *REAL]
+    assert len(right.lines) > len(REAL)
+
+
+def test_the_sentence_names_clear_gains_and_whether_strategies_differ():
+    rows = [e for d, v in zip(REAL, (0.75, 0.76, 0.74, 0.75), strict=True) for e in on(d, 0.7, v)]
+    text = gains.sentence(Study(rows))
+    assert "UME **+5.0" in text
+    assert "UMT **+5.0" in text
+    assert "there is no clear difference" in text
+    worse = [
+        entry(d, "frozen", at(v), name=f"{d}-frozen")
+        for d, v in zip(REAL, (0.60, 0.61, 0.60, 0.605), strict=True)
+    ]
+    text = gains.sentence(Study([*rows, *worse]))
+    assert "UME is better than head on frozen encoders" in text
+    assert "no clear difference" not in text
+    assert gains.sentence(Study([])).startswith("Nothing has run yet")

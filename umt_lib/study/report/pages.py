@@ -18,8 +18,10 @@ from umt_lib.study.pipeline.collection import Entry, Study
 from umt_lib.study.report import (
     analysis_pages,
     benchmarks_table,
+    claims,
     compared_methods,
     figures,
+    gains,
     literature,
     summaries,
     tables,
@@ -27,6 +29,7 @@ from umt_lib.study.report import (
 )
 from umt_lib.study.report.choices import is_filled
 from umt_lib.study.report.format import NOTHING
+from umt_lib.study.report.pooling import GENERATED
 from umt_lib.study.report.writer import Fragments
 
 ANSWERED = ("UME", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
@@ -76,6 +79,10 @@ def _front(to: Fragments) -> None:
                 _row(entry, accuracy_interval(entry.result.accuracy)) for entry in shown
             ]
     answered = [e for e in study.entries if e.label in ANSWERED or e.method == "unimodal"]
+    to.text("claims", claims.table(study))
+    to.text("gains-words", gains.sentence(study))
+    real = [e for e in answered if e.dataset not in GENERATED]
+    to.figure("gains", gains.figure(study), gains.ALT, gains.CAPTION, real)
     to.table("answer", tables.answer(study), answered)
     to.text("answer-words", summaries.answer(study))
     to.text("verdict", summaries.verdict(study))
