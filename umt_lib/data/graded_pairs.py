@@ -101,6 +101,20 @@ def bayes(
     Raises:
         StudyError: an option is out of range, or there are too many features.
     """
+    return facts(distribution(classes, uni_a, uni_b, paired, leak))
+
+
+def distribution(
+    classes: int = 3,
+    uni_a: tuple[float, ...] = (0.3, 0.3),
+    uni_b: tuple[float, ...] = (0.3, 0.3),
+    paired: tuple[float, ...] = (0.9,),
+    leak: float = 0.2,
+) -> np.ndarray:
+    """P(y, pattern of a, pattern of b), (K, K^features, K^features).
+
+    Arguments are those of :func:`load`; of a pattern, the last feature changes fastest.
+    """
     _check(classes, uni_a, uni_b, paired, leak)
     sizes = [classes ** (len(uni) + len(paired)) for uni in (uni_a, uni_b)]
     check_states(NAME, classes, *sizes)
@@ -110,7 +124,7 @@ def bayes(
         parts = np.einsum("ys,scd->ycd", _given_y(p, classes), _parts(classes, leak))
         joint = np.einsum("yab,ycd->yacbd", joint, parts)
         joint = joint.reshape(classes, joint.shape[1] * classes, -1)
-    return facts(joint)
+    return joint
 
 
 def _given_y(p: float, classes: int) -> np.ndarray:

@@ -40,9 +40,10 @@ from umt_lib.errors import StudyError
 from umt_lib.style import Figure
 
 NAME = "shared-nuisance"
+MAX_LEADS = 2**16  # patterns of uni-modal features, of which those of the same use count once
 SAME = 1e-6  # leads in log-likelihood that count as a tie
 SHOWN = 150  # samples per class in the plot
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(80)  # of integrals over a standard normal
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)  # of integrals over a standard normal
 
 
 def load(
@@ -162,7 +163,7 @@ def _leads(reliabilities: Sequence[float], classes: int) -> tuple[np.ndarray, np
     for p in reliabilities:
         other = (1 - p) / classes
         ratio = np.log1p(p / other) if other else np.inf
-        check_states(NAME, len(chance), classes)
+        check_states(NAME, len(chance), classes, most=MAX_LEADS)
         cases = [(p + other, lead + ratio)]  # the feature shows class 0, or one of the others
         if other:
             cases += [(other, lead - ratio * e) for e in np.eye(classes - 1)]
