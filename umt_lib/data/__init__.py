@@ -49,6 +49,8 @@ DATASETS: dict[str, Callable[..., Splits]] = {
     "modelnet40": modelnet40.load,
     "cremad": cremad.load,
 }
+# Generated to study kinds of paired features; the methods of other papers are not run on them.
+PAIR_KINDS = ("shared-nuisance", "two-way-tables", "graded-pairs")
 
 
 def load(name: str, **options) -> Splits:
@@ -66,4 +68,4 @@ def load(name: str, **options) -> Splits:
     return check(DATASETS[name](**options), name)
 
 
-__all__ = ["DATASETS", "Split", "Splits", "check", "load"]
+__all__ = ["DATASETS", "PAIR_KINDS", "Split", "Splits", "check", "load"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from umt_lib.data import DATASETS
+from umt_lib.data import DATASETS, PAIR_KINDS
 from umt_lib.methods import METHODS
 from umt_lib.paths import PARAMS
 from umt_lib.study.experiments import params as params_files
@@ -106,12 +106,26 @@ def test_no_two_files_are_the_same_experiment():
         seen[text] = path.stem
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
-def test_every_method_is_tried_on_every_data_set(dataset):
+def methods_on(dataset: str) -> set[str]:
+    """The methods on a data set; each modality of it has a uni-modal model if it has any."""
     mine = [read(p) for p in FILES if read(p)["dataset"]["name"] == dataset]
-    assert {params["method"]["name"] for params in mine} == set(METHODS)
     modalities = {p["method"]["modality"] for p in mine if p["method"]["name"] == "unimodal"}
-    assert modalities == set(mine[0]["encoders"])
+    assert modalities == {m for p in mine for m in p["encoders"]}
+    return {params["method"]["name"] for params in mine}
+
+
+@pytest.mark.parametrize("dataset", [name for name in DATASETS if name not in PAIR_KINDS])
+def test_every_method_is_tried_on_every_data_set(dataset):
+    assert methods_on(dataset) == set(METHODS)
+
+
+@pytest.mark.parametrize("dataset", PAIR_KINDS)
+def test_a_kind_of_paired_features_has_simple_choices_only(dataset):
+    assert methods_on(dataset) <= {name for name, method in METHODS.items() if method.baseline}
+
+
+def test_joint_training_is_measured_where_a_linear_head_uses_paired_features():
+    assert methods_on("shared-nuisance") >= {"unimodal", "ume", "joint", "umt", "frozen"}
 
 
 REFERENCES = {

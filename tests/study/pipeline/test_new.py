@@ -20,7 +20,15 @@ from umt_lib.errors import StudyError
 from umt_lib.methods import METHODS
 from umt_lib.paths import PARAMS, ROOT
 from umt_lib.study.pipeline import new
-from umt_lib.study.pipeline.new_files import AVAILABILITY, MARKER, Files, Sweep, left, module_name
+from umt_lib.study.pipeline.new_files import (
+    AVAILABILITY,
+    COMPARED,
+    MARKER,
+    Files,
+    Sweep,
+    left,
+    module_name,
+)
 
 METHOD = ["method", "label-smoothing", "--like", "joint-linear", "--sweep", "smoothing=0.1,0.2"]
 DATASET = ["dataset", "gestures", "--like", "watch"]
@@ -187,7 +195,7 @@ def test_experiments_of_a_new_data_set_are_those_of_the_other(copy, tail):
 
 
 def test_a_sweep_is_in_every_params_file_and_lengthens_the_estimated_time(copy):
-    for dataset in DATASETS:
+    for dataset in COMPARED:
         text = (copy.root / f"params/{dataset}-label-smoothing.yaml").read_text()
         params, like = yaml.safe_load(text), (PARAMS / f"{dataset}-joint-linear.yaml").read_text()
         assert params["sweep"] == {"smoothing": [0.1, 0.2]}
@@ -325,7 +333,7 @@ def test_a_field_that_the_other_method_has_is_not_added_again():
     assert "weight" not in files.new["umt_lib/methods/my_umt.py"]
     assert all(
         yaml.safe_load(files.new[f"params/{d}-my-umt.yaml"])["sweep"] == {"weight": [1.0, 2.0]}
-        for d in DATASETS
+        for d in COMPARED
     )
 
 
@@ -341,7 +349,7 @@ def test_a_field_that_the_other_method_has_is_not_added_again():
 )
 def test_a_head_that_is_not_linear_is_in_the_name_and_options_are_kept(like, tail):
     files = new.of_method("newer", like)
-    for dataset in DATASETS:
+    for dataset in COMPARED:
         params = yaml.safe_load(files.new[f"params/{dataset}-{tail}.yaml"])
         old = yaml.safe_load((PARAMS / f"{dataset}-{like}.yaml").read_text())
         assert params.pop("name") == f"{dataset}-{tail}"

@@ -353,7 +353,7 @@ def test_a_damaged_published_result_is_refused(folders, tmp_path):
 
 
 def test_results_outlive_a_change_of_the_code(tmp_path, monkeypatch):
-    for file in paths.PARAMS.glob("furniture224-*.yaml"):
+    for file in paths.paths.PARAMS.glob("furniture224-*.yaml"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     monkeypatch.setattr(results, "code_key", lambda params: "of another day")
     study = gather(tmp_path, paths.PUBLISHED, None)
@@ -404,7 +404,11 @@ def test_every_data_set_and_method_has_its_page():
     assert {p.stem for p in (pages / "methods").glob("*.md")} == {*METHODS, "index"}
 
 
-def test_the_page_of_a_data_set_begins_with_its_verdict():
-    for page in Path(paths.ROOT / "book/datasets").glob("*.md"):
+def test_the_page_of_a_data_set_with_experiments_begins_with_its_verdict():
+    measured = {
+        path.stem.removesuffix("-joint-linear") for path in paths.PARAMS.glob("*-joint-linear.yaml")
+    }
+    assert measured > {"synthetic", "watch"}
+    for page in (paths.ROOT / f"book/datasets/{dataset}.md" for dataset in measured):
         first = page.read_text(encoding="utf-8").split("\n\n")[1]
         assert first == f"```{{include}} ../_generated/{page.stem}-verdict.md\n```"

@@ -25,6 +25,7 @@ from umt_lib.errors import StudyError, exit_status, nearest
 from umt_lib.methods import METHODS, Method
 from umt_lib.paths import ROOT
 from umt_lib.study.pipeline.new_files import (
+    COMPARED,
     Files,
     Sweep,
     class_name,
@@ -167,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(given: argparse.Namespace) -> int:
     if not (ROOT / "book/_toc.yml").exists():
         raise StudyError(f"umt new: {ROOT} is not the study's repository; run it in a clone")
-    known = tails() if given.kind == "method" else list(DATASETS)
+    known = tails() if given.kind == "method" else COMPARED
     if given.like not in known:
         raise StudyError(f"umt new: --like: unknown {given.like!r}{nearest(given.like, known)}")
     check(given.kind, given.name)

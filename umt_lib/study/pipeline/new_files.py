@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from umt_lib.data import DATASETS
+from umt_lib.data import DATASETS, PAIR_KINDS
 from umt_lib.errors import StudyError
 from umt_lib.methods import METHODS, Method
 from umt_lib.paths import PARAMS, ROOT
@@ -28,6 +28,7 @@ from umt_lib.study.pipeline.collection import HEAD_NAMES
 MARKER = "TODO(" + "new)"  # in two pieces, so that the search for it does not find this line
 TEXTS = {".bib", ".md", ".py", ".yaml", ".yml"}  # files that are searched for it
 MADE = {"_build", "_generated", "__pycache__"}  # folders that are not
+COMPARED = tuple(dataset for dataset in DATASETS if dataset not in PAIR_KINDS)
 AVAILABILITY = ("is_downloaded", "source")  # functions of a data set that can be downloaded
 
 METHOD = '''"""{title}: {marker} what it does, in one sentence.
@@ -188,10 +189,10 @@ def class_name(name: str) -> str:
 
 
 def tails() -> list[str]:
-    """What follows ``<data set>-`` in the names of the experiments that every data set has."""
+    """What follows ``<data set>-`` in the names of experiments that all of COMPARED have."""
     found = [
         {path.stem.removeprefix(f"{dataset}-") for path in PARAMS.glob(f"{dataset}-*.yaml")}
-        for dataset in DATASETS
+        for dataset in COMPARED
     ]
     return sorted(set.intersection(*found))
 
@@ -208,7 +209,7 @@ def of_method(name: str, like: str, sweep: Sweep | None = None) -> Files:
     Raises:
         StudyError: a file of the repository is not written as the others of its kind.
     """
-    copied = {dataset: PARAMS / f"{dataset}-{like}.yaml" for dataset in DATASETS}
+    copied = {dataset: PARAMS / f"{dataset}-{like}.yaml" for dataset in COMPARED}
     spec = mapping(next(iter(copied.values())))
     old, head = spec["method"]["name"], spec["head"]["name"]
     parent, cls = METHODS[old], class_name(name)

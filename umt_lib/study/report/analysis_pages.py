@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.offline
 
 from umt_lib.evaluation.intervals import t_interval
+from umt_lib.study.analyses import kinds
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.report import (
     distillation_cost_figures,
@@ -15,6 +16,8 @@ from umt_lib.study.report import (
     figures,
     guide_check_figures,
     guide_check_text,
+    kinds_figures,
+    kinds_text,
     regime_map_figures,
     regime_map_text,
     released_encoders_text,
@@ -213,6 +216,21 @@ def _released(to: Fragments, measured: list[dict], source: str) -> None:
     to.table("ave-files", text.files(found), source=source)
 
 
+def _kinds(to: Fragments, measured: list[dict], source: str) -> None:
+    (found,) = measured
+    to.text("kinds-saw", kinds_text.sentences(found))
+    to.table("kinds-summary", kinds_text.summary(found), source=source)
+    for kind, name in KINDS.items():
+        alt = f"Test accuracy of every strategy, and the best possible, by the dial of {kind}."
+        caption = (
+            f"Test accuracy on the {kind}: mean over seeds and 95% t-interval. Black: the best "
+            f"possible accuracies."
+        )
+        to.figure(name, kinds_figures.kind(found, kind), alt, caption, source=source)
+        to.table(f"{name}-table", kinds_text.table(found, kind), source=source)
+
+
+KINDS = {kind: f"kinds-{kind.replace(' ', '-').lower()}" for kind in kinds.KINDS}
 PARTS = {  # function of an analysis: what writes its fragments, and their names
     "theory": (_theory, ("theory", "theory-saw")),
     "map": (
@@ -226,6 +244,10 @@ PARTS = {  # function of an analysis: what writes its fragments, and their names
     "guide-on-data": (_verdicts, ("guide-verdicts",)),
     "guide-on-map": (_right, ("guide-right", "guide-right-table", "guide-right-saw")),
     "diagnosis": (_diagnosis, ("diagnosis",)),
+    "kinds": (
+        _kinds,
+        ("kinds-saw", "kinds-summary", *KINDS.values(), *(f"{n}-table" for n in KINDS.values())),
+    ),
     "two-stream": (
         _two_stream,
         (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from umt_lib.data import DATASETS
+from umt_lib.data import DATASETS, PAIR_KINDS, Splits, load
 from umt_lib.data.availability import available
 from umt_lib.evaluation.intervals import Interval, accuracy_interval
 from umt_lib.methods import METHODS
@@ -148,6 +148,8 @@ def _dataset(to: Fragments, dataset: str) -> None:
     if not entries:
         for part in PARTS:
             to.text(f"{dataset}-{part}", f"No file in `params/` names {dataset}.")
+        if dataset in PAIR_KINDS:  # generated: its samples can be shown with the default options
+            _pictured(to, dataset, load(dataset))
         return
     _samples(to, dataset, entries[0])
     to.text(f"{dataset}-verdict", summaries.verdict_on(study, dataset))
@@ -189,8 +191,13 @@ def _samples(to: Fragments, dataset: str, entry: Entry) -> None:
         return
     splits = provenance.splits(entry.params, entry.params["seeds"][0])
     groups = 0 if splits.test.groups is None else len(set(splits.test.groups.tolist()))
-    to.text(f"{dataset}-facts", tables.facts(splits))
     to.text(f"{dataset}-chance", summaries.chance(to.study, dataset, groups))
+    _pictured(to, dataset, splits)
+
+
+def _pictured(to: Fragments, dataset: str, splits: Splits) -> None:
+    """Write the sizes of the splits and a figure of samples."""
+    to.text(f"{dataset}-facts", tables.facts(splits))
     picture = vars(inspect.getmodule(DATASETS[dataset]))["picture"](splits)
     caption = "Training samples, drawn from the data by the function `picture` of the data set."
     to.figure(f"{dataset}-picture", picture, f"Training samples of {dataset}, by class.", caption)
