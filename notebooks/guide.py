@@ -61,8 +61,8 @@ given = load(source, seed)
 # %% [markdown]
 # ## The evidence
 #
-# Every sample gets a held-out prediction of each classifier that combines the modalities. Left: the
-# accuracy of each. Right: the paired gains that determine the verdict, with 95% intervals.
+# Every sample gets a held-out prediction of each strategy to combine the modalities. Left: the
+# accuracy of each. Right: the gain from each of five possible causes, with 95% intervals.
 
 # %%
 found = recommend(
@@ -76,9 +76,16 @@ found = recommend(
 report.picture(found)
 
 # %%
-rows = found.competitors | {report.WORDS[name]: gain for name, gain in found.gains.items()}
-accuracy = {name: [100 * value for value in m.accuracy[:3]] for name, m in rows.items()}
-pd.DataFrame(accuracy, index=["accuracy (%)", "low", "high"]).T.round(1)
+ranked = {
+    name: [cost, *(round(100 * value, 1) for value in (accuracy.mean, *behind[:3]))]
+    for name, (cost, accuracy, behind) in found.ranking.items()
+}
+columns = ["cost", "accuracy (%)", "points below the best", "low", "high"]
+pd.DataFrame.from_dict(ranked, orient="index", columns=columns)
+
+# %%
+causes = {name: [100 * value for value in m.accuracy[:3]] for name, m in found.causes.items()}
+pd.DataFrame(causes, index=["gain (points)", "low", "high"]).T.round(1)
 
 # %% [markdown]
 # ## The decision
@@ -90,7 +97,8 @@ pd.DataFrame(accuracy, index=["accuracy (%)", "low", "high"]).T.round(1)
 # %%
 Markdown(
     f"**What we saw.** The verdict of our rule is **{found.verdict}**: {found.reason}. The verdict "
-    f"of the paper's rule is **{found.paper}**. {report.ADVICE[found.verdict]}\n\n"
+    f"of the paper's rule is **{found.paper}**. {report.ADVICE[found.verdict]} "
+    f"Cheapest: **{found.cheapest}**. {report.saving(found)}\n\n"
     "**How this verdict can be wrong**\n\n"
     + "\n".join(f"- {warning}" for warning in found.warnings)
 )

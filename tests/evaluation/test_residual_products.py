@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from umt_lib.evaluation.residual_products import Products, Rows
+from umt_lib.evaluation.residual_products import Products, Rows, leading_axes
 
 DIMS = [4, 4]  # features of two modalities
 
@@ -16,21 +16,25 @@ def rows(n: int, seed: int, scale: float = 1.0, classes: int = 2) -> Rows:
     return Rows(scale * x, (x[:, 1] * x[:, 6] > 0).long(), torch.zeros(n, classes))
 
 
+def fitted(known: Rows, held: Rows, pairs: bool) -> Products:
+    return Products(known, held, leading_axes(known.x, DIMS), pairs)
+
+
 def accuracy(products: Products, samples: Rows) -> float:
     return (products(samples).offset.argmax(1) == samples.y).double().mean().item()
 
 
 def test_a_product_across_modalities_is_found_as_a_pair_and_not_as_an_additive_term():
     held_out = rows(400, 2)
-    assert accuracy(Products(rows(400, 0), rows(200, 1), DIMS, pairs=True), held_out) > 0.9
-    assert accuracy(Products(rows(400, 0), rows(200, 1), DIMS, pairs=False), held_out) < 0.6
+    assert accuracy(fitted(rows(400, 0), rows(200, 1), pairs=True), held_out) > 0.9
+    assert accuracy(fitted(rows(400, 0), rows(200, 1), pairs=False), held_out) < 0.6
 
 
 def test_the_scale_of_the_features_changes_no_prediction():
     corrected = []
     for scale in (1.0, 0.1, 30.0):
         parts = (rows(n, seed, scale) for seed, n in enumerate((400, 200)))
-        products = Products(*parts, DIMS, pairs=True)
+        products = fitted(*parts, pairs=True)
         corrected.append(products(rows(400, 2, scale)).offset)
     assert corrected[0].abs().max() > 1
     torch.testing.assert_close(corrected[1], corrected[0], atol=1e-4, rtol=1e-4)
@@ -38,7 +42,7 @@ def test_the_scale_of_the_features_changes_no_prediction():
 
 
 def test_a_class_may_be_absent_from_the_samples():
-    products = Products(rows(400, 0, classes=3), rows(200, 1, classes=3), DIMS, pairs=True)
+    products = fitted(rows(400, 0, classes=3), rows(200, 1, classes=3), pairs=True)
     held_out = rows(400, 2, classes=3)
     assert products(held_out).offset.shape == (400, 3)
     assert accuracy(products, held_out) > 0.85

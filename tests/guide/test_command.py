@@ -1,4 +1,4 @@
-"""The command as a stranger runs it: the last line, exit statuses, nothing half-written."""
+"""The command as a stranger runs it: the last lines, exit statuses, nothing half-written."""
 
 from __future__ import annotations
 
@@ -50,9 +50,13 @@ def test_raw_inputs_serve_to_detect_interactions(tmp_path, capsys):
     np.savez(tmp_path / "raw.npz", **pictures)
     line = [str(tmp_path / "mine.npz"), "--folds", "3"]
     assert command.main(line) == 0
-    assert capsys.readouterr().out.endswith("verdict: no clear winner\n")
+    assert capsys.readouterr().out.endswith(
+        "verdict: no clear winner\ncheapest: most frequent class\n"
+    )
     assert command.main([*line, "--inputs", str(tmp_path / "raw.npz")]) == 0
-    assert capsys.readouterr().out.endswith("verdict: interactions\n")
+    assert capsys.readouterr().out.endswith(
+        "verdict: interactions\ncheapest: most frequent class\n"
+    )
 
 
 def test_raw_inputs_are_read_in_the_rows_that_are_drawn(tmp_path, capsys):
@@ -96,7 +100,7 @@ def test_the_whole_command(npz, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     whole = json.loads(numbers.read_text())
-    last = f"verdict: {whole['verdict']}"
+    last = f"verdict: {whole['verdict']}\ncheapest: {whole['cheapest']}"
     assert done.stdout.endswith(f"\n{last}\n")
     assert done.stdout.count("verdict:") == 1
     features, labels = cases.noise(40)

@@ -11,8 +11,8 @@ import pytest
 
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.guide import cautions, report
-from umt_lib.guide.evidence import ADDITIVE, BEST, LINEAR, MEAN, PAIRS
 from umt_lib.guide.recommendation import VERDICTS, Measure, Recommendation
+from umt_lib.guide.strategies import CAUSES, ranking, strategies
 from umt_lib.guide.verdict import GAINS
 
 DATA = {
@@ -39,13 +39,17 @@ def measure(mean: float, half: float = 0.01) -> Measure:
 
 @pytest.fixture
 def found() -> Recommendation:
-    names = ("audio alone", "video alone", MEAN, BEST, LINEAR, ADDITIVE, PAIRS)
+    names = strategies(("audio", "video"))
+    competitors = {name: measure(0.8) for name in names}
     gains = {name: measure(0.0) for name in GAINS}
     return Recommendation(
         verdict="UME",
         reason="nothing gains",
         paper="UMT",
-        competitors={name: measure(0.8) for name in names},
+        cheapest="UME mean",
+        ranking=ranking(competitors, {name: measure(0.001) for name in names}),
+        causes={cause: gains[name] for cause, name in CAUSES.items()},
+        competitors=competitors,
         gains=gains,
         chance=0.5,
         rules=("mean", "mean", "product"),
@@ -61,8 +65,13 @@ def test_it_holds_verdict_reason_advice_and_both_rules(found, verdict):
     for part in (verdict, "Because nothing gains.", "Verdict of the paper's rule", "mine.npz"):
         assert part in page
     assert report.ADVICE[verdict] in page.replace("&#x27;", "'")
-    for name in found.competitors:
-        assert f"<td>{name}</td><td>80.0 [79.0, 81.0]</td>" in page
+    assert "Cheapest: <strong>UME mean</strong>" in page
+    assert "UME mean (M trainings): it is 0.1 points below" in page
+    for name, (cost, _, _) in found.ranking.items():
+        assert f"<td>{name}</td><td>{cost}</td><td>80.0 [79.0, 81.0]</td>" in page
+    for cause in CAUSES:
+        assert f"<td>{cause}</td><td>+0.0 [-1.0, +1.0]</td>" in page
+    assert "joint training: 1 training; UMT: M + 1 trainings" in page
     assert "mean in 2, product in 1" in page
 
 
@@ -91,7 +100,7 @@ def test_the_same_evidence_gives_the_same_bytes(found):
 def test_names_in_any_script_are_shown_as_they_are(found, name):
     named = replace(
         found,
-        competitors={f"{name} alone": measure(0.7), **found.competitors},
+        ranking={f"{name} alone": found.ranking["UME mean"], **found.ranking},
         data={**DATA, "modalities": {name: 3, "video": 5}, "source": f"{name}.npz"},
     )
     page = report.page(named)
@@ -122,7 +131,7 @@ def test_warnings_about_this_case_come_first(found):
 
 def test_long_names_fit_into_figure_and_page(found):
     long = "wav2vec2_large_robust_layer_24_mean_pooled_" * 3
-    named = replace(found, competitors={f"{long} alone": measure(0.7), **found.competitors})
+    named = replace(found, ranking={f"{long} alone": found.ranking["UME mean"], **found.ranking})
     figure = report.picture(named)
     figure.savefig(io.BytesIO())  # only then is it laid out
     left, right = figure.axes

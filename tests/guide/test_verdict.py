@@ -13,9 +13,11 @@ from umt_lib.guide import Recommendation, evidence, recommend, verdict
 from umt_lib.guide.checks import checked
 from umt_lib.guide.evidence import ADDITIVE, BEST, BETTER, LINEAR, MEAN, PAIRS, Evidence
 from umt_lib.guide.recommendation import Measure
+from umt_lib.guide.strategies import strategies
 from umt_lib.guide.verdict import GAINS, our_rule
 
 HALF = 0.006
+COMPETITORS = {name for gain in GAINS.values() for name in gain}
 MOST = sys.modules["umt_lib.guide.recommend"].REPEATS
 NAMES = {
     "best": BEST,
@@ -41,7 +43,7 @@ def ruled(**accuracies: float) -> tuple[str, str]:
     """Verdict and reason for these accuracies; UME has 0.8."""
     given = {"best": 0.8, "mean": 0.8, "linear": 0.8, "better": 0.8, "additive": 0.8} | accuracies
     given.setdefault("pairs", given["additive"])
-    accuracy = {NAMES[key]: value for key, value in given.items()}
+    accuracy = dict.fromkeys(COMPETITORS, 0.8) | {NAMES[k]: value for k, value in given.items()}
     gains = {name: measure(accuracy[a] - accuracy[b]) for name, (a, b) in GAINS.items()}
     return our_rule({n: measure(a) for n, a in accuracy.items()}, gains, chance=0.5)
 
@@ -89,7 +91,7 @@ def borderline(inputs, seed: int, tick) -> Evidence:
     noise = 0.24 * np.random.default_rng(seed).normal(size=n)
     base = np.full((n, 2), 0.7) + np.random.default_rng(1).normal(size=(n, 1)) * 0.1
     joint = base + (gain + 1.5 * half + noise)[:, None]
-    scores = dict.fromkeys((MEAN, BEST, BETTER), base)
+    scores = dict.fromkeys({*COMPETITORS, *strategies(("a", "b"))}, base)
     scores |= dict.fromkeys((LINEAR, ADDITIVE, PAIRS), joint)
     tick()
     return Evidence(scores, ("mean",), 1, ())

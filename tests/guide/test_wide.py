@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from umt_lib.evaluation import residual_products
-from umt_lib.guide import evidence, recommend, wide
+from umt_lib.guide import classifiers, evidence, recommend, wide
 from umt_lib.guide.checks import checked
 
 
@@ -20,7 +20,7 @@ def test_a_linear_classifier_predicts_the_same_from_coordinates():
     z = wide.coordinates(x)
     factor = np.sqrt(300 / z.shape[1])
     whole, small = (
-        evidence._Path(part[:40], y[:40], part[40:])(0.001)
+        classifiers._Path(part[:40], y[:40], part[40:])(0.001)
         for part in (wide.standardised(x), z * factor)
     )
     assert np.allclose(whole, small, atol=1e-2)

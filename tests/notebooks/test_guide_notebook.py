@@ -28,7 +28,7 @@ def executed(tmp_path, **parameters) -> list[dict]:
 def test_it_runs_by_default_without_any_runs(tmp_path, runs):
     shown = executed(tmp_path)
     assert sum("image/png" in data for data in shown) == 1
-    assert any("linear joint head" in data.get("text/html", "") for data in shown)
+    assert any("frozen linear head" in data.get("text/html", "") for data in shown)
     assert "**What we saw.** The verdict of our rule is **" in shown[-1]["text/markdown"]
     assert not runs.exists()
 
@@ -40,6 +40,7 @@ def test_it_shows_the_verdict_of_the_guide(tmp_path):
     given = readers.load(str(mine))
     found = recommend(given.features, given.labels, given.groups, seed=3)
     assert f"our rule is **{found.verdict}**: {found.reason}." in shown[-1]["text/markdown"]
+    assert f"Cheapest: **{found.cheapest}**." in shown[-1]["text/markdown"]
 
 
 def test_a_missing_source_is_refused_in_a_sentence(tmp_path):

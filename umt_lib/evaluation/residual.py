@@ -28,7 +28,7 @@ Source: ours. It is checked against the EMAP projection of :mod:`umt_lib.evaluat
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,10 +39,11 @@ from torch import Tensor
 from umt_lib.evaluation import residual_network
 from umt_lib.evaluation.bootstrap import bootstrap
 from umt_lib.evaluation.intervals import Interval
-from umt_lib.evaluation.residual_products import Products, Rows
+from umt_lib.evaluation.residual_products import Products, Rows, leading_axes
 
 RATE = 3e-3
 DECAY = 6.0  # of all but the linear part: interactions can fit noise in many ways
+HEAD_DECAY = 1.0  # the same for a head, which has to learn more than a correction
 LINEAR_DECAY = 0.01
 BATCH = 128
 STEPS = 2000  # at most; an interaction may need hundreds of steps before the loss shows it
@@ -84,19 +85,22 @@ def corrections(
     test: Sequence[Sample],
     kinds: tuple[bool, ...] = (False, True),
     seed: int = 0,
+    head: bool = False,
 ) -> list[tuple[np.ndarray, ...]]:
     """Apply :func:`correct` to every fold: one tuple per fold, with one entry per kind.
 
     Args:
         train, test: the samples of each fold.
         kinds: values of ``pairs``; see :func:`correct`.
+        head: train the same network as a head on the features, without products and with less
+            weight decay; the offset is then the class frequencies.
     """
     size = max(sum(z.size for z in sample.features.values()) for sample in train)
     step = max(1, TOGETHER // size)
     done = []
     for start in range(0, len(train), step):
         part = slice(start, start + step)
-        done += _together(train[part], test[part], kinds, seed)
+        done += _together(train[part], test[part], kinds, seed, head)
     return done
 
 
@@ -114,7 +118,11 @@ def residual_gain(train: Sample, test: Sample, seed: int = 0) -> Interval:
 
 
 def _together(
-    train: Sequence[Sample], test: Sequence[Sample], kinds: tuple[bool, ...], seed: int
+    train: Sequence[Sample],
+    test: Sequence[Sample],
+    kinds: tuple[bool, ...],
+    seed: int,
+    head: bool,
 ) -> list[tuple[np.ndarray, ...]]:
     """:func:`corrections` of a few folds, trained in parallel; the model axis is folds x kinds."""
     stream = torch.Generator().manual_seed(seed)
@@ -124,14 +132,14 @@ def _together(
         dims, train[0].offset.shape[1], kinds * len(train), stream
     )
     plain = [_rows(sample) for sample in train]
-    products = [
-        Products(rows.take(rest), rows.take(part), dims, pairs)
-        for rows, (rest, part) in zip(plain, cuts, strict=True)
-        for pairs in kinds
-    ]
+    add: list[Callable[[Rows], Rows]] = []
+    for rows, (rest, part) in zip(plain, cuts, strict=True):
+        fitted, held_out = rows.take(rest), rows.take(part)
+        axes = [] if head else leading_axes(fitted.x, dims)
+        add += [_unchanged if head else Products(fitted, held_out, axes, pairs) for pairs in kinds]
     cuts = [cut for cut in cuts for _ in kinds]
     plain = [rows for rows in plain for _ in kinds]
-    ready = [add(rows) for add, rows in zip(products, plain, strict=True)]
+    ready = [change(rows) for change, rows in zip(add, plain, strict=True)]
     held = _padded([rows.take(part) for rows, (_, part) in zip(ready, cuts, strict=True)])
     training, counted = _padded(ready), _ones([len(part) for _, part in cuts])
     others = [value for name, value in params.items() if name != "linear"]
@@ -139,7 +147,8 @@ def _together(
         {"params": others},
         {"params": [params["linear"]], "weight_decay": LINEAR_DECAY},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=DECAY, fused=True)
+    decay = HEAD_DECAY if head else DECAY
+    optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=decay, fused=True)
 
     def held_loss() -> Tensor:
         with torch.no_grad():
@@ -173,7 +182,7 @@ def _together(
             if (step - found >= PATIENCE).all():
                 break
     plain = [_rows(sample) for sample in test for _ in kinds]
-    tested = _padded([add(rows) for add, rows in zip(products, plain, strict=True)])
+    tested = _padded([change(rows) for change, rows in zip(add, plain, strict=True)])
     added = residual_network.forward(chosen, mask, tested.x).double()
     logs = (tested.offset.double() + added).log_softmax(2).numpy()
     return [
@@ -194,6 +203,10 @@ def _cut(train: Sample, seed: int) -> tuple[Tensor, Tensor]:
         warnings.filterwarnings("ignore", "The least populated class")
         rest, held = map(torch.from_numpy, next(cut))
     return rest, held
+
+
+def _unchanged(rows: Rows) -> Rows:
+    return rows
 
 
 def _rows(sample: Sample) -> Rows:

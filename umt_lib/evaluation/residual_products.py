@@ -46,10 +46,10 @@ class Products:
     best; often no product is used.
     """
 
-    def __init__(self, rows: Rows, held: Rows, dims: list[int], pairs: bool):
+    def __init__(self, rows: Rows, held: Rows, axes: list[Tensor], pairs: bool):
         predicted = rows.offset.double().softmax(1)
         target = one_hot(rows.y, predicted.shape[1]).double()
-        self.first, self.second = _directions(rows.x.double(), target - predicted, dims, pairs)
+        self.first, self.second = _directions(rows.x.double(), target - predicted, axes, pairs)
         products = self._products(rows.x)
         mean, spread = products.mean(0), products.std(0).clamp(min=1e-6)
         self.mean, self.spread = mean, spread
@@ -74,10 +74,17 @@ class Products:
         return (x.double() @ self.first) * (x.double() @ self.second)
 
 
-def _directions(x: Tensor, residual: Tensor, dims: list[int], pairs: bool) -> tuple[Tensor, Tensor]:
+def leading_axes(x: Tensor, dims: list[int]) -> list[Tensor]:
+    """The leading principal axes (d_m, c) of each modality, among which directions are searched."""
+    return [_axes(part) for part in x.double().split(dims, dim=1)]
+
+
+def _directions(
+    x: Tensor, residual: Tensor, axes: list[Tensor], pairs: bool
+) -> tuple[Tensor, Tensor]:
     """Two sets of directions (D, r) whose products are most correlated with ``residual`` (n, K)."""
+    dims = [len(axis) for axis in axes]
     parts = x.split(dims, dim=1)
-    axes = [_axes(part) for part in parts]
     leading = [part @ axis for part, axis in zip(parts, axes, strict=True)]
     residual = residual[:, 1:] if residual.shape[1] == 2 else residual  # the other is its negative
     number = len(dims)

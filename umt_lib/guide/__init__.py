@@ -12,22 +12,39 @@ verdict is one of
   as an MLP (a linear head cannot);
 * ``no clear winner``: the samples do not decide.
 
-**Evidence.** By cross-validation (stratified; groups, where given, stay together) every sample gets
-a held-out prediction of
+A second line names the *cheapest* strategy within half a point of the best.
 
-* a linear classifier per modality, and their ensemble (UME) by the mean of probabilities, by their
-  product and by fitted weights; the best of these rules is chosen inside each training part;
-* one linear head on all features, as on frozen encoders;
+**Strategies.** By cross-validation (stratified; groups, where given, stay together) every sample
+gets a held-out prediction of every strategy that applies to features, and
+:mod:`umt_lib.guide.strategies` ranks them by accuracy, with paired intervals and costs:
+
+* always the most frequent class; a linear classifier of each modality;
+* their ensemble (UME) by the mean of probabilities, by their product, by fitted weights and after
+  calibration (:mod:`umt_lib.guide.classifiers`); the best rule is chosen inside each training part;
+* a linear head and a small network on all features, as on frozen encoders;
 * the best ensemble with a trained correction, once additive over modalities and once with
-  interactions (:mod:`umt_lib.evaluation.residual`).
-
+  interactions (:mod:`umt_lib.evaluation.residual`);
 * UME of *better classifiers*: the linear classifier of each modality with an additive correction
   trained on the features of that modality alone.
 
-All other classifiers are linear on purpose: the features are trained for a linear classifier, and
-if all models are of the same kind, a difference is due to how the modalities are combined. What a
-linear classifier misses within one modality is learned by the additive correction, so it does not
-count as an interaction.
+The classifiers that are compared are linear on purpose: the features are trained for a linear
+classifier, and if models are of the same kind, a difference is due to how the modalities are
+combined. What a linear classifier misses within one modality is learned by the additive correction,
+so it does not count as an interaction.
+
+**Causes.** Five possible causes of a gain are told apart, each by one paired difference:
+
+1. *A better rule of combining*: the best rule of UME over the mean of probabilities. Two parts of
+   it are shown as well: the class frequencies counted once instead of M times, and calibration.
+2. *A better uni-modal classifier*: UME of better classifiers over UME, by the same rule. Each is
+   trained on one modality, so it can use nothing that modalities say only together.
+3. *A head on frozen features*: a linear head over the best rule of UME, the head trained on samples
+   whose modalities are shuffled within each class. Shuffling keeps what each modality says about
+   the class and removes every other dependence, so the gain cannot come from paired features.
+4. *Paired features that a linear head can use*, such as a nuisance that both modalities share: the
+   linear head trained on the samples as they are over that trained on shuffled ones.
+5. *Interactions*, which no linear head can use: the correction with interactions over the additive
+   one, which has the same network, offset and batches.
 
 **Our rule** gives the first verdict whose conditions hold. Gains are held-out and paired. "Clearly"
 means that the 95% interval of a gain in log-likelihood or in accuracy lies above 0.

@@ -20,8 +20,8 @@ from umt_lib.guide.recommendation import Recommendation
 DESCRIPTION = """\
 Recommend how to train on your features: with an ensemble of uni-modal models
 (UME), jointly with uni-modal teachers (UMT), or jointly with a head that can
-model interactions between modalities. The last line of the output is the
-verdict."""
+model interactions between modalities. The last two lines of the output are the
+verdict and the cheapest strategy within half a point of the best."""
 
 Load = Callable[[str, int], readers.Source]
 
@@ -180,13 +180,14 @@ def _write(outputs: dict[Path, str]) -> None:
 
 
 def _print(found: Recommendation) -> None:
-    """Print the verdict with its reason; the verdict is the last line."""
+    """Print the reasons, and last the verdict and the cheapest strategy."""
     try:
         if found.data["copies"]:
             print(f"note: {cautions.copied(found.data['copies'])}")
         print(f"reason: {found.reason}")
         print(f"the paper's rule: {found.paper}")
         print(f"verdict: {found.verdict}")
+        print(f"cheapest: {found.cheapest}")
         sys.stdout.flush()
     except OSError as error:
         with contextlib.suppress(OSError):  # what is still buffered would fail once more at exit

@@ -13,22 +13,28 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from scipy.special import log_softmax, logsumexp
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from umt_lib.errors import StudyError
-from umt_lib.evaluation.ensemble_weights import fit_weights
 from umt_lib.evaluation.residual import Sample, corrections
 from umt_lib.guide.checks import INNER, Inputs
+from umt_lib.guide.classifiers import (
+    NAIVE,
+    RULES,
+    Combination,
+    Linear,
+    classifier,
+    score,
+    unpaired,
+)
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # inverse regularisation C of a linear classifier
-RULES = ("mean", "product", "weighted")
-MEAN, BEST, LINEAR = "UME mean", "UME best rule", "linear joint head"
+FREQUENT = "most frequent class"
+MEAN, PRODUCT, WEIGHTED, CALIBRATED = (f"UME {rule}" for rule in RULES)
+BEST, BETTER = "UME best rule", "UME of better classifiers"
+LINEAR, MLP = "frozen linear head", "frozen MLP head"
 ADDITIVE, PAIRS = "UME + additive correction", "UME + correction with pairs"
-BETTER = "UME of better classifiers"
+UNPAIRED, PRIOR_OFTEN = "frozen linear head, unpaired", f"UME {NAIVE}"  # for comparison only
 LEADING = 128  # coordinates of a wide modality that the corrections use, the longest axes
 
 
@@ -58,14 +64,6 @@ class Evidence(NamedTuple):
     folds: tuple[Fold, ...]
 
 
-class Linear(NamedTuple):
-    """Log-probabilities of one linear classifier, cross-fitted (n, K) and held-out (n', K)."""
-
-    train: np.ndarray
-    test: np.ndarray
-    fits: int
-
-
 def gather(inputs: Inputs, seed: int, tick: Callable[[], None] = lambda: None) -> Evidence:
     """Run the cross-validation; ``tick`` is called after each fold.
 
@@ -77,38 +75,46 @@ def gather(inputs: Inputs, seed: int, tick: Callable[[], None] = lambda: None) -
     offsets: dict[str, list[Linear]] = {m: [] for m in inputs.features}
     for train, test in _split(inputs, np.arange(len(inputs.y)), inputs.folds, seed):
         x, x_test = _scaled(inputs, train, test)
-        inner = list(_split(inputs, train, INNER, seed))
-        unimodal = {m: _linear(x[m], x_test[m], inputs.y[train], inner) for m in x}
-        joint = _linear(_concatenated(x), _concatenated(x_test), inputs.y[train], inner)
-        prior = np.log(np.bincount(inputs.y[train]) / len(train))
-        on_train = _ensembles([f.train for f in unimodal.values()], prior, inputs.y[train])
-        on_test = _ensembles([f.test for f in unimodal.values()], prior, None, on_train.weights)
-        rule = max(RULES, key=lambda r: _score(on_train.logs[r], inputs.y[train])[:, 0].mean())
-        folds.append(Fold(train, test, on_train.logs[rule], on_test.logs[rule]))
-        ensembles.append((prior, on_train.weights))
+        y, inner = inputs.y[train], list(_split(inputs, train, INNER, seed))
+        unimodal = {m: classifier(x[m], x_test[m], y, inner) for m in x}
+        joint = classifier(_concatenated(x), _concatenated(x_test), y, inner)
+        apart, tried = unpaired(x, _concatenated(x_test), y, inner, seed)
+        known = [f.train for f in unimodal.values()]
+        combine = Combination.fitted(known, y)
+        on_train, on_test = combine(known), combine([f.test for f in unimodal.values()])
+        rule = max(RULES, key=lambda r: score(on_train[r], y)[:, 0].mean())
+        folds.append(Fold(train, test, on_train[rule], on_test[rule]))
+        ensembles.append(combine)
         logs = {f"{m} alone": f.test for m, f in unimodal.items()}
-        logs |= {f"UME {r}": on_test.logs[r] for r in RULES}
-        predicted.append(logs | {BEST: on_test.logs[rule], LINEAR: joint.test})
+        logs |= {f"UME {r}": on_test[r] for r in (*RULES, NAIVE)}
+        predicted.append(logs | {BEST: on_test[rule], LINEAR: joint.test, UNPAIRED: apart})
         for m, f in unimodal.items():
             offsets[m].append(f)
         rules.append(rule)
-        fits += joint.fits + sum(f.fits + 1 for f in unimodal.values()) + 2
+        fits += joint.fits + tried + sum(f.fits + 1 for f in unimodal.values()) + 3
         tick()
     alone = [  # {modality: corrected classifier}, per fold
-        corrections(*_samples(inputs, folds, (m,), offsets[m]), kinds=(False,), seed=seed)
+        corrections(*_samples(inputs, folds, (m,), [f[:2] for f in offsets[m]]), (False,), seed)
         for m in inputs.features
     ]
     corrected = corrections(*_samples(inputs, folds), seed=seed)
+    priors = [
+        [np.tile(combine.prior, (len(rows), 1)) for rows in fold[:2]]
+        for combine, fold in zip(ensembles, folds, strict=True)
+    ]
+    heads = corrections(*_samples(inputs, folds, offsets=priors), (True,), seed, head=True)
     scores: dict[str, np.ndarray] = {}
     for i, (fold, logs) in enumerate(zip(folds, predicted, strict=True)):
-        prior, weights = ensembles[i]
-        better = _ensembles([one[i][0] for one in alone], prior, None, weights).logs[rules[i]]
+        better = ensembles[i]([one[i][0] for one in alone])[rules[i]]
         additive, pairs = corrected[i]
-        logs |= {BETTER: better, ADDITIVE: additive, PAIRS: pairs}
+        logs |= {BETTER: better, ADDITIVE: additive, PAIRS: pairs, MLP: heads[i][0]}
         for name, held_out in logs.items():
-            scores.setdefault(name, np.empty((len(inputs.y), 2)))[fold.test] = _score(
+            scores.setdefault(name, np.empty((len(inputs.y), 2)))[fold.test] = score(
                 held_out, inputs.y[fold.test]
             )
+    shares = np.bincount(inputs.y) / len(inputs.y)
+    always = np.broadcast_to(np.log(shares), (len(inputs.y), len(shares)))
+    scores[FREQUENT] = score(always, inputs.y)
     return Evidence(scores, tuple(rules), fits, tuple(folds))
 
 
@@ -124,7 +130,7 @@ def interacting(inputs: Inputs, folds: Sequence[Fold], seed: int) -> dict[str, n
         corrected = corrections(*_samples(inputs, folds, pair), seed=seed)
         for fold, (additive, pairs) in zip(folds, corrected, strict=True):
             y = inputs.y[fold.test]
-            gain[fold.test] = _score(pairs, y) - _score(additive, y)
+            gain[fold.test] = score(pairs, y) - score(additive, y)
         gains[" and ".join(pair)] = gain
     return gains
 
@@ -149,13 +155,13 @@ def _samples(
     inputs: Inputs,
     folds: Sequence[Fold],
     modalities: Sequence[str] = (),
-    offsets: Sequence[Linear] = (),
+    offsets: Sequence[Sequence[np.ndarray]] = (),
 ) -> tuple[list[Sample], list[Sample]]:
     """Training and test samples of every fold, for corrections of the offsets (else of UME)."""
     both: tuple[list[Sample], list[Sample]] = ([], [])
     chosen = modalities or tuple(inputs.features)
     for i, fold in enumerate(folds):
-        offset = offsets[i][:2] if offsets else (fold.on_train, fold.on_test)
+        offset = offsets[i] if offsets else (fold.on_train, fold.on_test)
         for samples, x, rows, logs in zip(
             both, _scaled(inputs, fold.train, fold.test), fold[:2], offset, strict=True
         ):
@@ -193,79 +199,5 @@ def _split(
             yield train, test
 
 
-def _linear(
-    x: np.ndarray,
-    x_test: np.ndarray,
-    y: np.ndarray,
-    inner: list[tuple[np.ndarray, np.ndarray]],
-) -> Linear:
-    """Multinomial logistic regression on scaled features, C by inner cross-validation.
-
-    C is tried from strong to weak regularisation, and each fit starts from the previous one; the
-    search ends at the first C that is no better than the one before.
-    """
-    paths = [_Path(x[train], y[train], x[test]) for train, test in inner]
-    best, cross_fitted, chosen, fits = -np.inf, None, STRENGTHS[0], 1
-    for strength in STRENGTHS:
-        logs = np.empty((len(y), y.max() + 1))
-        for path, (_, test) in zip(paths, inner, strict=True):
-            logs[test] = path(strength)
-        fits += len(inner)
-        value = _score(logs, y)[:, 0].mean()
-        if value <= best:
-            break
-        best, chosen, cross_fitted = value, strength, logs
-    assert cross_fitted is not None  # the first is better than -inf
-    return Linear(cross_fitted, _Path(x, y, x_test)(chosen), fits)
-
-
-class _Path:
-    """Held-out log-probabilities of one classifier along a path of regularisation strengths."""
-
-    def __init__(self, x: np.ndarray, y: np.ndarray, x_test: np.ndarray):
-        self.x, self.y, self.x_test = x, y, x_test
-        self.regression = LogisticRegression(max_iter=2000, tol=1e-3, warm_start=True)
-
-    def __call__(self, strength: float) -> np.ndarray:
-        self.regression.set_params(C=strength).fit(self.x, self.y)
-        scores = self.regression.decision_function(self.x_test)
-        if scores.ndim == 1:  # two classes: the log-odds of the second
-            scores = np.column_stack([np.zeros_like(scores), scores])
-        return log_softmax(scores, axis=1)
-
-
-class _Ensembles(NamedTuple):
-    logs: dict[str, np.ndarray]
-    weights: np.ndarray
-
-
-def _ensembles(
-    predictions: list[np.ndarray],
-    prior: np.ndarray,
-    y: np.ndarray | None,
-    weights: np.ndarray | None = None,
-) -> _Ensembles:
-    """UME by each rule; the product and the weighted rule count the class frequencies once.
-
-    ``weights`` (M + 1,), the last of which belongs to ``prior``, are fitted to ``y`` if given.
-    """
-    stacked = np.stack(predictions)  # (M, n, K)
-    above = np.concatenate([stacked - prior, np.broadcast_to(prior, stacked[:1].shape)])
-    if y is not None:
-        weights = fit_weights(torch.from_numpy(above), torch.from_numpy(y))
-    assert weights is not None  # one of the two is given
-    logs = {
-        "mean": logsumexp(stacked, axis=0),
-        "product": above.sum(axis=0),
-        "weighted": np.tensordot(weights, above, axes=1),
-    }
-    return _Ensembles({r: log_softmax(v, axis=1) for r, v in logs.items()}, weights)
-
-
 def _concatenated(x: dict[str, np.ndarray]) -> np.ndarray:
     return np.hstack(list(x.values()))
-
-
-def _score(logs: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(n, 2): log-likelihood, and whether the most likely class is the correct one."""
-    return np.column_stack([logs[np.arange(len(y)), y], logs.argmax(axis=1) == y])

@@ -13,7 +13,7 @@ from umt_lib.errors import StudyError
 from umt_lib.guide.checks import MAX_SAMPLES, Inputs, checked, with_extra
 from umt_lib.guide.evidence import gather
 from umt_lib.guide.recommendation import Recommendation
-from umt_lib.guide.verdict import conclude, deciding, near_border
+from umt_lib.guide.verdict import chance, conclude, deciding, measured, near_border
 
 REPEATS = 5  # cross-validations at most, near a border of the rule
 STRIDE = 7919  # between the seeds of repeats: the repeats of neighbouring seeds differ
@@ -64,11 +64,13 @@ def recommend(
         began = time.perf_counter()
         try:
             repeats = [gather(inputs, seed, tick)]
-            while len(repeats) < REPEATS and near_border(inputs, repeats):
+            found = measured(inputs, repeats)
+            while len(repeats) < REPEATS and near_border(found, chance(inputs), len(repeats)):
                 repeats.append(gather(inputs, (seed + STRIDE * len(repeats)) % 2**32, tick))
+                found = measured(inputs, repeats)
         except StudyError as error:  # a fold without a class
             raise StudyError(f"{source}: {error}") from None
-        return conclude(inputs, repeats, seed, time.perf_counter() - began, source)
+        return conclude(inputs, repeats, found, seed, time.perf_counter() - began, source)
 
     inputs = checked(features, labels, groups, folds, max_samples, seed, source)
     if extra is None:

@@ -17,6 +17,14 @@ class Measure(NamedTuple):
     accuracy: Interval
 
 
+class Ranked(NamedTuple):
+    """A strategy in the ranking; accuracies are 0..1."""
+
+    cost: str  # in trainings, with M modalities
+    accuracy: Interval  # held-out
+    behind: Interval  # accuracy of the best strategy minus that of this one, paired
+
+
 @dataclass(frozen=True)
 class Recommendation:
     """The verdict of :func:`umt_lib.guide.recommend` with its evidence."""
@@ -24,6 +32,9 @@ class Recommendation:
     verdict: str  # one of VERDICTS
     reason: str
     paper: str  # the verdict of the paper's rule
+    cheapest: str  # the cheapest strategy within half a point of the best
+    ranking: dict[str, Ranked]  # all strategies that apply to features, the most accurate first
+    causes: dict[str, Measure]  # see umt_lib.guide.strategies.CAUSES
     competitors: dict[str, Measure]
     gains: dict[str, Measure]  # see umt_lib.guide.verdict.GAINS
     chance: float  # accuracy of always predicting the most frequent class
@@ -38,7 +49,7 @@ class Recommendation:
         def plain(value: Any) -> Any:
             if isinstance(value, Interval):
                 return {"mean": value.mean, "low": value.low, "high": value.high}
-            if isinstance(value, Measure):
+            if isinstance(value, (Measure, Ranked)):
                 return {k: plain(v) for k, v in value._asdict().items()}
             if isinstance(value, dict):
                 return {k: plain(v) for k, v in value.items()}

@@ -12,22 +12,28 @@ from matplotlib.axes import Axes
 from umt_lib import style
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.guide import cautions
-from umt_lib.guide.recommendation import Measure, Recommendation
+from umt_lib.guide.evidence import FREQUENT
+from umt_lib.guide.recommendation import Measure, Ranked, Recommendation
+from umt_lib.guide.strategies import TRAINED
 from umt_lib.style import Figure
 
 WORDS = {  # gain: what is compared with what
     "combining": "UME best rule over UME mean",
-    "paper": "linear joint head over UME mean (the paper's rule)",
-    "joint": "linear joint head over UME best rule (UMT?)",
+    "prior": "UME product over the product that counts the class frequencies M times",
+    "calibration": "UME calibrated over UME product",
     "classifiers": "UME of better classifiers over UME best rule",
-    "joint over classifiers": "linear joint head over UME of better classifiers (UMT?)",
-    "additive": "additive correction over UME best rule",
-    "additive over joint": "additive correction over linear joint head",
+    "head": "linear head on unpaired samples over UME best rule",
+    "linear pairs": "frozen linear head over linear head on unpaired samples",
     "pairs": "correction with pairs over additive correction (interactions?)",
-    "pairs over joint": "correction with pairs over linear joint head",
+    "paper": "frozen linear head over UME mean (the paper's rule)",
+    "paper, MLP head": "frozen MLP head over UME mean (the paper's rule, MLP head)",
+    "joint": "frozen linear head over UME best rule (UMT?)",
+    "joint over classifiers": "frozen linear head over UME of better classifiers (UMT?)",
+    "additive": "additive correction over UME best rule",
+    "additive over joint": "additive correction over frozen linear head",
+    "pairs over joint": "correction with pairs over frozen linear head",
     "pairs over UME": "correction with pairs over UME best rule",
 }
-DRAWN = ("combining", "paper", "joint", "joint over classifiers", "additive", "pairs")
 LONGEST = 28  # characters of a name in the figure
 ADVICE = {
     "UME": "Keep the uni-modal models and combine their predictions: M trainings for M modalities.",
@@ -38,14 +44,23 @@ ADVICE = {
     "interactions.",
     "no clear winner": "Collect more samples or better features, or use UME, which costs least.",
 }
-NAMES = (  # of the competitors
+NAMES = (  # of the strategies
     "A modality alone: a linear classifier on its features. UME: the ensemble of these "
-    "classifiers, by the mean of their probabilities, their product, or fitted weights; the best "
-    "rule is chosen within each training part. Linear joint head: a linear classifier on the "
-    "features of all modalities. Correction: a small network added to the best rule of UME; the "
-    "additive correction cannot use interactions between modalities, the correction with pairs "
-    "can. UME of better classifiers: UME of classifiers each of which is corrected by such a "
-    "network on the features of its modality alone."
+    "classifiers, by the mean of their probabilities, their product, their product after "
+    "calibration by temperatures, or fitted weights; all but the mean count the class frequencies "
+    "once. Frozen head: a linear classifier or a small network on the features of all modalities. "
+    "Correction: a small network added to the best rule of UME; the additive correction cannot use "
+    "interactions between modalities, the correction with pairs can. UME of better classifiers: "
+    "UME of classifiers each of which is corrected by such a network on the features of its "
+    "modality alone."
+)
+CAUSE = (  # how causes are told apart
+    "A rule: the best rule of UME, chosen within each training part, over the mean. A classifier: "
+    "UME of better classifiers over UME. A head: the linear head trained on samples whose "
+    "modalities are shuffled within each class, so that it can use nothing that modalities say "
+    "only together, over UME. Paired features that a linear head can use: the same head on the "
+    "samples as they are, over that on shuffled ones. Interactions: the correction with pairs over "
+    "the additive one."
 )
 STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em;color:#222}"
@@ -58,17 +73,17 @@ STYLE = (
 
 @style.styled
 def picture(found: Recommendation) -> Figure:
-    """Figure with the held-out accuracy of every competitor (left) and the gains (right)."""
-    figure = Figure(figsize=(10, max(3.4, 0.34 * len(found.competitors))))
+    """Figure: held-out accuracy of every strategy (left), where the gain comes from (right)."""
+    figure = Figure(figsize=(10, max(3.4, 0.34 * len(found.ranking))))
     left, right = figure.subplots(1, 2)
-    _dots(left, {name: m.accuracy for name, m in found.competitors.items()})
-    left.set_yticklabels([shortened(name) for name in found.competitors], parse_math=False)
+    _dots(left, {name: ranked.accuracy for name, ranked in found.ranking.items()})
+    left.set_yticklabels([shortened(name) for name in found.ranking], parse_math=False)
     left.axvline(100 * found.chance, color="#777777", linestyle="--", linewidth=1)
     left.set(title="Held-out accuracy (%); dashed: most frequent class")
-    short = {name: WORDS[name].split(" (")[0].replace(" over ", "\nover ") for name in DRAWN}
-    _dots(right, {short[name]: found.gains[name].accuracy for name in DRAWN})
+    short = {name.replace(" that ", "\nthat "): m.accuracy for name, m in found.causes.items()}
+    _dots(right, short)
     right.axvline(0, color="black", linewidth=0.8)
-    right.set(title="Gain in accuracy (points)")
+    right.set(title="Where does the gain come from? (points)")
     return figure
 
 
@@ -101,19 +116,41 @@ def page(found: Recommendation) -> str:
     copies = f"<p>{escape(cautions.copied(data['copies']))}</p>" if data["copies"] else ""
     pairs = _table("gain from interactions of", data["pairs"], "+.1f") if data["pairs"] else ""
     warnings = "".join(f"<li>{escape(w)}</li>" for w in found.warnings)
+    others = "; ".join(f"{name}: {what}" for name, what in TRAINED.items())
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>UME or UMT?</title>'
         f"<style>{STYLE}</style>"
         f"{copies}"
         f'<p class="verdict">Verdict: <strong>{escape(found.verdict)}</strong></p>'
+        f'<p class="verdict">Cheapest: <strong>{escape(found.cheapest)}</strong></p>'
         f"<p>Because {escape(found.reason)}. {escape(ADVICE[found.verdict])}</p>"
+        f"<p>{escape(saving(found))}</p>"
         f"<p>Verdict of the paper's rule: <strong>{escape(found.paper)}</strong>.</p>"
         f"<p>{escape(about)}</p>{_svg(picture(found))}"
-        f"<h2>Evidence</h2><p>{NAMES} All values are held-out, with 95% intervals; the intervals "
-        f"of gains are paired.</p>"
-        f"{_table('competitor', found.competitors, '.1f')}"
-        f"{_table('gain', worded, '+.1f')}{pairs}"
+        f"<h2>Strategies</h2><p>{NAMES} All values are held-out, with 95% intervals; the intervals "
+        f"of differences are paired.</p>{_ranking(found.ranking)}"
+        f"<p>What features cannot rank, because it trains encoders: {escape(others)}.</p>"
+        f"<h2>Where does the gain come from?</h2><p>{CAUSE}</p>"
+        f"{_table('cause', found.causes, '+.1f')}{pairs}"
+        f"<h2>All comparisons</h2>{_table('gain', worded, '+.1f')}"
         f"<h2>How this verdict can be wrong</h2><ul>{warnings}</ul></html>\n"
+    )
+
+
+def saving(found: Recommendation) -> str:
+    """What the cheapest strategy costs in trainings and in accuracy, as a sentence."""
+    cost, _, behind = found.ranking[found.cheapest]
+    if found.cheapest == FREQUENT:
+        return (
+            "No strategy is clearly more than half a point more accurate than always predicting "
+            "the most frequent class, which needs no training."
+        )
+    if behind.mean == 0:
+        return f"No cheaper strategy than {found.cheapest} ({cost}) is within half a point of it."
+    return (
+        f"The cheapest strategy within half a point of the best is {found.cheapest} ({cost}): it "
+        f"is {100 * behind.mean:.1f} points below {next(iter(found.ranking))}, and at most "
+        f"{100 * behind.high:.1f}."
     )
 
 
@@ -126,17 +163,28 @@ def _dots(ax: Axes, intervals: dict[str, Interval]) -> None:
     ax.set_ylim(len(intervals) - 0.5, -0.5)
 
 
-def _table(first: str, rows: dict[str, Measure], form: str) -> str:
-    def cell(value: Interval, scale: int, form: str) -> str:
-        mean, low, high = (format(scale * v, form) for v in value[:3])
-        return f"<td>{mean} [{low}, {high}]</td>"
+def _cell(value: Interval, scale: int, form: str) -> str:
+    mean, low, high = (format(scale * v, form) for v in value[:3])
+    return f"<td>{mean} [{low}, {high}]</td>"
 
+
+def _table(first: str, rows: dict[str, Measure], form: str) -> str:
     body = "".join(
-        f"<tr><td>{escape(name)}</td>{cell(m.accuracy, 100, form)}"
-        f"{cell(m.likelihood, 1, form.replace('1f', '3f'))}</tr>"
+        f"<tr><td>{escape(name)}</td>{_cell(m.accuracy, 100, form)}"
+        f"{_cell(m.likelihood, 1, form.replace('1f', '3f'))}</tr>"
         for name, m in rows.items()
     )
     head = f"<tr><th>{first}</th><th>accuracy (%)</th><th>log-likelihood (nats)</th></tr>"
+    return f"<table>{head}{body}</table>"
+
+
+def _ranking(rows: dict[str, Ranked]) -> str:
+    body = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(cost)}</td>"
+        f"{_cell(accuracy, 100, '.1f')}{_cell(behind, 100, '.1f')}</tr>"
+        for name, (cost, accuracy, behind) in rows.items()
+    )
+    head = "<tr><th>strategy</th><th>cost</th><th>accuracy (%)</th><th>below the best</th></tr>"
     return f"<table>{head}{body}</table>"
 
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from umt_lib.evaluation.bootstrap import bootstrap_means
 from umt_lib.evaluation.intervals import Interval
-from umt_lib.guide import cautions
+from umt_lib.guide import cautions, strategies
 from umt_lib.guide.checks import Inputs
 from umt_lib.guide.evidence import (
     ADDITIVE,
     BEST,
     BETTER,
+    CALIBRATED,
     LINEAR,
     MEAN,
+    MLP,
     PAIRS,
+    PRIOR_OFTEN,
+    PRODUCT,
+    UNPAIRED,
     Evidence,
     interacting,
 )
@@ -29,8 +35,8 @@ from umt_lib.guide.recommendation import (
     Measure,
     Recommendation,
 )
+from umt_lib.guide.strategies import FLOOR
 
-FLOOR = 0.005  # a smaller gain in accuracy does not justify the cost of joint training
 MARGIN = 0.02  # the largest loss in accuracy that the verdict "UME" may hide
 NEAR = 0.75  # of half an interval: so far can other folds and initialisations move a measure
 GAINS = {  # name: (competitor, baseline)
@@ -44,26 +50,40 @@ GAINS = {  # name: (competitor, baseline)
     "pairs": (PAIRS, ADDITIVE),
     "pairs over joint": (PAIRS, LINEAR),
     "pairs over UME": (PAIRS, BEST),
+    "prior": (PRODUCT, PRIOR_OFTEN),
+    "calibration": (CALIBRATED, PRODUCT),
+    "head": (UNPAIRED, BEST),
+    "linear pairs": (LINEAR, UNPAIRED),
+    "paper, MLP head": (MLP, MEAN),
 }
 
 
-def measures(
-    scores: dict[str, np.ndarray], groups: np.ndarray | None
-) -> tuple[dict[str, Measure], dict[str, Measure]]:
-    """Measures of every competitor and of every gain in :data:`GAINS`; all intervals are paired.
+class Measured(NamedTuple):
+    """Measures of competitors and gains (:data:`GAINS`), and how far behind the best each is."""
+
+    competitors: dict[str, Measure]
+    gains: dict[str, Measure]
+    behind: dict[str, Measure]
+
+
+def measured(inputs: Inputs, repeats: Sequence[Evidence]) -> Measured:
+    """Measures of the mean scores of all repeats; all intervals are paired.
 
     The same resamples are drawn whatever the seed of the folds, so that they add no difference
     between seeds.
     """
-    gains = {name: scores[a] - scores[b] for name, (a, b) in GAINS.items()}
-    return _measured(scores, groups), _measured(gains, groups)
-
-
-def _measured(
-    columns: dict[str, np.ndarray], groups: np.ndarray | None, level: float = 0.95
-) -> dict[str, Measure]:
-    found = iter(bootstrap_means(np.hstack(list(columns.values())), groups, level=level))
-    return {name: Measure(next(found), next(found)) for name in columns}
+    names = repeats[0].scores
+    scores = {n: np.mean([evidence.scores[n] for evidence in repeats], axis=0) for n in names}
+    among = strategies.strategies(tuple(inputs.features))
+    first = scores[strategies.best(scores, among)]
+    parts = (
+        scores,
+        {name: scores[a] - scores[b] for name, (a, b) in GAINS.items()},
+        {name: first - scores[name] for name in among},
+    )
+    columns = [column for part in parts for column in part.values()]
+    found = iter(bootstrap_means(np.hstack(columns), inputs.groups))
+    return Measured(*({name: Measure(next(found), next(found)) for name in p} for p in parts))
 
 
 def paper_rule(gains: dict[str, Measure]) -> str:
@@ -144,14 +164,14 @@ def deciding(features: Recommendation, widened: Recommendation) -> Recommendatio
     return widened if widened.verdict == INTERACTIONS else features
 
 
-def near_border(inputs: Inputs, repeats: Sequence[Evidence]) -> bool:
+def near_border(found: Measured, chance: float, repeats: int) -> bool:
     """Whether other folds could give another verdict.
 
     They could if the verdict differs once a single competitor is better or worse: each of its
     measures is moved by NEAR times half its interval, divided by the root of the number of repeats.
     """
-    chance, share = _chance(inputs), NEAR / len(repeats) ** 0.5
-    competitors, gains = measures(_mean(repeats), inputs.groups)
+    competitors, gains, _ = found
+    share = NEAR / repeats**0.5
     verdict = our_rule(competitors, gains, chance)[0]
     for changed in competitors:
         for by in (-share, share):
@@ -174,31 +194,36 @@ def _moved(measure: Measure, share: float) -> Measure:
     return Measure(*moved)
 
 
-def _mean(repeats: Sequence[Evidence]) -> dict[str, np.ndarray]:
-    names = repeats[0].scores
-    return {n: np.mean([evidence.scores[n] for evidence in repeats], axis=0) for n in names}
-
-
 def conclude(
-    inputs: Inputs, repeats: Sequence[Evidence], seed: int, seconds: float, source: str
+    inputs: Inputs,
+    repeats: Sequence[Evidence],
+    found: Measured,
+    seed: int,
+    seconds: float,
+    source: str,
 ) -> Recommendation:
     """The recommendation: both rules applied to the evidence, with everything a report needs.
 
     Args:
         repeats: the evidence of one cross-validation, or of several with different folds; the
             verdict is that for the mean of their scores.
+        found: :func:`measured` of ``repeats``.
     """
-    chance = _chance(inputs)
-    competitors, gains = measures(_mean(repeats), inputs.groups)
-    verdict, reason = our_rule(competitors, gains, chance)
+    most = chance(inputs)
+    competitors, gains, behind = found
+    verdict, reason = our_rule(competitors, gains, most)
     pairs: dict[str, Measure] = {}
     if verdict == INTERACTIONS and len(inputs.features) > 2:
-        found = interacting(inputs, repeats[0].folds, seed)
-        pairs = _measured(found, inputs.groups, level=1 - 0.05 / len(found))  # Bonferroni
+        by_pair = interacting(inputs, repeats[0].folds, seed)
+        level = 1 - 0.05 / len(by_pair)  # Bonferroni
+        found_in = iter(
+            bootstrap_means(np.hstack(list(by_pair.values())), inputs.groups, level=level)
+        )
+        pairs = {name: Measure(next(found_in), next(found_in)) for name in by_pair}
         reason = f"{reason}; {_which(pairs)}"
-    single = Counter(
-        our_rule(*measures(evidence.scores, inputs.groups), chance)[0] for evidence in repeats
-    )
+    each = [found] if len(repeats) == 1 else [measured(inputs, [one]) for one in repeats]
+    single = Counter(our_rule(one.competitors, one.gains, most)[0] for one in each)
+    ranking = strategies.ranking(competitors, behind)
     copies, kept = inputs.copies, inputs.groups
     data = {
         "source": source,
@@ -216,7 +241,7 @@ def conclude(
         },
         "folds": inputs.folds,
         "repeats": len(repeats),
-        "near border": near_border(inputs, repeats),
+        "near border": near_border(found, most, len(repeats)),
         "verdicts of repeats": dict(single.most_common()),
         "pairs": pairs,
         "farthest": inputs.farthest,
@@ -226,9 +251,12 @@ def conclude(
         verdict=verdict,
         reason=reason,
         paper=paper_rule(gains),
+        cheapest=strategies.cheapest(ranking),
+        ranking=ranking,
+        causes={cause: gains[name] for cause, name in strategies.CAUSES.items()},
         competitors=competitors,
         gains=gains,
-        chance=chance,
+        chance=most,
         rules=tuple(rule for evidence in repeats for rule in evidence.rules),
         data=data,
         cost={"seconds": seconds, "fits": sum(evidence.fits for evidence in repeats)},
@@ -247,7 +275,8 @@ def _which(pairs: dict[str, Measure]) -> str:
     return f"the interaction is between {listed}"
 
 
-def _chance(inputs: Inputs) -> float:
+def chance(inputs: Inputs) -> float:
+    """The accuracy of always predicting the most frequent class."""
     return float(np.bincount(inputs.y).max() / len(inputs.y))
 
 
