@@ -32,10 +32,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"umt: unknown verb {verb!r}{nearest(verb, VERBS)}", file=sys.stderr)
         return 2
     command = importlib.import_module(VERBS[verb][0]).main
-    if verb == "guide":  # the study knows data sets by name; the guide alone knows files
+    if verb == "guide":  # the study knows data sets and methods; the guide alone knows files
         from umt_lib.study.analyses.guide_check.features import load
+        from umt_lib.study.analyses.guide_check.trial import attempt
 
-        return command(rest, load)
+        return command(rest, load, attempt)
     return command(rest)
 
 

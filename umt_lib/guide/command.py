@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from umt_lib.errors import StudyError, exit_status
 from umt_lib.guide import cautions, readers, recommend, report
 from umt_lib.guide.checks import MAX_SAMPLES
-from umt_lib.guide.recommendation import Recommendation
+from umt_lib.guide.recommendation import Recommendation, Trial
 
 DESCRIPTION = """\
 Recommend how to train on your features: with an ensemble of uni-modal models
@@ -24,22 +25,29 @@ model interactions between modalities. The last two lines of the output are the
 verdict and the cheapest strategy within half a point of the best."""
 
 Load = Callable[[str, int], readers.Source]
+Attempt = Callable[[readers.Source, Recommendation, int], Trial]
 
 
 def main(
-    arguments: list[str] | None = None, load: Load = lambda source, seed: readers.load(source)
+    arguments: list[str] | None = None,
+    load: Load = lambda source, seed: readers.load(source),
+    attempt: Attempt | None = None,
 ) -> int:
     """Run the command and return its exit status: 2 for a StudyError, 130 for Ctrl-C.
 
+    The guide knows files and no methods. What needs the study is given by the command ``umt``:
+
     Args:
         load: reads the source for a seed; the one of the study also knows the names of data sets.
+        attempt: trains networks on a source, beside its recommendation, on a number of samples at
+            most; None if the option ``--try`` does not exist.
     """
-    given = _parser().parse_args(arguments)
+    given = _parser(attempt is not None).parse_args(arguments)
     interrupted = f"{given.source}: interrupted; nothing was written"
-    return exit_status(lambda: _run(given, load), interrupted)
+    return exit_status(lambda: _run(given, load, attempt), interrupted)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(trial: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="umt guide",
         description=DESCRIPTION,
@@ -83,10 +91,18 @@ def _parser() -> argparse.ArgumentParser:
         help="of more samples than this, use a random subset, stratified by class "
         "(default: %(default)s)",
     )
+    if trial:
+        parser.add_argument(
+            "--try",
+            dest="trial",
+            action="store_true",
+            help="also train small networks on the features by every strategy (minutes), and show "
+            "whether the verdict holds there",
+        )
     return parser
 
 
-def _run(given: argparse.Namespace, load: Load) -> int:
+def _run(given: argparse.Namespace, load: Load, attempt: Attempt | None) -> int:
     try:
         _check_outputs(given)
         source = load(given.source, given.seed)
@@ -108,6 +124,8 @@ def _run(given: argparse.Namespace, load: Load) -> int:
             source=source.name,
             tick=bar.update,
         )
+    if attempt is not None and given.trial:
+        found = replace(found, trial=attempt(source, found, given.max_samples))
     outputs = {}
     if given.json:
         outputs[given.json] = json.dumps(found.to_dict(), indent=1) + "\n"
@@ -186,6 +204,8 @@ def _print(found: Recommendation) -> None:
             print(f"note: {cautions.copied(found.data['copies'])}")
         print(f"reason: {found.reason}")
         print(f"the paper's rule: {found.paper}")
+        if found.trial:
+            print(f"direct experiment: {report.tried(found.verdict, found.trial)}")
         print(f"verdict: {found.verdict}")
         print(f"cheapest: {found.cheapest}")
         sys.stdout.flush()

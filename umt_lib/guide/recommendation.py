@@ -25,6 +25,17 @@ class Ranked(NamedTuple):
     behind: Interval  # accuracy of the best strategy minus that of this one, paired
 
 
+class Trial(NamedTuple):
+    """A direct experiment: small networks trained on the features by every strategy."""
+
+    accuracy: dict[str, Interval]  # {strategy: test accuracy (0..1) over seeds}
+    samples: int
+    taken: str  # the strategy that the verdict recommends; UME for "no clear winner"
+    best: str  # the most accurate of the strategies that a verdict can name
+    decided: bool  # whether it is clearly better than each of the others
+    regret: float  # what following the verdict loses to it, in accuracy
+
+
 @dataclass(frozen=True)
 class Recommendation:
     """The verdict of :func:`umt_lib.guide.recommend` with its evidence."""
@@ -42,6 +53,7 @@ class Recommendation:
     data: dict[str, Any]
     cost: dict[str, Any]
     warnings: tuple[str, ...]  # how the verdict can be wrong; those of this case first
+    trial: Trial | None = None  # of umt guide --try
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON-compatible values; an interval is {"mean", "low", "high"}."""
@@ -49,7 +61,7 @@ class Recommendation:
         def plain(value: Any) -> Any:
             if isinstance(value, Interval):
                 return {"mean": value.mean, "low": value.low, "high": value.high}
-            if isinstance(value, (Measure, Ranked)):
+            if isinstance(value, (Measure, Ranked, Trial)):
                 return {k: plain(v) for k, v in value._asdict().items()}
             if isinstance(value, dict):
                 return {k: plain(v) for k, v in value.items()}

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from umt_lib import style
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.guide import cautions
-from umt_lib.guide.evidence import FREQUENT
-from umt_lib.guide.recommendation import Measure, Ranked, Recommendation
+from umt_lib.guide.evidence import BEST, FREQUENT, LINEAR, MEAN, MLP
+from umt_lib.guide.recommendation import UNCLEAR, Measure, Ranked, Recommendation, Trial
 from umt_lib.guide.strategies import TRAINED
 from umt_lib.style import Figure
 
@@ -62,6 +62,12 @@ CAUSE = (  # how causes are told apart
     "samples as they are, over that on shuffled ones. Interactions: the correction with pairs over "
     "the additive one."
 )
+PREDICTED = {  # strategy of the direct experiment: the competitor that predicts it
+    "UME": BEST,
+    "UME (mean)": MEAN,
+    "frozen": LINEAR,
+    "frozen (MLP)": MLP,
+}
 STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:50em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .8em;text-align:right;"
@@ -130,7 +136,7 @@ def page(found: Recommendation) -> str:
         f"<h2>Strategies</h2><p>{NAMES} All values are held-out, with 95% intervals; the intervals "
         f"of differences are paired.</p>{_ranking(found.ranking)}"
         f"<p>What features cannot rank, because it trains encoders: {escape(others)}.</p>"
-        f"<h2>Where does the gain come from?</h2><p>{CAUSE}</p>"
+        f"{_trial(found)}<h2>Where does the gain come from?</h2><p>{CAUSE}</p>"
         f"{_table('cause', found.causes, '+.1f')}{pairs}"
         f"<h2>All comparisons</h2>{_table('gain', worded, '+.1f')}"
         f"<h2>How this verdict can be wrong</h2><ul>{warnings}</ul></html>\n"
@@ -151,6 +157,49 @@ def saving(found: Recommendation) -> str:
         f"The cheapest strategy within half a point of the best is {found.cheapest} ({cost}): it "
         f"is {100 * behind.mean:.1f} points below {next(iter(found.ranking))}, and at most "
         f"{100 * behind.high:.1f}."
+    )
+
+
+def tried(verdict: str, trial: Trial) -> str:
+    """Whether the verdict holds in the direct experiment, as a sentence."""
+    lost = f"{100 * trial.regret:.1f} points"
+    if not trial.decided:
+        return (
+            f"no strategy is clearly the best; {trial.best} is the most accurate, and following "
+            f"the verdict ({trial.taken}) loses {lost}"
+        )
+    if verdict == UNCLEAR:
+        return (
+            f"{trial.best} is clearly the best, which the verdict leaves open; {trial.taken}, "
+            f"which it advises, loses {lost}"
+        )
+    if trial.best == trial.taken:
+        return f"the verdict holds: {trial.best} is clearly the best"
+    return (
+        f"the verdict does not hold: {trial.best} is clearly the best, {trial.taken} loses {lost}"
+    )
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
+
+
+def _trial(found: Recommendation) -> str:
+    """The section about the direct experiment; nothing if there is none."""
+    if (trial := found.trial) is None:
+        return ""
+    body = ""
+    for name, accuracy in trial.accuracy.items():
+        predicted = found.competitors.get(PREDICTED.get(name, name))
+        shown = "<td>-</td>" if predicted is None else _cell(predicted.accuracy, 100, ".1f")
+        body += f"<tr><td>{escape(name)}</td>{_cell(accuracy, 100, '.1f')}{shown}</tr>"
+    head = "<tr><th>strategy</th><th>trained and tested (%)</th><th>predicted (%)</th></tr>"
+    return (
+        f"<h2>The direct experiment</h2><p>{escape(_capital(tried(found.verdict, trial)))}. "
+        f"Small networks were trained on {trial.samples} samples of the features by every "
+        f"strategy: an MLP encoder per modality, {next(iter(trial.accuracy.values())).n} seeds, "
+        f"each with its own test fold; intervals are over seeds. Predictions are those of the "
+        f"guide, for classifiers on the features.</p><table>{head}{body}</table>"
     )
 
 
