@@ -35,6 +35,7 @@ BEST, BETTER = "UME best rule", "UME of better classifiers"
 LINEAR, MLP = "frozen linear head", "frozen MLP head"
 ADDITIVE, PAIRS = "UME + additive correction", "UME + correction with pairs"
 UNPAIRED, PRIOR_OFTEN = "frozen linear head, unpaired", f"UME {NAIVE}"  # for comparison only
+LARGE = 2**21  # numbers in a training part
 LEADING = 128  # coordinates of a wide modality that the corrections use, the longest axes
 
 
@@ -140,14 +141,18 @@ def _scaled(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Features of both parts, standardised by the training part.
 
-    The coordinates of a wide modality are divided by one factor, which keeps their distances.
+    The coordinates of a wide modality are divided by one factor, which keeps their distances. Of
+    more than :data:`LARGE` numbers they are float32, which halves time and memory.
     """
+    columns = sum(z.shape[1] for z in inputs.features.values())
+    kind = np.float32 if len(train) * columns > LARGE else np.float64
     parts: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
     for m, z in inputs.features.items():
         scaler = StandardScaler(with_std=m not in inputs.wide).fit(z[train])
         factor = z[train].var(axis=0).mean() ** -0.5 if m in inputs.wide else 1.0
         for part, rows in zip(parts, (train, test), strict=True):
-            part[m] = scaler.transform(z[rows]) * factor
+            scaled = scaler.transform(z[rows]) * factor
+            part[m] = scaled.astype(kind, copy=False)
     return parts
 
 

@@ -16,6 +16,7 @@ from umt_lib.guide.recommendation import Recommendation
 from umt_lib.guide.verdict import chance, conclude, deciding, measured, near_border
 
 REPEATS = 5  # cross-validations at most, near a border of the rule
+REPEATED = 12_500  # samples in all cross-validations: of many, the intervals are narrow enough
 STRIDE = 7919  # between the seeds of repeats: the repeats of neighbouring seeds differ
 Extra = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
@@ -65,7 +66,8 @@ def recommend(
         try:
             repeats = [gather(inputs, seed, tick)]
             found = measured(inputs, repeats)
-            while len(repeats) < REPEATS and near_border(found, chance(inputs), len(repeats)):
+            most = min(REPEATS, max(1, REPEATED // len(inputs.y)))
+            while len(repeats) < most and near_border(found, chance(inputs), len(repeats)):
                 repeats.append(gather(inputs, (seed + STRIDE * len(repeats)) % 2**32, tick))
                 found = measured(inputs, repeats)
         except StudyError as error:  # a fold without a class

@@ -86,9 +86,13 @@ def measured(inputs: Inputs, repeats: Sequence[Evidence]) -> Measured:
     return Measured(*({name: Measure(next(found), next(found)) for name in p} for p in parts))
 
 
-def paper_rule(gains: dict[str, Measure]) -> str:
-    """The paper's rule: a head on frozen features against UME by the mean, in accuracy."""
-    gain = gains["paper"].accuracy
+def paper_rule(gains: dict[str, Measure], head: str = "paper") -> str:
+    """The paper's rule: a head on frozen features against UME by the mean, in accuracy.
+
+    Args:
+        head: the gain of a linear head, or ``paper, MLP head``.
+    """
+    gain = gains[head].accuracy
     if gain.contains_zero:
         return UNCLEAR
     return UMT if gain.mean > 0 else UME

@@ -31,6 +31,7 @@ from umt_lib.models import ENCODERS, HEADS
 from umt_lib.study.analyses.diagnosis import diagnosis
 from umt_lib.study.analyses.distillation_cost.measure import distillation_cost
 from umt_lib.study.analyses.guide_check.on_data import on_data
+from umt_lib.study.analyses.guide_check.on_features import on_features
 from umt_lib.study.analyses.guide_check.on_map import on_map
 from umt_lib.study.analyses.kinds import kinds
 from umt_lib.study.analyses.regime_map.measure import regime_map
@@ -58,6 +59,7 @@ ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {
     "trade-off": distillation_cost,
     "guide-on-data": on_data,
     "guide-on-map": on_map,
+    "guide-on-features": on_features,
     "two-stream": two_stream,
     "kinds": kinds,
 }

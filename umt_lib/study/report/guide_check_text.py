@@ -46,6 +46,8 @@ def table(measured: dict[str, dict]) -> str:
     for dataset, found in measured.items():
         cases = held_out(found)
         for rule in RULES:
+            if not all(rule in case["rules"] for case in cases):
+                continue  # not all of its strategies were trained
             score = scored(cases, rule)
             decided = sum(case["rules"][rule]["decided"] for case in cases)
             shares = [_share(score[k]) for k in list(score)[:4]]

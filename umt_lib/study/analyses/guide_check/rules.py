@@ -7,8 +7,10 @@ the verdict recommends; after "no clear winner" that is UME, the cheapest.
 
 The rule of the paper distinguishes UME (mean) and UMT only. It is therefore scored among all
 strategies and also among its own two, with a linear and with an MLP head, and *by sign*: without an
-interval, so that it never predicts "no clear winner". Two rules that always predict the same
-strategy are scored as well, because a guide is only useful if it is better than these.
+interval, so that it never predicts "no clear winner". Rules that always predict the same strategy
+are scored as well, because a guide is only useful if it is better than these. The guide's second
+line, the cheapest strategy, has a regret of its own. Rules whose strategies were not all trained
+are left out.
 """
 
 from __future__ import annotations
@@ -21,19 +23,29 @@ from torch import Tensor
 
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.guide import components
+from umt_lib.guide.evidence import ADDITIVE, FREQUENT, LINEAR, MLP, PAIRS
 from umt_lib.guide.recommend import recommend, widened
 from umt_lib.guide.recommendation import INTERACTIONS, UME, UMT, UNCLEAR, Recommendation
-from umt_lib.guide.verdict import deciding
+from umt_lib.guide.verdict import deciding, paper_rule
 
 LAST, WIDE = "features", "features and inputs"
+FROZEN = "frozen"
 BOTH = "both"  # the verdict of :func:`umt_lib.guide.recommend` with the inputs in ``extra``
 MAIN, LAYER = "ours, inputs for pairs", "ours, last layer"
 PAPERS, SIGN = "paper's", "paper's, by sign"
 OWN, OWN_SIGN = "paper's, own two ways", "paper's, own two ways, by sign"
 OWN_MLP = "paper's, own two ways, MLP head"
+PAPERS_MLP, CHEAP = "paper's, MLP head", "ours, cheapest"
 ALL = {UME: "UME", UMT: "UMT", INTERACTIONS: "joint (MLP)"}  # verdict: strategy
 PAPER = {UME: "UME (mean)", UMT: "UMT"}
 PAPER_MLP = {UME: "UME (mean)", UMT: "UMT (MLP)"}
+CHEAPEST = {  # strategy of the guide's ranking: the one that is trained and tested for it
+    FREQUENT: "UME",
+    LINEAR: "frozen",
+    MLP: "frozen (MLP)",
+    ADDITIVE: "frozen (MLP)",
+    PAIRS: "frozen (MLP)",
+}
 
 
 class Rule(NamedTuple):
@@ -63,6 +75,9 @@ RULES = {
     OWN_MLP: Rule("paper", LAST, PAPER_MLP, PAPER_MLP),
     "always joint (MLP)": Rule(INTERACTIONS, LAST, ALL, ALL),
     "always UME": Rule(UME, LAST, ALL, ALL),
+    CHEAP: Rule("cheapest", LAST, CHEAPEST, ALL),
+    PAPERS_MLP: Rule("paper, MLP head", LAST, PAPER_MLP, ALL | {UMT: "UMT (MLP)"}),
+    "always frozen": Rule(FROZEN, LAST, {FROZEN: "frozen"}, ALL),
 }
 
 
@@ -78,6 +93,17 @@ def verdicts(
     return {view: recommend(z, y, groups, folds=folds) for view, z in given.items()}
 
 
+def taken(rule: Rule, verdict: str) -> str:
+    """The strategy that is used after a verdict; after "no clear winner" UME, the cheapest.
+
+    >>> taken(RULES[CHEAP], "audio alone"), taken(RULES[CHEAP], "UME product")
+    ('audio alone', 'UME')
+    """
+    if verdict == UNCLEAR or (rule.who == "cheapest" and verdict.startswith("UME")):
+        return rule.takes.get(UME, UME)
+    return rule.takes.get(verdict, verdict)
+
+
 def outcome(
     rule: Rule, verdict: str, accuracy: Mapping[str, Sequence[float]]
 ) -> dict[str, bool | float | str]:
@@ -91,13 +117,13 @@ def outcome(
     others = [strategy for name, strategy in rule.among.items() if name != best]
     top = np.asarray(accuracy[rule.among[best]])
     decided = all(t_interval(top - np.asarray(accuracy[other])).low > 0 for other in others)
-    taken = rule.takes[UME if verdict == UNCLEAR else verdict]
     return {
         "decided": decided,
         "best": best,
         "right": decided and verdict == best,
         "unclear": verdict == UNCLEAR,
-        "regret": max(*means.values(), (own := float(np.mean(accuracy[taken])))) - own,
+        "regret": max(*means.values(), (own := float(np.mean(accuracy[taken(rule, verdict)]))))
+        - own,
     }
 
 
@@ -110,15 +136,20 @@ def record(
             "ours": one.verdict,
             "paper": one.paper,
             "paper by sign": UMT if one.gains["paper"].accuracy.mean > 0 else UME,
+            "paper, MLP head": paper_rule(one.gains, "paper, MLP head"),
+            "cheapest": one.cheapest,
         }
         for view, one in found.items()
     }
-    verdicts[BOTH] = {"ours": deciding(found[LAST], found[WIDE]).verdict}
+    verdicts[BOTH] = {"ours": deciding(found[LAST], found.get(WIDE, found[LAST])).verdict}
+    rules = {name: rule for name, rule in RULES.items() if rule.view in verdicts}
+    given = {name: verdicts[rule.view].get(rule.who, rule.who) for name, rule in rules.items()}
     return {
         "verdicts": verdicts,
         "gains": {view: one.to_dict()["gains"] for view, one in found.items()},
         "rules": {
-            name: outcome(rule, verdicts[rule.view].get(rule.who, rule.who), accuracy)
-            for name, rule in RULES.items()
+            name: outcome(rule, given[name], accuracy)
+            for name, rule in rules.items()
+            if taken(rule, given[name]) in accuracy
         },
     }

@@ -55,7 +55,7 @@ def scored(cases: Cases, rule: str) -> dict[str, Interval | None]:
 def held_out(measured: Mapping[str, Any]) -> Cases:
     """The cases that were not used to set thresholds, each with its data set."""
     return [
-        {**case, "dataset": measured["dataset"]} for case in measured["cases"] if case["held_out"]
+        {"dataset": measured["dataset"], **case} for case in measured["cases"] if case["held_out"]
     ]
 
 
