@@ -30,6 +30,7 @@ DATA = {
     "verdicts of repeats": {"UME": 1},
     "near border": False,
     "pairs": {},
+    "inputs": True,
 }
 
 
@@ -113,7 +114,9 @@ def test_warnings_about_this_case_come_first(found):
     gains = {**found.gains, "combining": measure(0.1), "additive": measure(0.1)}
     few = cautions.warnings("UME", gains, {**DATA, "groups": 4, "samples given": 500})
     assert [w.split()[0] for w in few[:4]] == ["An", "The", "There", "90"]
-    assert few[4:] == cautions.ALWAYS
+    assert few[4:] == (cautions.WITH_INPUTS, *cautions.ALWAYS)
+    alone = cautions.warnings("UME", gains, {**DATA, "inputs": False})
+    assert alone[-len(cautions.ALWAYS) - 1] == cautions.WITHOUT_INPUTS
     better = cautions.warnings("UME", {**gains, "classifiers": measure(0.1)}, DATA)
     assert better[0].startswith("Corrections of the single modalities clearly improve UME")
     copies = {"rows": 6, "groups": 80, "pair": [3, 7], "exact": False}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from umt_lib.evaluation import residual_products
-from umt_lib.guide import classifiers, evidence, recommend, wide
+from umt_lib.guide import classifiers, recommend, wide
 from umt_lib.guide.checks import checked
 
 

@@ -83,9 +83,12 @@ which the correction with interactions is clearly better on the features of the 
 
 **Extra columns.** An encoder trained on one modality may lose information that is useful only
 together with another modality. The ``extra`` columns (principal components of the raw inputs, or a
-hidden layer) serve only to detect such interactions: the rule is applied without and with them. The
-verdict is ``interactions`` if it is so in either case; otherwise it is the verdict for the features
-without extra columns, where small gains are easier to detect.
+hidden layer) serve only to detect this: the rule is applied without and with them. If they show
+interactions, or paired features that a linear head can use, such as a nuisance that both modalities
+share, the verdict is ``interactions``: train jointly from the inputs, since teachers lack them too
+(:func:`umt_lib.guide.verdict.deciding`). Otherwise it is the verdict for the features without extra
+columns, where small gains are easier to detect. Without extra columns the report says that features
+alone cannot tell.
 
 **The rule of the paper** is reported as well: the linear head against UME by the mean of
 probabilities, in accuracy. Where the two rules differ, the reason is a better rule of combining

@@ -7,10 +7,17 @@ from typing import Any
 from umt_lib.guide.recommendation import Measure
 
 ODD = 30.0  # standard deviations: standardised, the other values of the column are nearly equal
+WITHOUT_INPUTS = (
+    "No inputs were given, and features alone cannot tell what encoders that were trained on one "
+    "modality have dropped: a part that says something only together with the other modality, or "
+    "a nuisance that both share, which joint training would cancel. Joint training can then gain "
+    "many points that no strategy here shows. Give the inputs too (--inputs)."
+)
+WITH_INPUTS = (
+    "Of the inputs the leading linear components were searched, in which many interactions do not "
+    "show. Features of several layers, or of self-supervised encoders, lower that risk."
+)
 ALWAYS = (
-    "The guide sees the features, not the inputs. An encoder trained on one modality has no reason "
-    "to keep a part that speaks only in a pair; then the pair is missed. Features of several "
-    "layers, or of self-supervised encoders, lower that risk.",
     "Features of samples that the encoders were trained on look better than they are, each "
     "modality by another amount. Use held-out samples.",
     "A pair that is weak, or hard to learn from this many samples, goes unseen: no gain found is "
@@ -96,4 +103,8 @@ def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> t
             f"(stratified by class; the seed fixes which). All samples might give a clearer "
             f"verdict."
         )
+    if not data["inputs"]:
+        found.append(WITHOUT_INPUTS)
+    elif verdict != "interactions":
+        found.append(WITH_INPUTS)
     return (*found, *ALWAYS)

@@ -15,6 +15,8 @@ from umt_lib.guide.copies import Copies
 MAX_SAMPLES = 10_000  # of more samples a subset is used: minutes instead of hours
 MAX_NUMBERS = 2**26  # rows x columns that are read, over all modalities: half a GB
 LARGEST = 1e30  # squares of larger values overflow
+FOLDS, FOLDS_OF_MANY = 5, 3  # by default; of so many samples, three folds are as good and faster:
+MANY = 5000
 INNER = 3  # folds within a training part
 VALUES = 10  # more different values of labels that are not whole numbers are no classes
 
@@ -36,6 +38,7 @@ class Inputs(NamedTuple):
             standard deviations, row of that value in the given array)}.
         grouped: whether groups were given.
         copies: rows that repeat in different groups; ``groups`` has them in one group each.
+        searched: whether extra columns are given beside these features.
     """
 
     features: dict[str, np.ndarray]
@@ -50,18 +53,22 @@ class Inputs(NamedTuple):
     farthest: dict[str, tuple[float, int]]
     grouped: bool
     copies: Copies | None
+    searched: bool = False
 
 
 def checked(
     features: Mapping[str, object],
     labels: object,
     groups: object,
-    folds: int,
+    folds: int | None,
     max_samples: int,
     seed: int,
     source: str,
 ) -> Inputs:
     """Check the input and return the samples to use; a memory-mapped array is never read whole.
+
+    Args:
+        folds: None for the default, see :func:`default_folds`.
 
     Raises:
         StudyError: anything listed in :mod:`umt_lib.guide` under "Refused input".
@@ -90,9 +97,9 @@ def checked(
     if labels.dtype.kind == "f":
         _classes_not_numbers(labels, source)
     classes, y = np.unique(labels, return_inverse=True)
-    folds = _foldable(classes, y, groups, folds, source)
+    _foldable(classes, y, groups, default_folds(len(y)) if folds is None else folds, source)
     keep = draw(y, sum(x.shape[1] for x in arrays.values()), max_samples, seed)
-    y = y[keep]
+    y, folds = y[keep], default_folds(len(keep)) if folds is None else folds
     if groups is not None:
         groups = np.unique(groups[keep], return_inverse=True)[1]
     folds = _foldable(classes, y, groups, folds, source)
@@ -158,7 +165,16 @@ def with_extra(inputs: Inputs, extra: Mapping[str, object], source: str) -> Inpu
         columns[m] = inputs.columns[m] + more.shape[1]
         alike = wide.standardised(more) if m in inputs.wide else more
         features[m] = np.hstack([alike, z] if m in inputs.wide else [z, alike]).astype(np.float64)
-    return inputs._replace(features=features, columns=columns)
+    return inputs._replace(features=features, columns=columns, searched=True)
+
+
+def default_folds(samples: int) -> int:
+    """The number of folds for so many samples.
+
+    >>> default_folds(5000), default_folds(5001)
+    (5, 3)
+    """
+    return FOLDS if samples <= MANY else FOLDS_OF_MANY
 
 
 def _column(values: object, name: str, source: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from umt_lib.errors import StudyError, exit_status
 from umt_lib.guide import cautions, readers, recommend, report
-from umt_lib.guide.checks import MAX_SAMPLES
+from umt_lib.guide.checks import FOLDS, FOLDS_OF_MANY, MANY, MAX_SAMPLES, default_folds
 from umt_lib.guide.recommendation import Recommendation, Trial
 
 DESCRIPTION = """\
@@ -79,9 +79,9 @@ def _parser(trial: bool) -> argparse.ArgumentParser:
     parser.add_argument(
         "--folds",
         type=int,
-        default=5,
         metavar="N",
-        help="number of cross-validation folds (default: %(default)s)",
+        help=f"number of cross-validation folds (default: {FOLDS}, of more than {MANY} samples "
+        f"{FOLDS_OF_MANY})",
     )
     parser.add_argument(
         "--max-samples",
@@ -111,8 +111,10 @@ def _run(given: argparse.Namespace, load: Load, attempt: Attempt | None) -> int:
     except OSError as error:  # such as a path that is too long
         path = error.filename or given.source
         raise StudyError(f"{path}: cannot be used ({error.strerror}); check the path") from None
-    folds = given.folds * (1 if source.extra is None else 2)
-    with tqdm(desc="folds", total=folds, disable=None) as bar:
+    used = min(len(source.labels), given.max_samples)
+    folds = default_folds(used) if given.folds is None else given.folds
+    total = folds * (1 if source.extra is None else 2)
+    with tqdm(desc="folds", total=total, disable=None) as bar:
         found = recommend(
             source.features,
             source.labels,
@@ -202,6 +204,11 @@ def _print(found: Recommendation) -> None:
     try:
         if found.data["copies"]:
             print(f"note: {cautions.copied(found.data['copies'])}")
+        if not found.data["inputs"]:
+            print(
+                "note: features alone cannot show what encoders dropped that joint training would "
+                "use; --inputs can"
+            )
         print(f"reason: {found.reason}")
         print(f"the paper's rule: {found.paper}")
         if found.trial:

@@ -28,7 +28,7 @@ def recommend(
     *,
     extra: Mapping[str, ArrayLike] | Extra | None = None,
     seed: int = 0,
-    folds: int = 5,
+    folds: int | None = None,
     max_samples: int = MAX_SAMPLES,
     source: str = "the features",
     tick: Callable[[], None] = lambda: None,
@@ -47,7 +47,7 @@ def recommend(
             :func:`umt_lib.guide.verdict.deciding`.
         seed: of folds and initialisations; on a CPU one seed always gives the same
             result, except for the time in ``cost``.
-        folds: number of cross-validation folds.
+        folds: number of cross-validation folds; by default 5, of more than 5,000 samples 3.
         max_samples: of more samples than this, a stratified random subset is used.
         source: the name of the input in messages and in the report.
         tick: called after each fold, for a progress bar.
@@ -82,7 +82,8 @@ def recommend(
     else:
         more = {m: _rows(x, inputs) for m, x in extra.items()}
     both = with_extra(inputs, more, source)
-    first, second = applied(inputs, source), applied(both, f"{source}, with extra columns")
+    first = applied(inputs._replace(searched=True), source)
+    second = applied(both, f"{source}, with extra columns")
     cost = {key: first.cost[key] + second.cost[key] for key in first.cost}
     return replace(deciding(first, second), cost=cost)
 

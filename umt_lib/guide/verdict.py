@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -162,10 +163,31 @@ def _clear(gain: Measure) -> bool:
 def deciding(features: Recommendation, widened: Recommendation) -> Recommendation:
     """Choose between the recommendation for the features and that for features with extra columns.
 
-    The extra columns serve to detect interactions: a clear interaction counts in either. For all
-    other verdicts these columns are noise that hides small gains, so the features decide.
+    The extra columns show what encoders trained on one modality may have dropped. They count in two
+    cases, and then the advice is to train jointly without teachers, which lack it as well:
+
+    * a clear interaction;
+    * paired features that a linear head can use, such as a nuisance that both modalities share: the
+      verdict with extra columns is UMT, so the linear head is clearly better than UME, whose
+      classifiers have the same columns; and it is half a point better than every strategy on the
+      features alone.
+
+    For all other verdicts these columns are noise that hides small gains, so the features decide.
     """
-    return widened if widened.verdict == INTERACTIONS else features
+    if INTERACTIONS in (features.verdict, widened.verdict):
+        return widened if widened.verdict == INTERACTIONS else features
+    best = next(iter(features.ranking.values())).accuracy.mean
+    over_all = widened.competitors[LINEAR].accuracy.mean - best
+    if widened.verdict != UMT or over_all < FLOOR:
+        return features
+    reason = (
+        f"with the extra columns, one linear head gains "
+        f"{_points(widened.gains['joint'].accuracy.mean)} over UME with the same columns, and "
+        f"{_points(over_all)} over every strategy on the features alone: the inputs hold paired "
+        f"features that encoders trained on one modality, and so teachers, do not keep; a linear "
+        f"head can use them"
+    )
+    return replace(widened, verdict=INTERACTIONS, reason=reason)
 
 
 def near_border(found: Measured, chance: float, repeats: int) -> bool:
@@ -248,6 +270,7 @@ def conclude(
         "near border": near_border(found, most, len(repeats)),
         "verdicts of repeats": dict(single.most_common()),
         "pairs": pairs,
+        "inputs": inputs.searched,
         "farthest": inputs.farthest,
         "seed": seed,
     }

@@ -41,6 +41,19 @@ ROWS = (
         )
         for size in ("large", "small")
     ),
+    *(
+        row
+        for size, seconds, megabytes in (("small", "60", "2,000"), ("large", "300", "3,000"))
+        for row in (
+            (
+                f"guide {size}_seconds",
+                f"`umt guide`, {{{size}_samples:,}} samples of 2 x 512 features, 20 classes",
+                "{:.0f} CPU s",
+                f"at most {seconds} s",
+            ),
+            (f"guide {size}_mb", "its memory", "{:,.0f} MB", f"at most {megabytes} MB"),
+        )
+    ),
     ("gpu samples_per_second", "VGG-Sound-shaped training in bf16", "{:,.0f} samples/s", "none"),
     (
         "gpu ratio",
