@@ -29,13 +29,14 @@ def on_features(sets: Mapping[str, int], progress: bool = False) -> dict[str, An
         sets: {name: number of folds of the guide}, see :mod:`umt_lib.data.feature_sets`.
 
     Returns:
-        "cases" as in :func:`umt_lib.study.analyses.guide_check.on_map.on_map`, one per set, each
-        with "recommendation", all the evidence.
+        "cases" as in :func:`umt_lib.study.analyses.guide_check.on_map.on_map`, one per set, and
+        "recommendations" {name: all the evidence}.
 
     Raises:
         StudyError: a set is unknown, missing or altered, or has too few samples for five folds.
     """
     cases = []
+    evidence: dict[str, Any] = {}
     for name, folds in sets.items():
         given = feature_sets.load(name)
         inputs = checked(given.features, given.y, given.groups, folds, SAMPLES, 0, name)
@@ -48,8 +49,8 @@ def on_features(sets: Mapping[str, int], progress: bool = False) -> dict[str, An
                 accuracy = direct(inputs, bar.update)
             except StudyError as error:
                 raise StudyError(f"feature set {name!r}: {error}") from None
-        evidence = found.to_dict()
-        evidence["cost"].pop("seconds")  # the only part that differs when it is measured again
+        evidence[name] = found.to_dict()
+        evidence[name]["cost"].pop("seconds")  # the only part that differs when measured again
         cases.append(
             {
                 "dataset": name,
@@ -57,7 +58,12 @@ def on_features(sets: Mapping[str, int], progress: bool = False) -> dict[str, An
                 "held_out": True,
                 "test": accuracy,
                 **record({LAST: found}, accuracy),
-                "recommendation": evidence,
             }
         )
-    return {"dataset": "real features", "seeds": len(SEEDS), "cells": len(cases), "cases": cases}
+    return {
+        "dataset": "real features",
+        "seeds": len(SEEDS),
+        "cells": len(cases),
+        "cases": cases,
+        "recommendations": evidence,
+    }

@@ -29,7 +29,7 @@ from umt_lib.guide.recommendation import INTERACTIONS, UME, UMT, UNCLEAR, Recomm
 from umt_lib.guide.verdict import deciding, paper_rule
 
 LAST, WIDE = "features", "features and inputs"
-FROZEN = "frozen"
+FROZEN, CHEAPEST_OF = "frozen", "cheapest"
 BOTH = "both"  # the verdict of :func:`umt_lib.guide.recommend` with the inputs in ``extra``
 MAIN, LAYER = "ours, inputs for pairs", "ours, last layer"
 PAPERS, SIGN = "paper's", "paper's, by sign"
@@ -75,7 +75,7 @@ RULES = {
     OWN_MLP: Rule("paper", LAST, PAPER_MLP, PAPER_MLP),
     "always joint (MLP)": Rule(INTERACTIONS, LAST, ALL, ALL),
     "always UME": Rule(UME, LAST, ALL, ALL),
-    CHEAP: Rule("cheapest", LAST, CHEAPEST, ALL),
+    CHEAP: Rule(CHEAPEST_OF, LAST, CHEAPEST, ALL),
     PAPERS_MLP: Rule("paper, MLP head", LAST, PAPER_MLP, ALL | {UMT: "UMT (MLP)"}),
     "always frozen": Rule(FROZEN, LAST, {FROZEN: "frozen"}, ALL),
 }
@@ -99,7 +99,7 @@ def taken(rule: Rule, verdict: str) -> str:
     >>> taken(RULES[CHEAP], "audio alone"), taken(RULES[CHEAP], "UME product")
     ('audio alone', 'UME')
     """
-    if verdict == UNCLEAR or (rule.who == "cheapest" and verdict.startswith("UME")):
+    if verdict == UNCLEAR or (rule.who == CHEAPEST_OF and verdict.startswith("UME")):
         return rule.takes.get(UME, UME)
     return rule.takes.get(verdict, verdict)
 
@@ -137,19 +137,24 @@ def record(
             "paper": one.paper,
             "paper by sign": UMT if one.gains["paper"].accuracy.mean > 0 else UME,
             "paper, MLP head": paper_rule(one.gains, "paper, MLP head"),
-            "cheapest": one.cheapest,
+            CHEAPEST_OF: one.cheapest,
         }
         for view, one in found.items()
     }
     verdicts[BOTH] = {"ours": deciding(found[LAST], found.get(WIDE, found[LAST])).verdict}
-    rules = {name: rule for name, rule in RULES.items() if rule.view in verdicts}
-    given = {name: verdicts[rule.view].get(rule.who, rule.who) for name, rule in rules.items()}
     return {
         "verdicts": verdicts,
         "gains": {view: one.to_dict()["gains"] for view, one in found.items()},
         "rules": {
-            name: outcome(rule, given[name], accuracy)
-            for name, rule in rules.items()
-            if taken(rule, given[name]) in accuracy
+            name: outcome(rule, verdicts[rule.view].get(rule.who, rule.who), accuracy)
+            for name, rule in RULES.items()
+            if rule.view in verdicts and _trained(rule, accuracy)
         },
     }
+
+
+def _trained(rule: Rule, accuracy: Mapping[str, Sequence[float]]) -> bool:
+    """Whether every strategy that the rule may use was trained."""
+    used = {*rule.takes.values(), *rule.among.values()}
+    alone = rule.who != CHEAPEST_OF or any(name.endswith(" alone") for name in accuracy)
+    return alone and used <= set(accuracy)

@@ -1,0 +1,121 @@
+"""The direct experiment: small networks confirm a verdict, with groups kept apart."""
+
+from __future__ import annotations
+
+import json
+
+import guide_cases as cases
+import numpy as np
+import pytest
+
+from umt_lib.__main__ import main
+from umt_lib.data import feature_sets
+from umt_lib.data.feature_sets import FeatureSet
+from umt_lib.errors import StudyError
+from umt_lib.guide.checks import checked
+from umt_lib.study.analyses.guide_check import direct as networks
+from umt_lib.study.analyses.guide_check.direct import SEEDS, direct, trainings
+from umt_lib.study.analyses.guide_check.on_features import on_features
+from umt_lib.study.analyses.guide_check.rules import CHEAP, MAIN, RULES, taken
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Few epochs, one rate and weight: seconds instead of a minute."""
+    monkeypatch.setattr(networks, "RATES", (0.1,))
+    monkeypatch.setattr(networks, "WEIGHTS", (3.0,))
+    monkeypatch.setattr(networks, "EPOCHS", (20, 20))
+
+
+def inputs(case: cases.Case, groups=None):
+    return checked(*case, groups, 5, 10_000, 0, "mine")
+
+
+def test_networks_find_what_a_linear_head_can_use_and_ume_cannot():
+    count = []
+    found = direct(inputs(cases.shared_noise(400)), lambda: count.append(1))
+    assert len(count) == trainings(2)
+    assert all(len(values) == len(SEEDS) for values in found.values())
+    mean = {name: np.mean(values) for name, values in found.items()}
+    assert mean["joint"] > mean["UME"] + 0.08
+    assert mean["frozen"] > mean["UME"] + 0.08
+    assert mean["a alone"] > mean["b alone"]
+    again = direct(inputs(cases.shared_noise(400)))
+    assert again == found
+
+
+def test_groups_stay_together_and_every_row_is_tested_once():
+    features, y = cases.noise(120)
+    given = inputs((features, y), np.arange(120) % 12)
+    tested = []
+    for fold in range(5):
+        splits = networks._splits(given, fold)
+        parts = [set(part.groups) for part in (splits.train, splits.validation, splits.test)]
+        assert not parts[0] & parts[1]
+        assert not parts[2] & (parts[0] | parts[1])
+        assert abs(splits.train.x["a"].mean()) < 1e-6
+        tested.append(len(splits.test))
+    assert sum(tested) == 120
+
+
+def test_too_few_groups_or_samples_are_refused_in_one_sentence():
+    features, y = cases.noise(120)
+    with pytest.raises(StudyError, match="4 groups are too few for 5 folds"):
+        networks._splits(inputs((features, y), np.arange(120) % 4), 0)
+    few = np.arange(120) // 4 % 30
+    given = checked(features, few, None, 2, 1000, 0, "mine")
+    with pytest.raises(StudyError, match="has 4 samples, 5 folds need 5"):
+        networks._splits(given, 0)
+
+
+def test_the_command_shows_whether_the_verdict_holds(tmp_path, capsys):
+    features, labels = cases.shared_noise(400)
+    np.savez(tmp_path / "mine.npz", labels=labels, **features)
+    out, numbers = tmp_path / "report.html", tmp_path / "all.json"
+    line = ["guide", str(tmp_path / "mine.npz"), "--try", "--out", str(out), "--json", str(numbers)]
+    assert main([*line, "--folds", "3"]) == 0
+    printed = capsys.readouterr().out
+    trial = json.loads(numbers.read_text())["trial"]
+    assert trial["accuracy"]["joint"]["mean"] > trial["accuracy"]["UME"]["mean"]
+    assert trial["taken"] == "UMT"
+    assert "\ndirect experiment: " in printed
+    assert printed.splitlines()[-2:] == ["verdict: UMT", "cheapest: frozen linear head"]
+    page = out.read_text()
+    assert "<h2>The direct experiment</h2>" in page
+    assert "<td>UMT (MLP)</td>" in page
+
+
+def test_the_guide_alone_has_no_try(tmp_path, capsys):
+    from umt_lib.guide import command
+
+    with pytest.raises(SystemExit):
+        command.main([str(tmp_path), "--try"])
+    assert "unrecognized arguments: --try" in capsys.readouterr().err
+
+
+def test_real_sets_are_scored_by_every_rule(monkeypatch):
+    made = {"pairs": cases.xor, "noise": cases.noise}
+    for name, make in made.items():
+        sets = {**feature_sets.SETS, name: lambda make=make: FeatureSet(*make(200))}
+        monkeypatch.setattr(feature_sets, "SETS", sets)
+    found = json.loads(json.dumps(on_features({"pairs": 3, "noise": 3})))
+    first, second = found["cases"]
+    assert (first["dataset"], second["dataset"]) == ("pairs", "noise")
+    own = {name for name, rule in RULES.items() if rule.view != "features and inputs"}
+    assert set(first["rules"]) == own
+    assert first["rules"][MAIN]["best"] == "interactions"
+    assert first["rules"][MAIN]["right"]
+    assert first["rules"]["always frozen"]["regret"] > 0.2
+    assert first["rules"][CHEAP]["regret"] < first["rules"]["always UME"]["regret"]
+    assert not second["rules"][MAIN]["decided"] or second["rules"][MAIN]["regret"] < 0.1
+    assert second["verdicts"]["features"]["cheapest"] == "most frequent class"
+    assert found["recommendations"]["pairs"]["verdict"] == "interactions"
+    with pytest.raises(StudyError, match="feature set 'pears': there is no such set"):
+        on_features({"pears": 3})
+
+
+def test_the_cheapest_strategy_is_that_of_the_direct_experiment():
+    assert taken(RULES[CHEAP], "frozen MLP head") == "frozen (MLP)"
+    assert taken(RULES[CHEAP], "UME calibrated") == "UME"
+    assert taken(RULES[CHEAP], "most frequent class") == "UME"
+    assert taken(RULES[MAIN], "no clear winner") == "UME"
