@@ -67,9 +67,14 @@ the cost of joint training. 2 points is the largest loss that the verdict ``UME`
 few hundred samples no verdict is more certain than that.
 
 **Repeats.** If the verdict would differ were one competitor better or worse by three quarters of
-half its intervals, the cross-validation is repeated with other folds, up to 5 times in all; after R
-repeats the margin is divided by the root of R. The verdict is that for the mean of all scores, and
+half its intervals, the cross-validation is repeated with other folds, up to 5 times in all and up
+to 5,000 predicted samples in all: of many samples the intervals are narrow. After R repeats the
+margin is divided by the root of R. The verdict is that for the mean of all scores, and
 the report states the verdicts of the single repeats.
+
+**Many samples.** Of more than 5,000 samples three folds are the default instead of five; of more
+than 4,000 training rows one inner part chooses the regularisation; large features are float32. The
+limits are constants of the modules, which ``book/when/guide-thresholds.csv`` lists.
 
 **Copies.** Rows that repeat, exactly or nearly (:mod:`umt_lib.guide.copies`), are found before
 anything is fitted. They are taken as one group and the report says so first; copies with different

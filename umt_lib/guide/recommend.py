@@ -16,7 +16,7 @@ from umt_lib.guide.recommendation import Recommendation
 from umt_lib.guide.verdict import chance, conclude, deciding, measured, near_border
 
 REPEATS = 5  # cross-validations at most, near a border of the rule
-REPEATED = 12_500  # samples in all cross-validations: of many, the intervals are narrow enough
+REPEATED = 5_000  # samples in all cross-validations: of many, the intervals are narrow enough
 STRIDE = 7919  # between the seeds of repeats: the repeats of neighbouring seeds differ
 Extra = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 

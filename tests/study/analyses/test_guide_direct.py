@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import guide_cases as cases
 import numpy as np
@@ -17,14 +18,16 @@ from umt_lib.study.analyses.guide_check import direct as networks
 from umt_lib.study.analyses.guide_check.direct import SEEDS, direct, trainings
 from umt_lib.study.analyses.guide_check.on_features import on_features
 from umt_lib.study.analyses.guide_check.rules import CHEAP, MAIN, RULES, taken
+from umt_lib.training import Diverged
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    """Few epochs, one rate and weight: seconds instead of a minute."""
+    """Few epochs, one rate and weight, one cross-validation: seconds instead of a minute."""
     monkeypatch.setattr(networks, "RATES", (0.1,))
     monkeypatch.setattr(networks, "WEIGHTS", (3.0,))
-    monkeypatch.setattr(networks, "EPOCHS", (20, 20))
+    monkeypatch.setattr(sys.modules["umt_lib.guide.recommend"], "REPEATS", 1)
+    monkeypatch.setattr(networks, "EPOCHS", (10, 10))
 
 
 def inputs(case: cases.Case, groups=None):
@@ -40,8 +43,12 @@ def test_networks_find_what_a_linear_head_can_use_and_ume_cannot():
     assert mean["joint"] > mean["UME"] + 0.08
     assert mean["frozen"] > mean["UME"] + 0.08
     assert mean["a alone"] > mean["b alone"]
-    again = direct(inputs(cases.shared_noise(400)))
-    assert again == found
+
+
+def test_the_same_features_give_the_same_accuracies(monkeypatch):
+    monkeypatch.setattr(networks, "EPOCHS", (1, 1))
+    first, again = (direct(inputs(cases.additive(60))) for _ in range(2))
+    assert first == again
 
 
 def test_groups_stay_together_and_every_row_is_tested_once():
@@ -66,6 +73,23 @@ def test_too_few_groups_or_samples_are_refused_in_one_sentence():
     given = checked(features, few, None, 2, 1000, 0, "mine")
     with pytest.raises(StudyError, match="has 4 samples, 5 folds need 5"):
         networks._splits(given, 0)
+
+
+def test_a_rate_at_which_training_diverges_is_not_chosen(monkeypatch):
+    whole = networks._Networks.train
+
+    def train(self, method, seed, rate=0.1, apart=0):
+        if rate > 1:
+            raise Diverged("the training loss became nan")
+        return whole(self, method, seed, rate, apart)
+
+    monkeypatch.setattr(networks._Networks, "train", train)
+    monkeypatch.setattr(networks, "EPOCHS", (2, 2))
+    monkeypatch.setattr(networks, "RATES", (9.0, 0.1))
+    assert len(direct(inputs(cases.noise(60)))["joint"]) == len(SEEDS)
+    monkeypatch.setattr(networks, "RATES", (9.0,))
+    with pytest.raises(StudyError, match="loss of uni-modal is infinite at every learning rate"):
+        direct(inputs(cases.noise(60)))
 
 
 def test_the_command_shows_whether_the_verdict_holds(tmp_path, capsys):

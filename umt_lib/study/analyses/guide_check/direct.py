@@ -29,7 +29,7 @@ from umt_lib.methods import UME, UMT, Frozen, Joint, Method, Setting, Unimodal
 from umt_lib.methods.base import Teachers
 from umt_lib.models import LateFusion
 from umt_lib.models.inference import outputs
-from umt_lib.training import Training, fit
+from umt_lib.training import Diverged, Training, fit
 
 SEEDS = (0, 1, 2, 3, 4)
 SWEEP_SEEDS = 2  # the first seeds, which choose learning rate and weight on validation
@@ -73,7 +73,8 @@ def direct(inputs: Inputs, tick: Callable[[], object] = lambda: None) -> dict[st
         tick: called after each training; there are :func:`trainings`.
 
     Raises:
-        StudyError: there are too few groups or samples of a class for five folds.
+        StudyError: there are too few groups or samples of a class for five folds, or training
+            diverges.
     """
     data = {seed: _splits(inputs, fold_of(seed)) for seed in SEEDS}
     networks = _Networks(data, tick)
@@ -125,13 +126,21 @@ class _Networks:
         middle = weights[len(weights) // 2]
 
         def tried(rate: float, weight: float) -> list[Tried]:
-            return [self.train(method(weight), seed, rate, apart) for seed in first]
+            try:
+                return [self.train(method(weight), seed, rate, apart) for seed in first]
+            except Diverged:
+                return []
 
         runs = {(rate, middle): tried(rate, middle) for rate in RATES}
         rate = max(runs, key=lambda key: _mean(runs[key]))[0]
         runs |= {(rate, w): tried(rate, w) for w in weights if w != middle}
         of_rate = {key: found for key, found in runs.items() if key[0] == rate}
         rate, weight = max(of_rate, key=lambda key: _mean(of_rate[key]))
+        if not runs[rate, weight]:
+            raise StudyError(
+                f"the training loss of {method(weight).title} is infinite at every learning rate "
+                f"of {RATES}; scale the features or leave out extreme values"
+            )
         return runs[rate, weight] + [self.train(method(weight), s, rate, apart) for s in rest]
 
     def train(self, method: Method, seed: int, rate: float = RATES[0], apart: int = 0) -> Tried:
@@ -158,7 +167,8 @@ class _Networks:
 
 
 def _mean(runs: Sequence[Tried]) -> float:
-    return float(np.mean([run.validation for run in runs]))
+    """The mean accuracy on validation; that of diverged trainings is below all others."""
+    return float(np.mean([run.validation for run in runs])) if runs else -1.0
 
 
 def _splits(inputs: Inputs, fold: int) -> Splits:
