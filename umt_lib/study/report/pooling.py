@@ -15,12 +15,17 @@ from collections.abc import Callable
 from statistics import mean
 from typing import NamedTuple
 
+from umt_lib.data import PAIR_KINDS
 from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.experiments.results import Result
 from umt_lib.study.pipeline.collection import STALE, Study
 
-GENERATED = ("synthetic", "digit-pairs")  # the label is computed from drawn or chosen features
+GENERATED = (  # the label is computed from drawn or chosen features
+    "synthetic",
+    "digit-pairs",
+    *PAIR_KINDS,
+)
 SAME_SOURCE = {  # data set: the one that it shares its recordings or models with
     "utd-mhad3": "utd-mhad",
     "furniture224": "furniture",
