@@ -353,7 +353,7 @@ def test_a_damaged_published_result_is_refused(folders, tmp_path):
 
 
 def test_results_outlive_a_change_of_the_code(tmp_path, monkeypatch):
-    for file in paths.paths.PARAMS.glob("furniture224-*.yaml"):
+    for file in paths.PARAMS.glob("furniture224-*.yaml"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     monkeypatch.setattr(results, "code_key", lambda params: "of another day")
     study = gather(tmp_path, paths.PUBLISHED, None)
