@@ -124,8 +124,9 @@ def additive_fit(joint: np.ndarray) -> float:
     """Accuracy of the logits f_y(pattern of a) + g_y(pattern of b) with the least cross-entropy.
 
     A linear head on the features of any two encoders computes such a sum, so this is what it
-    reaches with unlimited data. It is more than "additive" of :func:`facts` if the modalities are
-    not independent given the label.
+    reaches with unlimited data. It is "additive" of :func:`facts` if the modalities are independent
+    given the label; otherwise it can be more, since the product of posteriors counts twice what
+    both modalities show, or less, since cross-entropy is not accuracy.
 
     Args:
         joint: P(y, pattern of a, pattern of b), (K, A, B).
