@@ -2,12 +2,14 @@
 
 Batches, schedule, choice of the epoch on validation and the loss of the method are the same, so the
 result for every model is that of ``fit`` up to floating-point rounding. All models see their
-samples in the order of seed 0; each model has its own data.
+samples in the order of seed 0; each model has its own data, and may have its own learning rate and
+its own weight of distillation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,34 +28,40 @@ from umt_lib.training import Training
 ORDER = 0  # the seed of the order of the samples
 APART = 1_000_003  # between the seeds of joint models and of their teachers
 BLOCK = 500  # samples in one forward pass: their activations stay in the processor's cache
-Epochs = list[list[Batch]]  # the batches of every epoch: x {m: (G, B, ...)}, y (G, B), index (B,)
+SHARE = "share"  # the name of ``Targets.share`` among what a loss is given
 
 
-def epochs(train: Split, schedule: Training) -> Epochs:
-    """The batches of all epochs, made once for all methods."""
-    index = Split({}, torch.arange(train.y.shape[1]))
-    order = Splits(index, index, index, ())
-    return [
-        [
-            Batch({m: x[:, rows] for m, x in train.x.items()}, train.y[:, rows], rows)
-            for _, _, rows in training.batches(order, index, schedule.batch_size, ORDER, epoch)
-        ]
-        for epoch in range(schedule.epochs)
-    ]
+class Targets(NamedTuple):
+    """What the losses of G models use beside their outputs and labels.
+
+    Attributes:
+        features: of the teachers on the training samples, {m: (G, n, d)}.
+        share: a factor (G,) of the weight of the method, given the finished part of the schedule.
+        fixed: what is the same for all batches, {name: (G, ...)}.
+    """
+
+    features: dict[str, Tensor] = {}
+    share: Callable[[float], Tensor] | None = None
+    fixed: dict[str, Tensor] = {}
+
+    def at(self, rows: Tensor, done: float) -> dict[str, Tensor]:
+        """For the batch of ``rows``, when a part ``done`` (0..1) of the schedule is finished."""
+        share = {} if self.share is None else {SHARE: self.share(done)}
+        return {m: z[:, rows] for m, z in self.features.items()} | self.fixed | share
 
 
-def with_inputs(batches: Epochs, x: dict[str, Tensor]) -> Epochs:
-    """The same samples in the same order, with other inputs {m: (G, n, ...)}."""
-    return [
-        [b._replace(x={m: value[:, b.index] for m, value in x.items()}) for b in epoch]
-        for epoch in batches
-    ]
+def order(n: int, schedule: Training, epoch: int) -> list[Tensor]:
+    """The samples of every batch of an epoch: those of :func:`umt_lib.training.fit`, seed 0."""
+    index = Split({}, torch.arange(n))
+    splits = Splits(index, index, index, ())
+    drawn = training.batches(splits, index, schedule.batch_size, ORDER, epoch)
+    return [rows for _, _, rows in drawn]
 
 
 def fit_teachers(
     fresh: Callable[[str, list[int]], Params],
     starts: Sequence[int],
-    batches: Epochs,
+    train: Split,
     validation: Split,
     schedule: Training,
 ) -> dict[str, Params]:
@@ -65,63 +73,92 @@ def fit_teachers(
         fresh: initialises the models of a modality from one seed each.
         starts: the seeds from which joint models are initialised.
     """
-    teachers = {}
-    for position, m in enumerate(validation.x):
-        start = fresh(m, [s + APART * (1 + position) for s in starts])
-        own = [[b._replace(x={m: b.x[m]}) for b in epoch] for epoch in batches]
-        teachers[m] = fit(start, Joint(), own, only(validation, m), schedule)
-    return teachers
+    return {
+        m: fit(
+            fresh(m, teacher_starts(starts, position)),
+            Joint(),
+            only(train, m),
+            only(validation, m),
+            schedule,
+        )
+        for position, m in enumerate(validation.x)
+    }
+
+
+def teacher_starts(starts: Sequence[int], position: int) -> list[int]:
+    """The seeds from which the uni-modal models of the modality at ``position`` are initialised."""
+    return [s + APART * (1 + position) for s in starts]
 
 
 def fit(
     params: Params,
     method: Method,
-    batches: Epochs,
+    train: Split,
     validation: Split,
     schedule: Training,
-    targets: Epochs | None = None,
+    targets: Targets = Targets(),
+    rates: Tensor | None = None,
+    strict: bool = True,
 ) -> Params:
     """Train stacked models; return the parameters of each at the epoch with the best validation.
 
     Args:
         params: (G, ...). Without encoders, the inputs are features and only a head is trained.
-        method: joint training or UMT; its hooks other than ``loss`` are not called.
-        batches: the training batches of every epoch.
-        validation: x {m: (G, n, ...)}, y (G, n).
-        targets: for UMT, the same batches with the features of its teachers as inputs.
+        method: its hooks other than ``loss`` are not called.
+        train, validation: x {m: (G, n, ...)}, y (G, n).
+        targets: for methods that distil, the features of the teachers.
+        rates: the learning rate of every model (G,); that of the schedule by default.
+        strict: whether to refuse a training that diverges. Otherwise the parameters of such a model
+            are NaN.
 
     Raises:
-        StudyError: the loss of a model is NaN or infinite.
+        StudyError: the loss of a model is NaN or infinite, and ``strict``.
     """
     params = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
-    optimizer = torch.optim.SGD(
-        list(params.values()),
-        schedule.learning_rate,
-        schedule.momentum,
-        weight_decay=schedule.weight_decay,
-    )
+    learned = list(params.values())
+    velocity = [torch.zeros_like(value) for value in learned]
+    models, n = train.y.shape
+    rates = torch.full((models,), schedule.learning_rate) if rates is None else rates
     best = {name: value.detach().clone() for name, value in params.items()}
-    score = torch.full((2, len(validation.y)), -torch.inf, dtype=torch.float64)
-    for epoch, pairs in enumerate(zip(batches, targets or batches, strict=True)):
-        for group in optimizer.param_groups:
-            rate = training._rate(epoch / schedule.epochs, schedule.decay)
-            group["lr"] = schedule.learning_rate * rate
-        for batch, target in zip(*pairs, strict=True):
-            optimizer.zero_grad()
-            losses = _losses(method, forward(params, batch.x), batch.y, target.x)
-            losses.sum().backward()  # each model gets the gradient of its own loss
-            optimizer.step()
-        if not torch.isfinite(losses).all():
+    score = torch.full((2, models), -torch.inf, dtype=torch.float64)
+    diverged = torch.zeros(models, dtype=torch.bool)
+    for epoch in range(schedule.epochs):
+        done = epoch / schedule.epochs
+        now_rates = rates * training._rate(done, schedule.decay)
+        for rows in order(n, schedule, epoch):
+            out = forward(params, {m: x[:, rows] for m, x in train.x.items()})
+            losses = _losses(method, out, train.y[:, rows], targets.at(rows, done))
+            # each model gets the gradient of its own loss
+            gradients = torch.autograd.grad(losses.sum(), learned)
+            _step(learned, velocity, gradients, now_rates, schedule)
+        diverged |= ~torch.isfinite(losses.detach())
+        if strict and diverged.any():
             raise StudyError(
                 f"{method}: the training loss of a model became NaN or infinite in epoch "
-                f"{epoch + 1}; lower the grid's learning_rate (now {schedule.learning_rate})"
+                f"{epoch + 1}; lower its learning rate (now {rates[diverged].max():g})"
             )
         now = torch.stack(scores(outputs(params, validation), validation.y))
         better = (now[0] > score[0]) | ((now[0] == score[0]) & (now[1] > score[1]))
         score = torch.where(better, now, score)
         for name, value in params.items():
             best[name][better] = value.detach()[better]
+    for value in best.values():
+        value[diverged] = torch.nan
     return best
+
+
+@torch.no_grad()
+def _step(
+    learned: Sequence[Tensor],
+    velocity: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    rates: Tensor,
+    schedule: Training,
+) -> None:
+    """One step of SGD with momentum and weight decay, with a learning rate for each model."""
+    for value, moving, gradient in zip(learned, velocity, gradients, strict=True):
+        moving.mul_(schedule.momentum).add_(gradient).add_(value, alpha=schedule.weight_decay)
+        value.addcmul_(moving, rates.view(-1, *[1] * (value.dim() - 1)), value=-1)
 
 
 def _losses(method: Method, out: Output, y: Tensor, targets: dict[str, Tensor]) -> Tensor:

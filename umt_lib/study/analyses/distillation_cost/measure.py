@@ -4,7 +4,8 @@ A teacher is trained on one modality, so its features contain nothing that is us
 with the other modality. The closer the student's features are to those of the teacher, the less
 capacity is left for paired features. Measured on cells of the map, as a function of the weight of
 UMT: the accuracy, and the EMAP gap (what the model gains from interactions), for plain UMT and for
-the remedies of ``remedies.py``.
+three remedies: distillation into a learned projection of features of twice the width, a weight that
+falls to 0 over half the schedule or all of it, and distillation of a sub-space only.
 """
 
 from __future__ import annotations
@@ -21,25 +22,24 @@ from tqdm import tqdm
 from umt_lib.data.splits import Split
 from umt_lib.methods.umt import UMT
 from umt_lib.study.analyses.batched.fit import (
-    Epochs,
-    epochs,
+    Targets,
     features,
     fit,
     fit_teachers,
     only,
     outputs,
-    with_inputs,
 )
-from umt_lib.study.analyses.batched.networks import Params, stack, stacked
-from umt_lib.study.analyses.distillation_cost.remedies import (
-    Fading,
+from umt_lib.study.analyses.batched.losses import (
+    Distilled,
     Projected,
     Subspace,
+    bases,
+    constant,
     fading,
-    with_bases,
 )
-from umt_lib.study.analyses.regime_map.grid import Cell, Grid, grid
-from umt_lib.study.analyses.regime_map.methods import initial
+from umt_lib.study.analyses.batched.networks import Params, stack, stacked
+from umt_lib.study.analyses.regime_map.train import initial
+from umt_lib.study.analyses.regime_map.worlds import Cell, World, world
 
 WIDER = 2  # width of a student whose features are projected, as a multiple
 FADING = {"fading-half": 0.5, "fading": 1.0}  # the part of the schedule with a weight above 0

@@ -1,5 +1,5 @@
-"""The map: which strategy is best, as a function of the strength of features and the sample size.
+"""The map: which strategy is best, as a function of features, sample size and training length.
 
-``grid`` and ``lazy_grid`` define the cells and their data, ``methods`` trains all strategies on
-many cells at once, ``measure`` measures one map and ``summary`` reads it.
+``worlds`` defines the data of every cell, ``strategies`` is the table of strategies, ``train``
+trains them on many cells at once, ``measure`` measures one map and ``summary`` reads it.
 """

@@ -1,55 +1,201 @@
-"""Measure one map: the accuracy of every method on every cell of a grid, for all seeds."""
+"""Measure one map: the accuracy of every strategy in every cell of a world.
+
+Two sets of seeds, with other data, are never mixed. On the *tuning* seeds every strategy is trained
+with all its options; the option with the best mean validation accuracy is chosen for each cell, and
+the search reads the test accuracies of these seeds. On the *report* seeds every strategy is trained
+once, with the chosen option, and tested once.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NamedTuple
 
-from tqdm import tqdm
+import torch
+from pydantic import Field, NonNegativeInt, PositiveInt
+from torch import Tensor
 
-from umt_lib.errors import StudyError
-from umt_lib.study.analyses.regime_map import methods
-from umt_lib.study.analyses.regime_map.grid import grid
+from umt_lib.errors import StudyError, nearest
+from umt_lib.study.analyses.regime_map.ensembles import RULES
+from umt_lib.study.analyses.regime_map.parallel import chunks, in_processes
+from umt_lib.study.analyses.regime_map.strategies import RATES, STRATEGIES, TRAINED, UME, Option
+from umt_lib.study.analyses.regime_map.train import Chunk, Teachers, correct
+from umt_lib.study.analyses.regime_map.worlds import Cell, World, world
 
-CHUNK = 12  # cells trained at once: large matrix products in a bounded memory
+Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=2)]
+
+
+class Tried(NamedTuple):
+    """One option of a strategy, and the accuracy of every cell and seed with it."""
+
+    option: Option | str
+    validation: list[list[float]]
+    test: list[list[float]]
+
+
+class Job(NamedTuple):
+    """Some cells that are measured at once."""
+
+    world: World
+    cells: list[Cell]
+    tuning: tuple[int, ...]
+    report: tuple[int, ...]
+    strategies: tuple[str, ...]
 
 
 def regime_map(
-    dataset: str, n_train: int, seeds: tuple[int, ...], cells: int = 0, progress: bool = False
+    world: str,
+    dials: dict[str, list[float]],
+    tuning: Seeds,
+    report: Seeds,
+    cells: NonNegativeInt = 0,
+    strategies: tuple[str, ...] = STRATEGIES,
+    workers: PositiveInt = 1,
+    progress: bool = False,
 ) -> dict[str, Any]:
-    """Accuracy of every variant on validation and test, by cell and seed.
+    """Search a world on the tuning seeds, and report all its cells on the report seeds.
 
     Args:
-        dataset: a key of ``grid.GRIDS``; n_train: one of its sample sizes.
-        cells: number of cells to measure, from the first; 0 for all.
+        world: a key of ``worlds.WORLDS``.
+        dials: the values of every dial.
+        tuning, report: seeds, no one in both.
+        cells: number of cells, drawn at random from all combinations of ``dials``; 0 for all.
+        workers: processes; the numbers do not depend on it.
 
     Returns:
-        ``cells`` [{"uni", "paired", "asymmetry", "bayes", "validation" and "test" {variant:
-        [accuracy per seed]}}], the sizes of the splits and the weights of UMT.
+        ``cells`` [{"dials", "bayes", "tried" {strategy: [[validation accuracy of every tuning seed]
+        for every option]}, "chosen" {strategy: position of the option}, "search" {strategy: [test
+        accuracy of every tuning seed with the chosen option]}, "test" {strategy: [that of every
+        report seed]}}], ``options`` and ``passes`` of the strategies, and the sizes of the splits.
 
     Raises:
-        StudyError: the data set has no map, or the map does not have this sample size.
+        StudyError: a world, dial or strategy is unknown, or a seed is in both sets.
     """
-    chosen = grid(dataset)
-    sizes = chosen.axes["n_train"]
-    if n_train not in sizes:
-        raise StudyError(f"the map of {dataset!r} has n_train {sizes}, not {n_train}; give one")
-    places = [cell for cell in chosen.cells if cell.n_train == n_train][: cells or None]
-    records = []
-    with tqdm(
-        total=len(places), desc=f"map of {dataset}", disable=None if progress else True
-    ) as bar:
-        for start in range(0, len(places), CHUNK):
-            part = places[start : start + CHUNK]
-            for cell, scores in zip(part, methods.measure(chosen, part, seeds), strict=True):
-                where = {"uni": cell.uni, "paired": cell.paired, "asymmetry": cell.asymmetry}
-                records.append({**where, "bayes": cell.bayes, **scores})
-            bar.update(len(part))
+    chosen = _world(world)
+    if both := set(tuning) & set(report):
+        raise StudyError(f"seed {min(both)} is a tuning seed and a report seed; give other seeds")
+    for name in strategies:
+        if name not in STRATEGIES:
+            raise StudyError(f"there is no strategy {name!r}{nearest(name, STRATEGIES)}")
+    places = chosen.among(dials, cells)
+    jobs = [
+        Job(chosen, part, tuning, report, strategies)
+        for part in chunks(places, lambda cell: (cell["n_train"], chosen.training(cell).epochs))
+    ]
+    work = [len(job.cells) * chosen.training(job.cells[0]).epochs * job.cells[0]["n_train"] for job in jobs]
+    records = [r for part in in_processes(measured, jobs, work, workers, world) for r in part]
     return {
-        "dataset": dataset,
-        "n_train": n_train,
+        "world": world,
+        "axes": dials,
+        "tuning": list(tuning),
+        "report": list(report),
         "n_validation": chosen.n_validation,
         "n_test": chosen.n_test,
-        "updates": chosen.updates,
-        "weights": methods.WEIGHTS,
+        "options": {name: [_plain(o) for o in _options(name)] for name in strategies},
+        "passes": {name: 1 if name == UME else TRAINED[name].passes for name in strategies},
         "cells": records,
     }
+
+
+_world = world
+
+
+def measured(job: Job) -> list[dict[str, Any]]:
+    """The records of some cells."""
+    tuned = explore(Chunk(job.world, job.cells, job.tuning), job.strategies)
+    positions = {name: best(tried) for name, tried in tuned.items()}
+    tested = report(Chunk(job.world, job.cells, job.report), tuned, positions)
+    return [
+        {
+            "dials": cell.dials,
+            "bayes": job.world.bayes(cell.dials),
+            "tried": {name: [t.validation[c] for t in tried] for name, tried in tuned.items()},
+            "chosen": {name: found[c] for name, found in positions.items()},
+            "search": {name: tried[positions[name][c]].test[c] for name, tried in tuned.items()},
+            "test": {name: found[c] for name, found in tested.items()},
+        }
+        for c, cell in enumerate(job.cells)
+    ]
+
+
+def best(tried: Sequence[Tried]) -> list[int]:
+    """For each cell the position of the option with the best mean validation accuracy."""
+    means = torch.tensor([t.validation for t in tried], dtype=torch.float64).mean(2)  # (O, C)
+    return means.argmax(0).tolist()  # the first of equals
+
+
+def explore(chunk: Chunk, strategies: Sequence[str]) -> dict[str, list[Tried]]:
+    """Train and test the uni-modal models, then the strategies, with all their options.
+
+    The names of uni-modal models are those of :func:`unimodal`.
+    """
+    tuned, params = {}, {}
+    for m in chunk.shapes:
+        runs = [chunk.fit_unimodal(m, chunk.of_seeds([rate] * len(chunk.cells))) for rate in RATES]
+        teachers = [Teachers(chunk, {m: run}) for run in runs]
+        tuned[unimodal(m)] = [
+            _tried(chunk, Option(rate), lambda part, t=t: t.logits[part][:, 0])
+            for rate, t in zip(RATES, teachers, strict=True)
+        ]
+        positions = chunk.of_seeds(best(tuned[unimodal(m)]))
+        models = torch.arange(len(positions))
+        params[m] = {name: torch.stack([r[name] for r in runs])[positions, models] for name in runs[0]}
+    found = Teachers(chunk, params)
+    for name in strategies:
+        if name == UME:
+            tuned[name] = [_tried(chunk, r, lambda part, r=r: found.ensemble(r, part)) for r in RULES]
+            continue
+        tuned[name] = []
+        for option in TRAINED[name].options():
+            trained = found.fit(TRAINED[name], [option] * len(chunk.cells))
+            tuned[name].append(
+                _tried(chunk, option, lambda part: found.predictions(TRAINED[name], trained, part))
+            )
+    return tuned
+
+
+def report(
+    chunk: Chunk, tuned: dict[str, list[Tried]], positions: dict[str, list[int]]
+) -> dict[str, list[list[float]]]:
+    """The test accuracy of every cell and seed, each strategy with the options at ``positions``."""
+    options = {n: [tuned[n][p].option for p in found] for n, found in positions.items()}
+    params = {
+        m: chunk.fit_unimodal(m, chunk.of_seeds([o.rate for o in options[unimodal(m)]]))
+        for m in chunk.shapes
+    }
+    found, tested = Teachers(chunk, params), {}
+    for position, m in enumerate(chunk.shapes):
+        tested[unimodal(m)] = found.logits["test"][:, position]
+    for name in options:
+        if name == UME:
+            rules = {rule: found.ensemble(rule, "test") for rule in set(options[UME])}
+            places = range(len(chunk.starts))
+            tested[name] = torch.stack(
+                [rules[options[UME][g // len(chunk.seeds)]][g] for g in places]
+            )
+        elif name in TRAINED:
+            trained = found.fit(TRAINED[name], options[name])
+            tested[name] = found.predictions(TRAINED[name], trained, "test")
+    y = chunk.data.test.y
+    return {name: chunk.by_cell(correct(logits, y)) for name, logits in tested.items()}
+
+
+def unimodal(m: str) -> str:
+    """The name of the uni-modal model of a modality among the strategies."""
+    return f"uni-modal {m}"
+
+
+def _tried(chunk: Chunk, option: Option | str, logits: Callable[[str], Tensor]) -> Tried:
+    accuracy = [
+        chunk.by_cell(correct(logits(part), getattr(chunk.data, part).y))
+        for part in ("validation", "test")
+    ]
+    return Tried(option, *accuracy)
+
+
+def _options(name: str) -> Sequence[Option | str]:
+    return RULES if name == UME else TRAINED[name].options()
+
+
+def _plain(option: Option | str) -> dict[str, Any]:
+    return {"rule": option} if isinstance(option, str) else option._asdict()

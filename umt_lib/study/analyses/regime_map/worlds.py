@@ -1,0 +1,208 @@
+"""The worlds of the maps: generated data whose features are set by dials, cell by cell.
+
+A *world* is a loader of generated data with its dials. A *cell* is one value of every dial; among
+the dials are the number of training samples ``n_train`` and, where training length varies, the
+number of ``updates``. The data of a cell depend on its values and the seed, not on the map.
+
+    synthetic    uni-modal features and one paired feature (XOR)
+    lazy         many uni-modal features, and a second modality of smaller scale: it keeps its
+                 information, but its gradients are smaller, so that joint training fits the few
+                 samples with the first modality and then stops learning
+    digit-pairs  the same features as ``synthetic``, shown by images of digits
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from umt_lib.data import digit_pairs, synthetic
+from umt_lib.data.splits import Splits
+from umt_lib.errors import StudyError, nearest
+from umt_lib.training import Training
+
+Dials = dict[str, float]
+FEATURES = 8  # uni-modal features of each modality in the lazy world
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a map: the value of every dial, in the order of the world's axes."""
+
+    values: tuple[tuple[str, float], ...]
+
+    @classmethod
+    def at(cls, **dials: float) -> Cell:
+        """The cell with these values.
+
+        >>> Cell.at(uni=0.5, n_train=512)["uni"]
+        0.5
+        """
+        return cls(tuple(dials.items()))
+
+    def __getitem__(self, dial: str) -> Any:
+        return self.dials[dial]
+
+    @property
+    def dials(self) -> Dials:
+        """The values by dial."""
+        return dict(self.values)
+
+    @property
+    def key(self) -> list[float]:
+        """The values, as they are hashed."""
+        return [value for _, value in self.values]
+
+    def stream(self, seed: int) -> int:
+        """The seed of the data and the initialisation for this cell and ``seed``."""
+        return int(hashlib.sha256(json.dumps([*self.key, seed]).encode()).hexdigest()[:12], 16)
+
+
+@dataclass(frozen=True)
+class World:
+    """Generated data with its dials, and the networks that are trained on it.
+
+    Attributes:
+        load: the loader of the data.
+        options: the options of ``load`` for the dials, without the numbers of samples.
+        axes: the values of each dial in the complete map.
+        bayes: the best possible accuracies for the dials, {name: 0..1}.
+        updates: SGD steps of every training, in worlds where it is not a dial.
+    """
+
+    load: Callable[..., Splits]
+    options: Callable[[Dials], dict[str, Any]]
+    axes: Mapping[str, Sequence[float]]
+    bayes: Callable[[Dials], dict[str, float]]
+    classes: int = 2
+    hidden: int = 32
+    dim: int = 16
+    batch_size: int = 128
+    updates: int = 160
+    learning_rate: float = 0.2
+    n_validation: int = 500
+    n_test: int = 2000
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All cells, sorted by sample size."""
+        return self.among(self.axes)
+
+    def among(self, axes: Mapping[str, Sequence[float]], number: int = 0) -> list[Cell]:
+        """``number`` cells drawn at random from all combinations of these values; 0 for all.
+
+        They are sorted by sample size and number of updates.
+
+        Raises:
+            StudyError: the dials are not those of the world.
+        """
+        for dial in axes:
+            if dial not in (*self.axes, "updates"):
+                raise StudyError(f"the world has no dial {dial!r}{nearest(dial, self.axes)}")
+        for dial in self.axes:
+            if not axes.get(dial):
+                raise StudyError(f"dial {dial!r} has no value; give one or more")
+        names = [*self.axes, *(name for name in ("updates",) if name not in self.axes)]
+        names = [name for name in names if name in axes]
+        cells = [
+            Cell(tuple(zip(names, values, strict=True)))
+            for values in product(*(axes[name] for name in names))
+        ]
+        if 0 < number < len(cells):
+            drawn = np.random.default_rng(0).choice(len(cells), number, replace=False)
+            cells = [cells[i] for i in sorted(drawn)]
+        return sorted(cells, key=lambda cell: (cell["n_train"], cell.dials.get("updates", 0)))
+
+    def data(self, cell: Cell, seed: int) -> Splits:
+        """The data of one cell and seed; every seed draws new data."""
+        sizes = {"n_validation": self.n_validation, "n_test": self.n_test}
+        sizes |= {"n_train": cell["n_train"], "data_seed": cell.stream(seed)}
+        return self.load(**sizes, **self.options(cell.dials))
+
+    def training(self, cell: Cell, longer: int = 1) -> Training:
+        """The schedule: the number of epochs for the cell's ``updates``, at least one."""
+        updates = int(cell.dials.get("updates", self.updates))
+        epochs = longer * max(1, updates // -(-cell["n_train"] // self.batch_size))
+        return Training(epochs, self.batch_size, self.learning_rate)
+
+
+def _synthetic(dials: Dials) -> dict[str, Any]:
+    uni, second = dials["uni"], _second(dials)
+    return {"uni_a": (uni, uni / 2), "uni_b": (second, second / 2), "paired": (dials["paired"],)}
+
+
+def _lazy(dials: Dials) -> dict[str, Any]:
+    uni = (dials["uni"],) * FEATURES
+    quiet = {"scale_b": 1 - dials["asymmetry"], "noise": 1.0}
+    return {"uni_a": uni, "uni_b": uni, "paired": (dials["paired"],), **quiet}
+
+
+def _digit_pairs(dials: Dials) -> dict[str, Any]:
+    return {"q_left": dials["uni"], "q_right": _second(dials), "r": dials["paired"]}
+
+
+def _bayes(dials: Dials) -> dict[str, float]:
+    """In the limit of no noise; see :func:`umt_lib.data.synthetic.bayes`."""
+    uni = {"a": (dials["uni"],), "b": (_second(dials),)}
+    return synthetic.bayes(uni, (dials["paired"],), classes=2)
+
+
+def _second(dials: Dials) -> float:
+    """Reliability of the uni-modal feature of the second modality."""
+    return dials["uni"] * (1 - dials["asymmetry"])
+
+
+def _steps(first: int, last: int, parts: int) -> tuple[float, ...]:
+    return tuple(i / parts for i in range(first, last + 1))
+
+
+WORLDS = {
+    "synthetic": World(
+        synthetic.load,
+        _synthetic,
+        {
+            "uni": _steps(1, 8, 10),
+            "paired": _steps(0, 8, 8),
+            "asymmetry": (0.0, 0.5, 1.0),
+            "n_train": (512, 2048),
+        },
+        _bayes,
+    ),
+    "lazy": World(
+        synthetic.load,
+        _lazy,
+        {
+            "uni": (0.2, 0.3, 0.4, 0.5),
+            "paired": (0.0, 0.5, 1.0),
+            "asymmetry": (0.0, 0.5, 0.7, 0.85),
+            "n_train": (512,),
+        },
+        _bayes,
+        updates=400,
+    ),
+    "digit-pairs": World(
+        digit_pairs.load,
+        _digit_pairs,
+        {
+            "uni": (0.1, 0.3, 0.5, 0.7, 0.9),
+            "paired": (0.0, 0.25, 0.5, 0.75, 1.0),
+            "asymmetry": (0.0,),
+            "n_train": (2048,),
+        },
+        _bayes,
+        hidden=64,
+    ),
+}
+
+
+def world(name: str) -> World:
+    """The world called ``name``; StudyError if there is none."""
+    if name not in WORLDS:
+        raise StudyError(f"there is no map of {name!r}{nearest(name, WORLDS)}")
+    return WORLDS[name]
