@@ -1,6 +1,6 @@
 """Run one analysis: a measurement over many small trainings, or on finished experiments.
 
-    umt analyse params/analyses/map-synthetic-2048.yaml
+    umt analyse params/analyses/map-synthetic.yaml
 
 An experiment trains one method on one data set. An analysis answers one question with many
 trainings: which strategy is best where (the map), what the model of feature learning predicts
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -65,6 +66,9 @@ ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
+GIVEN = ("progress", "workers")  # arguments that are not in params files: no number depends on them
+
+
 class Params(BaseModel):
     """The top level of an analysis' params file."""
 
@@ -106,13 +110,16 @@ def read(path: str | Path) -> dict[str, Any]:
     if "method" in params:
         raise StudyError(f"{path}: is the params file of an experiment; run umt run {path}")
     params_files.validate(Params, params, str(path), "")
-    params_files.named(ANALYSES, params["analysis"], str(path), "analysis", given=("progress",))
+    params_files.named(ANALYSES, params["analysis"], str(path), "analysis", given=GIVEN)
     params_files.check_name(params, path)
     return params
 
 
-def run(params: dict[str, Any], progress: bool = True) -> Analysed:
+def run(params: dict[str, Any], progress: bool = True, workers: int = 1) -> Analysed:
     """Run the analysis and write its result.
+
+    Args:
+        workers: processes, for an analysis that can use several.
 
     Raises:
         StudyError: a needed result is missing, or what the function of the analysis raises.
@@ -126,7 +133,10 @@ def run(params: dict[str, Any], progress: bool = True) -> Analysed:
                 f"file, params/{name}.yaml, first (umt run, or umt analyse for an analysis)"
             )
     spec = params["analysis"]
-    measured = ANALYSES[spec["name"]](**params_files.options(spec), progress=progress)
+    function = ANALYSES[spec["name"]]
+    given = {"progress": progress, "workers": workers}
+    given = {k: v for k, v in given.items() if k in inspect.signature(function).parameters}
+    measured = function(**params_files.options(spec), **given)
     measured = json.loads(json.dumps(measured))  # as it is read from the file
     made = Made(
         params=provenance.digest(params),
@@ -190,15 +200,25 @@ def code_files(params: dict[str, Any]) -> set[Path]:
     return provenance.import_closure([provenance.file_of(module) for module in starts])
 
 
+def available_cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit status (2 for a StudyError, 130 for Ctrl-C)."""
     parser = argparse.ArgumentParser(prog="umt analyse", description=__doc__)
     parser.add_argument("params", type=Path, help="a file of params/analyses/")
+    parser.add_argument(
+        "--workers", type=int, default=available_cores(), help="processes (default: all cores)"
+    )
     given = parser.parse_args(arguments)
+    if given.workers < 1:
+        parser.error(f"--workers is {given.workers}; give 1 or more")
     torch.set_num_threads(1)
 
     def measured() -> int:
-        result = run(read(given.params), progress=sys.stderr.isatty())
+        result = run(read(given.params), progress=sys.stderr.isatty(), workers=given.workers)
         print(f"{tally()}{result.name}, {result.provenance.seconds:.0f} s", flush=True)
         return 0
 

@@ -9,7 +9,7 @@ its own weight of distillation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -31,7 +31,8 @@ BLOCK = 500  # samples in one forward pass: their activations stay in the proces
 SHARE = "share"  # the name of ``Targets.share`` among what a loss is given
 
 
-class Targets(NamedTuple):
+@dataclass(frozen=True)
+class Targets:
     """What the losses of G models use beside their outputs and labels.
 
     Attributes:
@@ -40,14 +41,17 @@ class Targets(NamedTuple):
         fixed: what is the same for all batches, {name: (G, ...)}.
     """
 
-    features: dict[str, Tensor] = {}
+    features: dict[str, Tensor] = field(default_factory=dict)
     share: Callable[[float], Tensor] | None = None
-    fixed: dict[str, Tensor] = {}
+    fixed: dict[str, Tensor] = field(default_factory=dict)
 
     def at(self, rows: Tensor, done: float) -> dict[str, Tensor]:
         """For the batch of ``rows``, when a part ``done`` (0..1) of the schedule is finished."""
         share = {} if self.share is None else {SHARE: self.share(done)}
         return {m: z[:, rows] for m, z in self.features.items()} | self.fixed | share
+
+
+NO_TARGETS = Targets()
 
 
 def order(n: int, schedule: Training, epoch: int) -> list[Tensor]:
@@ -96,9 +100,10 @@ def fit(
     train: Split,
     validation: Split,
     schedule: Training,
-    targets: Targets = Targets(),
+    targets: Targets = NO_TARGETS,
     rates: Tensor | None = None,
     strict: bool = True,
+    every: int = 1,
 ) -> Params:
     """Train stacked models; return the parameters of each at the epoch with the best validation.
 
@@ -110,6 +115,7 @@ def fit(
         rates: the learning rate of every model (G,); that of the schedule by default.
         strict: whether to refuse a training that diverges. Otherwise the parameters of such a model
             are NaN.
+        every: epochs between two looks at validation, of which the last epoch is one.
 
     Raises:
         StudyError: the loss of a model is NaN or infinite, and ``strict``.
@@ -137,6 +143,8 @@ def fit(
                 f"{method}: the training loss of a model became NaN or infinite in epoch "
                 f"{epoch + 1}; lower its learning rate (now {rates[diverged].max():g})"
             )
+        if (schedule.epochs - epoch - 1) % every:
+            continue
         now = torch.stack(scores(outputs(params, validation), validation.y))
         better = (now[0] > score[0]) | ((now[0] == score[0]) & (now[1] > score[1]))
         score = torch.where(better, now, score)

@@ -83,65 +83,63 @@ def _correct(logits: Tensor, y: Tensor) -> list[int]:
 class Setup(NamedTuple):
     """What all variants of one analysis have in common: data, teachers and distillation targets."""
 
-    grid: Grid
+    world: World
+    cell: Cell  # one of them; all have the same schedule
     starts: list[int]  # seeds of the data and the initialisation, by cell, then seed
     train: Split
     validation: Split
     test: Split
-    batches: Epochs
     teachers: dict[str, Params]
-    targets: Epochs  # the batches with the teachers' features as inputs
+    targets: dict[str, Tensor]  # features of the teachers on the training samples
 
     def start(self, wider: int = 1) -> Params:
         """New students; wider ones have projections A_m to the width of the teachers."""
-        grid_ = replace(self.grid, dim=wider * self.grid.dim)
         shapes = {m: tuple(x.shape[2:]) for m, x in self.train.x.items()}
-        models = [initial(grid_, "mlp", shapes, s) for s in self.starts]
+        models = [initial(self.world, "mlp", shapes, s, wider) for s in self.starts]
         for model in models if wider > 1 else ():
-            made = {m: nn.Linear(grid_.dim, self.grid.dim) for m in shapes}
-            model.auxiliary = nn.ModuleDict(made)
+            dim = self.world.dim
+            model.auxiliary = nn.ModuleDict({m: nn.Linear(wider * dim, dim) for m in shapes})
         return stack(models)
 
     def fit(self, variant: str, weight: float) -> Params:
         """Train one variant of :data:`VARIANTS` with one weight."""
         method, wider = VARIANTS[variant]
-        targets = self.targets
-        if variant in FADING:
-            targets = fading(targets, FADING[variant])
-        if method is Subspace:
-            targets = with_bases(targets, self.teachers)
-        start, umt = self.start(wider), method(weight=weight)
-        return fit(start, umt, self.batches, self.validation, self.grid.training(self.n), targets)
-
-    @property
-    def n(self) -> int:
-        return self.train.y.shape[1]
+        whole = torch.ones(len(self.starts))
+        share = fading(whole, FADING[variant]) if variant in FADING else constant(whole)
+        fixed = bases(self.teachers) if method is Subspace else {}
+        return fit(
+            self.start(wider),
+            method(weight=weight),
+            self.train,
+            self.validation,
+            self.world.training(self.cell),
+            Targets(self.targets, share, fixed),
+        )
 
 
 VARIANTS: dict[str, tuple[type[UMT], int]] = {  # method, and width of the features as a multiple
     "umt": (UMT, 1),
     "projected": (Projected, WIDER),
-    "fading-half": (Fading, 1),
-    "fading": (Fading, 1),
+    "fading-half": (Distilled, 1),
+    "fading": (Distilled, 1),
     "subspace": (Subspace, 1),
 }
 OWN_ZERO = ("umt", "projected")  # the other variants equal "umt" at weight 0
 
 
-def setup(chosen: Grid, cells: Sequence[Cell], seeds: Sequence[int]) -> Setup:
+def setup(chosen: World, cells: Sequence[Cell], seeds: Sequence[int]) -> Setup:
     """Data of all cells and seeds (of one sample size), and teachers trained on them."""
     data = stacked([chosen.data(cell, seed) for cell in cells for seed in seeds])
     starts = [cell.stream(seed) for cell in cells for seed in seeds]
-    schedule = chosen.training(data.train.y.shape[1])
+    schedule = chosen.training(cells[0])
 
     def fresh(m: str, starts: list[int]) -> Params:
         shapes = {m: tuple(data.train.x[m].shape[2:])}
         return stack([initial(chosen, "linear", shapes, s) for s in starts])
 
-    batches = epochs(data.train, schedule)
-    teachers = fit_teachers(fresh, starts, batches, data.validation, schedule)
-    targets = with_inputs(batches, features(teachers, data.train))
-    return Setup(chosen, starts, *data, batches, teachers, targets)
+    teachers = fit_teachers(fresh, starts, data.train, data.validation, schedule)
+    targets = features(teachers, data.train)
+    return Setup(chosen, cells[0], starts, *data, teachers, targets)
 
 
 def distillation_cost(
@@ -159,7 +157,7 @@ def distillation_cost(
     """Train all variants with an MLP head, over the weight, for all ``uni`` and ``paired``.
 
     Args:
-        dataset: a key of ``regime_map.grid.GRIDS``, whose networks are used.
+        dataset: a key of ``regime_map.worlds.WORLDS``, whose networks are used.
         weights: the weights of UMT besides 0.
         few_weights: the weights of all other variants besides 0.
         updates, learning_rate: of every training. There are more and smaller steps than on the map,
@@ -173,11 +171,17 @@ def distillation_cost(
     Raises:
         StudyError: the data set has no map, or a training diverged.
     """
-    chosen = replace(grid(dataset), updates=updates, learning_rate=learning_rate)
-    cells = [Cell(u, p, 0.0, n_train) for u in uni for p in paired]
+    chosen = replace(world(dataset), updates=updates, learning_rate=learning_rate)
+    cells = [Cell.at(uni=u, paired=p, asymmetry=0.0, n_train=n_train) for u in uni for p in paired]
     made = setup(chosen, cells, seeds)
     records: list[dict[str, Any]] = [
-        {"uni": c.uni, "paired": c.paired, "bayes": c.bayes, "ume": {}, "variants": {}}
+        {
+            "uni": c["uni"],
+            "paired": c["paired"],
+            "bayes": chosen.bayes(c.dials),
+            "ume": {},
+            "variants": {},
+        }
         for c in cells
     ]
 

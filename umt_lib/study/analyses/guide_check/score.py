@@ -9,10 +9,10 @@ import numpy as np
 
 from umt_lib.evaluation.bootstrap import bootstrap
 from umt_lib.evaluation.intervals import Interval, proportion_interval
-from umt_lib.study.analyses.regime_map.grid import Cell
 
 Cases = Sequence[Mapping[str, Any]]
 AIM_RIGHT, AIM_REGRET = 0.95, 0.005  # of decided cases; in accuracy, 0..1
+OF_CASES = ("seed", "held_out", "test", "verdicts", "gains", "rules")  # the rest names the cell
 FEW = 5  # no share is reported for fewer cells
 
 
@@ -25,8 +25,7 @@ def scored(cases: Cases, rule: str) -> dict[str, Interval | None]:
     too few cells.
     """
     found = [case["rules"][rule] for case in cases]
-    axes = ("dataset", *Cell._fields)
-    cells = [tuple(case.get(axis) for axis in axes) for case in cases]
+    cells = [tuple((k, v) for k, v in case.items() if k not in OF_CASES) for case in cases]
     decided = np.array([f["decided"] for f in found], dtype=bool)
     unclear = np.array([f["unclear"] for f in found], dtype=bool)
 

@@ -8,7 +8,7 @@ once, with the chosen option, and tested once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 import torch
@@ -16,11 +16,11 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from umt_lib.errors import StudyError, nearest
-from umt_lib.study.analyses.regime_map.ensembles import RULES
 from umt_lib.study.analyses.regime_map.parallel import chunks, in_processes
-from umt_lib.study.analyses.regime_map.strategies import RATES, STRATEGIES, TRAINED, UME, Option
-from umt_lib.study.analyses.regime_map.train import Chunk, Teachers, correct
-from umt_lib.study.analyses.regime_map.worlds import Cell, World, world
+from umt_lib.study.analyses.regime_map.strategies import RATES, STRATEGIES, Option, options, passes
+from umt_lib.study.analyses.regime_map.train import PARTS, Chunk, Teachers
+from umt_lib.study.analyses.regime_map.worlds import Cell, World
+from umt_lib.study.analyses.regime_map.worlds import world as world_named
 
 Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=2)]
 
@@ -28,7 +28,7 @@ Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=2)]
 class Tried(NamedTuple):
     """One option of a strategy, and the accuracy of every cell and seed with it."""
 
-    option: Option | str
+    option: Option
     validation: list[list[float]]
     test: list[list[float]]
 
@@ -71,18 +71,18 @@ def regime_map(
     Raises:
         StudyError: a world, dial or strategy is unknown, or a seed is in both sets.
     """
-    chosen = _world(world)
+    chosen = world_named(world)
     if both := set(tuning) & set(report):
         raise StudyError(f"seed {min(both)} is a tuning seed and a report seed; give other seeds")
     for name in strategies:
         if name not in STRATEGIES:
             raise StudyError(f"there is no strategy {name!r}{nearest(name, STRATEGIES)}")
     places = chosen.among(dials, cells)
-    jobs = [
-        Job(chosen, part, tuning, report, strategies)
-        for part in chunks(places, lambda cell: (cell["n_train"], chosen.training(cell).epochs))
+    jobs = [Job(chosen, part, tuning, report, strategies) for part in chunks(places, chosen)]
+    work = [
+        len(job.cells) * chosen.training(job.cells[0]).epochs * job.cells[0]["n_train"]
+        for job in jobs
     ]
-    work = [len(job.cells) * chosen.training(job.cells[0]).epochs * job.cells[0]["n_train"] for job in jobs]
     records = [r for part in in_processes(measured, jobs, work, workers, world) for r in part]
     return {
         "world": world,
@@ -91,20 +91,24 @@ def regime_map(
         "report": list(report),
         "n_validation": chosen.n_validation,
         "n_test": chosen.n_test,
-        "options": {name: [_plain(o) for o in _options(name)] for name in strategies},
-        "passes": {name: 1 if name == UME else TRAINED[name].passes for name in strategies},
+        "options": {name: [o._asdict() for o in options(name)] for name in strategies},
+        "passes": {name: passes(name) for name in strategies},
         "cells": records,
     }
 
 
-_world = world
+def _work(job: Job) -> float:
+    """The training samples that the models of a job see."""
+    cell = job.cells[0]
+    return len(job.cells) * job.world.training(cell).epochs * cell["n_train"]
 
 
 def measured(job: Job) -> list[dict[str, Any]]:
     """The records of some cells."""
-    tuned = explore(Chunk(job.world, job.cells, job.tuning), job.strategies)
+    _, tuned = explore(Chunk(job.world, job.cells, job.tuning), job.strategies)
     positions = {name: best(tried) for name, tried in tuned.items()}
-    tested = report(Chunk(job.world, job.cells, job.report), tuned, positions)
+    chosen = {n: [tuned[n][p].option for p in found] for n, found in positions.items()}
+    tested = report(Chunk(job.world, job.cells, job.report), chosen)
     return [
         {
             "dials": cell.dials,
@@ -124,60 +128,46 @@ def best(tried: Sequence[Tried]) -> list[int]:
     return means.argmax(0).tolist()  # the first of equals
 
 
-def explore(chunk: Chunk, strategies: Sequence[str]) -> dict[str, list[Tried]]:
+def explore(chunk: Chunk, strategies: Sequence[str]) -> tuple[Teachers, dict[str, list[Tried]]]:
     """Train and test the uni-modal models, then the strategies, with all their options.
 
-    The names of uni-modal models are those of :func:`unimodal`.
+    The teachers of a cell are the uni-modal models with the learning rate that is best there. The
+    names of uni-modal models are those of :func:`unimodal`.
     """
     tuned, params = {}, {}
     for m in chunk.shapes:
         runs = [chunk.fit_unimodal(m, chunk.of_seeds([rate] * len(chunk.cells))) for rate in RATES]
-        teachers = [Teachers(chunk, {m: run}) for run in runs]
         tuned[unimodal(m)] = [
-            _tried(chunk, Option(rate), lambda part, t=t: t.logits[part][:, 0])
-            for rate, t in zip(RATES, teachers, strict=True)
+            _tried(chunk, Option(rate), Teachers(chunk, {m: run}).unimodal(0))
+            for rate, run in zip(RATES, runs, strict=True)
         ]
         positions = chunk.of_seeds(best(tuned[unimodal(m)]))
         models = torch.arange(len(positions))
-        params[m] = {name: torch.stack([r[name] for r in runs])[positions, models] for name in runs[0]}
-    found = Teachers(chunk, params)
+        params[m] = {n: torch.stack([run[n] for run in runs])[positions, models] for n in runs[0]}
+    teachers = Teachers(chunk, params)
     for name in strategies:
-        if name == UME:
-            tuned[name] = [_tried(chunk, r, lambda part, r=r: found.ensemble(r, part)) for r in RULES]
-            continue
-        tuned[name] = []
-        for option in TRAINED[name].options():
-            trained = found.fit(TRAINED[name], [option] * len(chunk.cells))
-            tuned[name].append(
-                _tried(chunk, option, lambda part: found.predictions(TRAINED[name], trained, part))
-            )
-    return tuned
+        tuned[name] = [
+            _tried(chunk, option, teachers.logits_of(name, [option] * len(chunk.cells)))
+            for option in options(name)
+        ]
+    return teachers, tuned
 
 
-def report(
-    chunk: Chunk, tuned: dict[str, list[Tried]], positions: dict[str, list[int]]
-) -> dict[str, list[list[float]]]:
-    """The test accuracy of every cell and seed, each strategy with the options at ``positions``."""
-    options = {n: [tuned[n][p].option for p in found] for n, found in positions.items()}
+def report(chunk: Chunk, chosen: dict[str, list[Option]]) -> dict[str, list[list[float]]]:
+    """The test accuracy of every cell and seed, each strategy with one option for each cell."""
     params = {
-        m: chunk.fit_unimodal(m, chunk.of_seeds([o.rate for o in options[unimodal(m)]]))
+        m: chunk.fit_unimodal(m, chunk.of_seeds([o.rate for o in chosen[unimodal(m)]]))
         for m in chunk.shapes
     }
-    found, tested = Teachers(chunk, params), {}
-    for position, m in enumerate(chunk.shapes):
-        tested[unimodal(m)] = found.logits["test"][:, position]
-    for name in options:
-        if name == UME:
-            rules = {rule: found.ensemble(rule, "test") for rule in set(options[UME])}
-            places = range(len(chunk.starts))
-            tested[name] = torch.stack(
-                [rules[options[UME][g // len(chunk.seeds)]][g] for g in places]
-            )
-        elif name in TRAINED:
-            trained = found.fit(TRAINED[name], options[name])
-            tested[name] = found.predictions(TRAINED[name], trained, "test")
-    y = chunk.data.test.y
-    return {name: chunk.by_cell(correct(logits, y)) for name, logits in tested.items()}
+    teachers = Teachers(chunk, params)
+    tested = {
+        unimodal(m): chunk.accuracy(teachers.unimodal(position), "test")
+        for position, m in enumerate(chunk.shapes)
+    }
+    for name in chosen:
+        if name not in tested:
+            tested[name] = chunk.accuracy(teachers.logits_of(name, chosen[name]), "test")
+    return tested
 
 
 def unimodal(m: str) -> str:
@@ -185,17 +175,5 @@ def unimodal(m: str) -> str:
     return f"uni-modal {m}"
 
 
-def _tried(chunk: Chunk, option: Option | str, logits: Callable[[str], Tensor]) -> Tried:
-    accuracy = [
-        chunk.by_cell(correct(logits(part), getattr(chunk.data, part).y))
-        for part in ("validation", "test")
-    ]
-    return Tried(option, *accuracy)
-
-
-def _options(name: str) -> Sequence[Option | str]:
-    return RULES if name == UME else TRAINED[name].options()
-
-
-def _plain(option: Option | str) -> dict[str, Any]:
-    return {"rule": option} if isinstance(option, str) else option._asdict()
+def _tried(chunk: Chunk, option: Option, logits: dict[str, Tensor]) -> Tried:
+    return Tried(option, *(chunk.accuracy(logits, part) for part in PARTS))

@@ -8,29 +8,32 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from itertools import groupby
-from typing import Any, TypeVar
+from itertools import groupby, pairwise
+from typing import TypeVar
 
 import torch
-from tqdm import tqdm
 
-from umt_lib.study.analyses.regime_map.worlds import Cell
+from umt_lib.study.analyses.regime_map.worlds import Cell, World
 
 CHUNK = 8  # cells trained at once: large matrix products in a bounded memory
 Job = TypeVar("Job")
 Made = TypeVar("Made")
 
 
-def chunks(cells: Sequence[Cell], alike: Callable[[Cell], Hashable]) -> list[list[Cell]]:
-    """Divide sorted cells into chunks of at most CHUNK cells that are alike, of nearly one size."""
+def chunks(cells: Sequence[Cell], world: World, size: int = CHUNK) -> list[list[Cell]]:
+    """Divide cells into chunks of at most ``size``, of nearly one size, with the same schedule."""
+
+    def alike(cell: Cell) -> tuple[int, int]:
+        return cell["n_train"], world.training(cell).epochs
+
     made = []
-    for _, group in groupby(cells, alike):
+    for _, group in groupby(sorted(cells, key=alike), alike):
         same = list(group)
-        number = -(-len(same) // CHUNK)
+        number = -(-len(same) // size)
         ends = [round(i * len(same) / number) for i in range(number + 1)]
-        made += [same[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+        made += [same[a:b] for a, b in pairwise(ends)]
     return made
 
 
@@ -47,19 +50,17 @@ def in_processes(
         work: the expected work of each job, in any unit; jobs with the most work start first.
         name: what is measured, in the message.
     """
-    began, done = time.monotonic(), 0.0
+    began = time.monotonic()
     made: dict[int, Made] = {}
     order = sorted(range(len(jobs)), key=lambda i: -work[i])
     workers = min(workers, len(jobs))
 
     def note(i: int, result: Made) -> None:
-        nonlocal done
-        made[i], done = result, done + work[i]
+        made[i] = result
         if len(made) == 1:
-            running = min(workers, len(jobs))
-            seconds = (time.monotonic() - began) * sum(work) / work[i] / running
+            seconds = (time.monotonic() - began) * sum(work) / work[i] / workers
             print(
-                f"{name}: {len(jobs)} chunks of cells on {running} cores, "
+                f"{name}: {len(jobs)} chunks of cells, {workers} at once: "
                 f"about {seconds / 60:.0f} minutes",
                 file=sys.stderr,
                 flush=True,

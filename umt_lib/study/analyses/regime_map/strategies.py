@@ -24,6 +24,7 @@ from typing import Literal, NamedTuple
 from umt_lib.methods.base import Method
 from umt_lib.methods.joint import Joint
 from umt_lib.study.analyses.batched.losses import Auxiliary, Distilled, Subspace
+from umt_lib.study.analyses.regime_map.ensembles import RULES
 
 RATES = (0.05, 0.2)  # learning rates
 WEIGHTS = (0.1, 1.0, 10.0)  # of distillation; weight 0 is joint training
@@ -34,10 +35,11 @@ UME = "UME"
 
 
 class Option(NamedTuple):
-    """One setting of a strategy, among which validation chooses."""
+    """One setting of a strategy, among which validation chooses; ``rule`` is for UME alone."""
 
-    rate: float
+    rate: float = 0.0
     weight: float = 0.0
+    rule: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,6 @@ class Strategy:
         """Whether uni-modal models are trained first."""
         return self.distils or self.start != "new"
 
-    def options(self, rates: tuple[float, ...] = RATES) -> list[Option]:
-        """The settings that are tried."""
-        return [Option(rate, weight) for weight in self.weights for rate in rates]
-
     @property
     def passes(self) -> int:
         """The cost of one training: samples that pass forward and backward through all encoders.
@@ -104,3 +102,15 @@ TRAINED = {
     for shown, head in HEADS.items()
 }
 STRATEGIES = (UME, *TRAINED)
+
+
+def options(name: str) -> list[Option]:
+    """The settings of a strategy that are tried."""
+    if name == UME:
+        return [Option(rule=rule) for rule in RULES]
+    return [Option(rate, weight) for weight in TRAINED[name].weights for rate in RATES]
+
+
+def passes(name: str) -> int:
+    """The cost of one training with the uni-modal models that it needs; see Strategy.passes."""
+    return 1 if name == UME else TRAINED[name].passes

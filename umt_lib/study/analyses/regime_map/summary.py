@@ -1,105 +1,204 @@
-"""Read a measured map: the accuracy of each strategy, and which strategies are best in each cell.
+"""Read measured maps as tidy tables: the best strategies, the search for UMT's cells, and regret.
 
-The free choices of a *strategy* (the rule of UME, the weight of UMT, the head) are made for each
-cell on validation, by the mean over seeds. Differences are paired over seeds; there is no clear
-difference if the 95% t-interval contains 0.
+A table has one row per cell, or per strategy. Accuracies are means over the report seeds, 0..1, and
+differences are paired over these seeds. What is compared with what is decided on the tuning seeds
+only (the columns ``searched``): which member of a family, and in which cells it is expected to be
+the best. Those cells are the *candidates*. A family is *clearly best* in a candidate if its member
+is better than every strategy outside the family, by the largest p-value of all these comparisons,
+corrected by Holm's method for the number of candidates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import pandas as pd
 
-STRATEGIES: dict[str, tuple[str, ...]] = {  # name: the prefixes of its variants' names
-    "UME": ("ume-",),
-    "joint (linear)": ("joint-linear",),
-    "joint (MLP)": ("joint-mlp",),
-    "UMT (linear)": ("umt-linear",),
-    "UMT (MLP)": ("umt-mlp",),
-    "frozen (linear)": ("frozen-linear",),
-    "frozen (MLP)": ("frozen-mlp",),
-}
-FAMILIES: dict[str, tuple[str, ...]] = {  # the strategies that the study compares
-    "UME": ("ume-",),
-    "joint": ("joint-",),
-    "UMT": ("umt-",),
-}
-PLACES = ("uni", "paired", "asymmetry")
+from umt_lib.evaluation.corrections import holm
+from umt_lib.evaluation.intervals import p_value, t_interval
+
+FAMILIES = ("UME", "joint", "UMT", "uni-modal init", "frozen")
+ROOM = ("UMT, sub-space", "UMT, faded", "UMT, wider")  # they leave room for paired features
+CLEAR = 0.05  # p-values below are clear
+RESAMPLES = 2000
+Maps = Sequence[Mapping[str, Any]]  # values of `measure.regime_map`
 
 
-@dataclass(frozen=True)
-class Map:
-    """Test accuracy of every strategy and family on C cells of one sample size.
+def family(strategy: str) -> str:
+    """The family of a strategy.
 
-    Attributes:
-        where: {"uni", "paired", "asymmetry": (C,)}.
-        accuracy: {strategy or family: (C, seeds)}.
-        chosen: {strategy or family: the variant that validation chose in each cell}.
-        bayes: {"additive", "all": (C,)}, the best possible for an additive model, for any.
+    >>> family("UMT, faded (MLP)"), family("uni-modal init (linear)")
+    ('UMT', 'uni-modal init')
     """
-
-    dataset: str
-    n_train: int
-    where: dict[str, np.ndarray]
-    accuracy: dict[str, np.ndarray]
-    chosen: dict[str, list[str]]
-    bayes: dict[str, np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.where["uni"])
+    return next(name for name in FAMILIES if strategy.startswith(name))
 
 
-def read(measured: Mapping[str, Any]) -> Map:
-    """The map that :func:`.measure.regime_map` measured, by strategies and families."""
-    cells = measured["cells"]
-    accuracy, chosen = {}, {}
-    for name, prefixes in {**STRATEGIES, **FAMILIES}.items():
-        picks = [_choose(cell["validation"], prefixes) for cell in cells]
-        rows = [cell["test"][variant] for cell, variant in zip(cells, picks, strict=True)]
-        accuracy[name], chosen[name] = np.array(rows), picks
-    where = {axis: np.array([cell[axis] for cell in cells]) for axis in PLACES}
-    bayes = {k: np.array([cell["bayes"][k] for cell in cells]) for k in ("additive", "all")}
-    return Map(measured["dataset"], measured["n_train"], where, accuracy, chosen, bayes)
+def strategies(maps: Maps) -> list[str]:
+    """The strategies that all maps have, in the order of the table of strategies."""
+    return [name for name in maps[0]["options"] if all(name in found["options"] for found in maps)]
 
 
-def _choose(validation: Mapping[str, Sequence[float]], prefixes: tuple[str, ...]) -> str:
-    """The variant with the best mean validation accuracy."""
-    names = [name for name in validation if name.startswith(prefixes)]
-    return max(names, key=lambda name: np.mean(validation[name]))  # the first of equals
+def accuracies(maps: Maps, part: str = "test") -> pd.DataFrame:
+    """Test accuracies: a row for each world, cell and seed, a column for each strategy.
 
-
-def gap(found: Map, a: str, b: str) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy of ``a`` minus that of ``b``: mean (C,) and half the width of its interval (C,)."""
-    difference = found.accuracy[a] - found.accuracy[b]
-    seeds = difference.shape[1]
-    error = difference.std(axis=1, ddof=1) / np.sqrt(seeds)
-    return difference.mean(axis=1), stats.t.ppf(0.975, seeds - 1) * error
-
-
-def unbeaten(
-    found: Map, among: Sequence[str] = tuple(FAMILIES)
-) -> tuple[list[tuple[str, ...]], np.ndarray]:
-    """For each cell the strategies that are not clearly worse than the best one, and their lead.
-
-    The lead (C,) is the difference between the best strategy and the best of those that are clearly
-    worse; 0 if none is.
+    Args:
+        part: "test" for the report seeds, "search" for the tuning seeds.
     """
-    means = np.stack([found.accuracy[name].mean(axis=1) for name in among])
-    sets, leads = [], np.zeros(len(found))
-    gaps = {(a, b): gap(found, a, b) for a in among for b in among if a != b}
-    for c in range(len(found)):
-        best = among[int(means[:, c].argmax())]
-        worse = {b: m[c] for (a, b), (m, half) in gaps.items() if a == best and m[c] > half[c]}
-        sets.append(tuple(name for name in among if name not in worse))
-        leads[c] = min(worse.values(), default=0.0)
-    return sets, leads
+    rows = []
+    for found in maps:
+        seeds = found["report" if part == "test" else "tuning"]
+        for number, cell in enumerate(found["cells"]):
+            for place, seed in enumerate(seeds):
+                values = {name: cell[part][name][place] for name in strategies(maps)}
+                rows.append({"world": found["world"], "cell": number, "seed": seed, **values})
+    return pd.DataFrame(rows).set_index(["world", "cell", "seed"])
 
 
-def regret(found: Map, strategy: str, among: Sequence[str] = tuple(FAMILIES)) -> np.ndarray:
-    """Accuracy of the best of ``among`` minus that of ``strategy`` in each cell, (C,)."""
-    means = np.stack([found.accuracy[name].mean(axis=1) for name in among])
-    return means.max(axis=0) - found.accuracy[strategy].mean(axis=1)
+def means(maps: Maps, part: str = "test") -> pd.DataFrame:
+    """Mean accuracy over seeds: a row for each cell, a column for each strategy."""
+    return accuracies(maps, part).groupby(level=["world", "cell"], sort=False).mean()
+
+
+def dials(maps: Maps) -> pd.DataFrame:
+    """The values of the dials, a row for each cell; NaN where a world does not have a dial."""
+    rows = [
+        {"world": found["world"], "cell": number, **cell["dials"]}
+        for found in maps
+        for number, cell in enumerate(found["cells"])
+    ]
+    return pd.DataFrame(rows).set_index(["world", "cell"])
+
+
+def best(maps: Maps) -> pd.DataFrame:
+    """The best strategy of every cell: its name, family, accuracy and lead over other families."""
+    every = means(maps)
+    families = pd.Series({name: family(name) for name in every})
+    rows = []
+    for place, row in every.iterrows():
+        name = row.idxmax()
+        others = row[(families != families[name]).to_numpy()]
+        lead = row[name] - others.max() if len(others) else np.nan
+        rows.append((*place, name, families[name], row[name], lead))
+    columns = ["world", "cell", "strategy", "family", "accuracy", "lead"]
+    return pd.DataFrame(rows, columns=columns).set_index(["world", "cell"])
+
+
+def searched(maps: Maps, name: str = "UMT") -> pd.DataFrame:
+    """Where a family is the best: a row for each cell.
+
+    Returns:
+        ``strategy``, the member of the family that is best on the tuning seeds; ``searched``, its
+        lead there over all other families; ``candidate``, whether that is above 0; and on the
+        report seeds ``other``, the strongest strategy of another family, the lead over it with its
+        interval (``lead``, ``low``, ``high``), ``p``, the largest p-value of all comparisons,
+        ``holm``, the same corrected over the candidates, and ``clear``.
+    """
+    tuned, tested = means(maps, "search"), accuracies(maps)
+    own = [strategy for strategy in tuned if family(strategy) == name]
+    others = [strategy for strategy in tuned if strategy not in own]
+    rows = []
+    for place, row in tuned.iterrows():
+        chosen, values = row[own].idxmax(), tested.loc[place]
+        gaps = {o: t_interval(values[chosen] - values[o]) for o in others}
+        strongest = min(gaps, key=lambda o: gaps[o].mean)
+        p = max(p_value(gap) if gap.mean > 0 else 1.0 for gap in gaps.values())
+        lead = row[chosen] - row[others].max()
+        rows.append((*place, chosen, lead, lead > 0, strongest, *gaps[strongest][:3], p))
+    columns = ["world", "cell", "strategy", "searched", "candidate", "other", "lead", "low"]
+    found = pd.DataFrame(rows, columns=[*columns, "high", "p"]).set_index(["world", "cell"])
+    found["holm"] = np.nan
+    candidates = found["candidate"]
+    found.loc[candidates, "holm"] = holm(found.loc[candidates, "p"])
+    found["clear"] = found["holm"] < CLEAR
+    return found
+
+
+def regrets(maps: Maps) -> pd.DataFrame:
+    """Accuracy of the best strategy minus that of each: a row for each cell, a column for each."""
+    every = means(maps)
+    return every.rsub(every.max(axis=1), axis=0)
+
+
+def regret(maps: Maps, seed: int = 0) -> pd.DataFrame:
+    """The regret of always using one strategy: a row for each world (and "all") and strategy.
+
+    Returns:
+        ``mean``, ``p95`` (the 95th percentile) and ``worst`` over cells, each with the ends of its
+        95% bootstrap interval over cells, ``<name> low`` and ``<name> high``, and ``least``, the
+        share of resamples in which the strategy has the smallest worst regret of all.
+    """
+    every = regrets(maps)
+    rng = np.random.default_rng(seed)
+    worlds = [*every.index.unique("world"), "all"] if len(maps) > 1 else [maps[0]["world"]]
+    rows = []
+    for world in worlds:
+        cells = (every if world == "all" else every.loc[[world]]).to_numpy()
+        drawn = cells[rng.integers(len(cells), size=(RESAMPLES, len(cells)))]  # (R, C, S)
+        resampled, exact = _statistics(drawn), _statistics(cells[None])
+        smallest = resampled["worst"] == resampled["worst"].min(axis=1, keepdims=True)
+        least = (smallest / smallest.sum(axis=1, keepdims=True)).mean(axis=0)
+        for s, strategy in enumerate(every):
+            row = {"world": world, "strategy": strategy}
+            for name, values in resampled.items():
+                low, high = np.quantile(values[:, s], (0.025, 0.975))
+                row |= {name: exact[name][0, s], f"{name} low": low, f"{name} high": high}
+            rows.append({**row, "least": least[s]})
+    return pd.DataFrame(rows)
+
+
+def _statistics(cells: np.ndarray) -> dict[str, np.ndarray]:
+    """Of regrets (R, C, S): {statistic: (R, S)}."""
+    return {
+        "mean": cells.mean(axis=1),
+        "p95": np.quantile(cells, 0.95, axis=1),
+        "worst": cells.max(axis=1),
+    }
+
+
+def room(maps: Maps) -> pd.DataFrame:
+    """What UMT gains and costs, and what its variants that leave room keep of both.
+
+    The cells are divided on the tuning seeds: those in which UMT is better there than joint
+    training with the same head ("gain"), and those in which it is worse ("cost"). A row for each
+    part, head and strategy: the number of ``cells``, and the mean difference to joint training on
+    the report seeds with its 95% interval over cells. "joint, wider" is the control of "UMT,
+    wider".
+    """
+    tuned, tested = means(maps, "search"), means(maps)
+    rows = []
+    for head in ("linear", "MLP"):
+        joint, umt = f"joint ({head})", f"UMT ({head})"
+        differs = tuned[umt] - tuned[joint]
+        for part, cells in (("gain", differs > 0), ("cost", differs < 0)):
+            for name in ("UMT", *ROOM, "joint, wider"):
+                change = (tested[f"{name} ({head})"] - tested[joint])[cells]
+                if len(change):
+                    rows.append((part, head, name, *t_interval(change)))
+    columns = ["part", "head", "strategy", "difference", "low", "high", "cells"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def costs(maps: Maps) -> pd.DataFrame:
+    """The cost of every strategy: a row for each.
+
+    ``passes``: samples that pass through the encoders in one training with the uni-modal models
+    that it needs, as a multiple of joint training; ``settings``: the number of settings that were
+    tried; ``chosen``: the one that was chosen most often.
+    """
+    rows = []
+    for name in strategies(maps):
+        options, passes = maps[0]["options"][name], maps[0]["passes"][name]
+        counts = np.bincount(
+            [cell["chosen"][name] for found in maps for cell in found["cells"]],
+            minlength=len(options),
+        )
+        often = {k: v for k, v in options[int(counts.argmax())].items() if v}
+        rows.append((name, passes, len(options), often))
+    return pd.DataFrame(rows, columns=["strategy", "passes", "settings", "chosen"])
+
+
+def diverged(maps: Maps) -> pd.Series:
+    """The number of trainings on report seeds that diverged, for each strategy."""
+    return (accuracies(maps) == 0).sum()

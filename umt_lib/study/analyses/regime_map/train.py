@@ -17,9 +17,11 @@ from umt_lib.study.analyses.batched.fit import Targets, features, fit, only, out
 from umt_lib.study.analyses.batched.losses import Auxiliary, Subspace, bases, constant, fading
 from umt_lib.study.analyses.batched.networks import Params, Stack, stack, stacked
 from umt_lib.study.analyses.regime_map import ensembles
-from umt_lib.study.analyses.regime_map.strategies import Option, Strategy
+from umt_lib.study.analyses.regime_map.strategies import TRAINED, UME, Option, Strategy
 from umt_lib.study.analyses.regime_map.worlds import Cell, World
 
+PARTS = ("validation", "test")
+LOOKS = 25  # validations of a training, among which the epoch is chosen
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -54,6 +56,10 @@ class Chunk:
         """One value per cell -> one value per model, (G,)."""
         return torch.tensor(values).repeat_interleave(len(self.seeds))
 
+    def accuracy(self, logits: dict[str, Tensor], part: str) -> list[list[float]]:
+        """The accuracy of models on a part, for each cell that of every seed; see `correct`."""
+        return self.by_cell(correct(logits[part], getattr(self.data, part).y))
+
     def by_cell(self, values: Tensor) -> list[list[float]]:
         """One value per model (G,) -> for each cell the value of every seed."""
         return values.double().view(len(self.cells), len(self.seeds)).tolist()
@@ -63,8 +69,12 @@ class Chunk:
         starts = teacher_starts(self.starts, list(self.shapes).index(m))
         start = stack([initial(self.world, "linear", {m: self.shapes[m]}, s) for s in starts])
         train, validation = (only(s, m) for s in (self.data.train, self.data.validation))
-        schedule = self.world.training(self.cells[0])
-        return fit(start, Joint(), train, validation, schedule, rates=rates, strict=False)
+        return fit(start, Joint(), train, validation, rates=rates, **self.schedule())
+
+    def schedule(self, longer: int = 1) -> dict[str, Any]:
+        """The options of every training: a schedule with at most LOOKS looks at validation."""
+        made = self.world.training(self.cells[0], longer)
+        return {"schedule": made, "every": -(-made.epochs // LOOKS), "strict": False}
 
 
 @dataclass(frozen=True)
@@ -83,24 +93,43 @@ class Teachers:
     def logits(self) -> dict[str, Tensor]:
         """{"validation", "test": log-probabilities of the uni-modal models, (G, M, n, K)}."""
         made = {}
-        for part in ("validation", "test"):
+        for part in PARTS:
             split = getattr(self.chunk.data, part)
             every = [outputs(params, only(split, m)).fused for m, params in self.params.items()]
             made[part] = torch.stack(every, dim=1).log_softmax(3)
         return made
 
-    def ensemble(self, rule: str, part: str) -> Tensor:
-        """Logits (G, n, K) of UME with this rule; on validation cross-fitted."""
+    def logits_of(self, name: str, options: Sequence[Option]) -> dict[str, Tensor]:
+        """Logits (G, n, K) of a strategy with one option for each cell, {part: ...}."""
+        if name != UME:
+            strategy = TRAINED[name]
+            return self.predictions(strategy, self.fit(strategy, options))
+        seeds = len(self.chunk.seeds)
+        rules = [option.rule for option in options for _ in range(seeds)]
+        every = {rule: self.ensemble(rule) for rule in dict.fromkeys(rules)}
+        return {
+            part: torch.stack([every[rule][part][g] for g, rule in enumerate(rules)])
+            for part in PARTS
+        }
+
+    def unimodal(self, position: int) -> dict[str, Tensor]:
+        """Log-probabilities (G, n, K) of the uni-modal models of one modality, {part: ...}."""
+        return {part: logs[:, position] for part, logs in self.logits.items()}
+
+    def ensemble(self, rule: str) -> dict[str, Tensor]:
+        """Logits (G, n, K) of UME with this rule, {part: ...}; on validation cross-fitted."""
         held, y = self.logits["validation"], self.chunk.data.validation.y
         pi = ensembles.prior(self.chunk.data.train.y, held.shape[3])
-        if part == "validation":
-            return ensembles.cross_fitted(rule, held, pi, y)
-        return ensembles.predict(rule, self.logits[part], pi, held, y)
+        return {
+            "validation": ensembles.cross_fitted(rule, held, pi, y),
+            "test": ensembles.predict(rule, self.logits["test"], pi, held, y),
+        }
 
     def fit(self, strategy: Strategy, options: Sequence[Option]) -> Params:
         """Train a strategy with one option for each cell."""
-        chunk, world = self.chunk, self.chunk.world
-        rates, weights = (chunk.of_seeds(values) for values in zip(*options, strict=True))
+        chunk = self.chunk
+        rates = chunk.of_seeds([option.rate for option in options])
+        weights = chunk.of_seeds([option.weight for option in options])
         frozen = strategy.start == "frozen"
         train, validation, _ = self.splits if frozen else chunk.data
         share = (fading if strategy.fades else constant)(weights)
@@ -109,14 +138,13 @@ class Teachers:
             strategy.method(),
             train,
             validation,
-            world.training(chunk.cells[0], strategy.longer),
-            Targets(
+            targets=Targets(
                 self.splits.train.x if strategy.distils else {},
                 share,
                 bases(self.params) if strategy.method is Subspace else {},
             ),
-            rates,
-            strict=False,
+            rates=rates,
+            **chunk.schedule(strategy.longer),
         )
 
     def start(self, strategy: Strategy) -> Params:
@@ -136,10 +164,10 @@ class Teachers:
         starts = self.chunk.starts
         return stack([initial(world, strategy.head, shapes, s, **options) for s in starts])
 
-    def predictions(self, strategy: Strategy, params: Params, part: str) -> Tensor:
-        """Logits (G, n, K) of trained models of a strategy on one part of the data."""
-        splits = self.splits if strategy.start == "frozen" else self.chunk.data
-        return outputs(params, getattr(splits, part)).fused
+    def predictions(self, strategy: Strategy, params: Params) -> dict[str, Tensor]:
+        """Logits (G, n, K) of trained models of a strategy, {part: ...}."""
+        data = self.splits if strategy.start == "frozen" else self.chunk.data
+        return {part: outputs(params, getattr(data, part)).fused for part in PARTS}
 
 
 def initial(

@@ -4,16 +4,24 @@ A *world* is a loader of generated data with its dials. A *cell* is one value of
 the dials are the number of training samples ``n_train`` and, where training length varies, the
 number of ``updates``. The data of a cell depend on its values and the seed, not on the map.
 
-    synthetic    uni-modal features and one paired feature (XOR)
-    lazy         many uni-modal features, and a second modality of smaller scale: it keeps its
-                 information, but its gradients are smaller, so that joint training fits the few
-                 samples with the first modality and then stops learning
-    digit-pairs  the same features as ``synthetic``, shown by images of digits
+    synthetic        uni-modal features and one paired feature (XOR)
+    digit-pairs      the same features, shown by images of digits
+    lazy             many uni-modal features, and a second modality of smaller scale: it keeps its
+                     information, but its gradients are smaller, so that joint training fits the few
+                     samples with the first modality and then stops learning
+    quiet-pairs      XOR with a scale for the uni-modal features and one for the paired feature
+    shared-nuisance  a nuisance in both modalities, which a linear head can remove
+    two-way-tables   features that cause the label, with interactions, and unbalanced classes
+    graded-pairs     paired features of which each half shows a little of the label
+
+In the last four, dial ``quiet`` is the scale of the uni-modal features of the second modality, and
+``quiet_pair`` that of its paired features.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,13 +30,23 @@ from typing import Any
 
 import numpy as np
 
-from umt_lib.data import digit_pairs, synthetic
+from umt_lib.data import (
+    digit_pairs,
+    graded_pairs,
+    shared_nuisance,
+    synthetic,
+    two_way_tables,
+)
 from umt_lib.data.splits import Splits
 from umt_lib.errors import StudyError, nearest
 from umt_lib.training import Training
 
 Dials = dict[str, float]
-FEATURES = 8  # uni-modal features of each modality in the lazy world
+Facts = dict[str, float]  # best possible accuracies, 0..1
+UNBALANCED = (0.4, 0.3, 0.2, 0.1)  # the classes of two-way tables
+QUIET = {"quiet": (0.15, 0.4, 1.0), "quiet_pair": (0.3, 1.0)}  # scales
+LENGTHS = (150, 600)  # updates of short and of long training
+MANY, SOME, FEW = 8, 6, 2  # uni-modal features of each modality
 
 
 @dataclass(frozen=True)
@@ -79,7 +97,7 @@ class World:
     load: Callable[..., Splits]
     options: Callable[[Dials], dict[str, Any]]
     axes: Mapping[str, Sequence[float]]
-    bayes: Callable[[Dials], dict[str, float]]
+    bayes: Callable[[Dials], Facts]
     classes: int = 2
     hidden: int = 32
     dim: int = 16
@@ -102,14 +120,14 @@ class World:
         Raises:
             StudyError: the dials are not those of the world.
         """
+        known = [*self.axes, *(d for d in ("updates",) if d not in self.axes)]
         for dial in axes:
-            if dial not in (*self.axes, "updates"):
-                raise StudyError(f"the world has no dial {dial!r}{nearest(dial, self.axes)}")
+            if dial not in known:
+                raise StudyError(f"the world has no dial {dial!r}{nearest(dial, known)}")
         for dial in self.axes:
             if not axes.get(dial):
                 raise StudyError(f"dial {dial!r} has no value; give one or more")
-        names = [*self.axes, *(name for name in ("updates",) if name not in self.axes)]
-        names = [name for name in names if name in axes]
+        names = [dial for dial in known if dial in axes]
         cells = [
             Cell(tuple(zip(names, values, strict=True)))
             for values in product(*(axes[name] for name in names))
@@ -138,7 +156,7 @@ def _synthetic(dials: Dials) -> dict[str, Any]:
 
 
 def _lazy(dials: Dials) -> dict[str, Any]:
-    uni = (dials["uni"],) * FEATURES
+    uni = (dials["uni"],) * MANY
     quiet = {"scale_b": 1 - dials["asymmetry"], "noise": 1.0}
     return {"uni_a": uni, "uni_b": uni, "paired": (dials["paired"],), **quiet}
 
@@ -147,15 +165,57 @@ def _digit_pairs(dials: Dials) -> dict[str, Any]:
     return {"q_left": dials["uni"], "q_right": _second(dials), "r": dials["paired"]}
 
 
-def _bayes(dials: Dials) -> dict[str, float]:
+def _bayes(dials: Dials) -> Facts:
     """In the limit of no noise; see :func:`umt_lib.data.synthetic.bayes`."""
-    uni = {"a": (dials["uni"],), "b": (_second(dials),)}
+    uni: dict[str, Sequence[float]] = {"a": (dials["uni"],), "b": (_second(dials),)}
     return synthetic.bayes(uni, (dials["paired"],), classes=2)
+
+
+def _bayes_of(module: Any, options: Callable[[Dials], dict[str, Any]]) -> Callable[[Dials], Facts]:
+    """The ``bayes`` of a data set, which has all options of its loader except the scales."""
+    wanted = inspect.signature(module.bayes).parameters
+
+    def bayes(dials: Dials) -> Facts:
+        return module.bayes(**{k: v for k, v in options(dials).items() if k in wanted})
+
+    return bayes
 
 
 def _second(dials: Dials) -> float:
     """Reliability of the uni-modal feature of the second modality."""
     return dials["uni"] * (1 - dials["asymmetry"])
+
+
+def _scales(dials: Dials, uni: int, paired: int) -> tuple[float, ...]:
+    """The scales of the features of the second modality."""
+    return (dials["quiet"],) * uni + (dials["quiet_pair"],) * paired
+
+
+def _quiet_pairs(dials: Dials) -> dict[str, Any]:
+    uni = (dials["uni"],) * SOME
+    scales = _scales(dials, len(uni), 1)
+    facts = {"classes": 2, "uni_a": uni, "uni_b": uni, "paired": (dials["paired"],), "leak": 0.0}
+    return {**facts, "noise": 0.5, "scale_b": scales}
+
+
+def _shared_nuisance(dials: Dials) -> dict[str, Any]:
+    uni = (dials["uni"],) * SOME
+    facts = {"classes": 4, "uni_a": uni, "uni_b": uni, "rho": dials["rho"], "sig": dials["sig"]}
+    return {**facts, "noise": 0.25, "scale_b": _scales(dials, len(uni), 1)}
+
+
+def _two_way_tables(dials: Dials) -> dict[str, Any]:
+    """Half of the features interact; they are the paired features."""
+    main, interact = (dials["main"],) * (2 * FEW), (dials["gamma"],) * FEW
+    scales = (dials["quiet_pair"],) * FEW + (dials["quiet"],) * FEW
+    facts = {"main_a": main, "main_b": main, "gamma": interact, "levels": 4, "prior": UNBALANCED}
+    return {**facts, "table_seed": int(dials["table"]), "noise": 0.5, "scale_b": scales}
+
+
+def _graded_pairs(dials: Dials) -> dict[str, Any]:
+    uni, paired = (dials["uni"],) * FEW, (dials["paired"],)
+    facts = {"classes": 3, "uni_a": uni, "uni_b": uni, "paired": paired, "leak": dials["leak"]}
+    return {**facts, "noise": 0.5, "scale_b": _scales(dials, len(uni), 1)}
 
 
 def _steps(first: int, last: int, parts: int) -> tuple[float, ...]:
@@ -185,6 +245,64 @@ WORLDS = {
         },
         _bayes,
         updates=400,
+    ),
+    "quiet-pairs": World(
+        graded_pairs.load,
+        _quiet_pairs,
+        {
+            "uni": (0.3, 0.5),
+            "paired": (0.5, 0.75, 1.0),
+            **QUIET,
+            "n_train": (512, 2048),
+            "updates": LENGTHS,
+        },
+        _bayes_of(graded_pairs, _quiet_pairs),
+        batch_size=64,
+    ),
+    "shared-nuisance": World(
+        shared_nuisance.load,
+        _shared_nuisance,
+        {
+            "uni": (0.2, 0.4),
+            "rho": (0.5, 1.0, 2.0, 4.0),
+            "sig": (0.5, 1.0),
+            **QUIET,
+            "n_train": (256, 512, 2048),
+            "updates": LENGTHS,
+        },
+        _bayes_of(shared_nuisance, _shared_nuisance),
+        classes=4,
+        batch_size=64,
+    ),
+    "two-way-tables": World(
+        two_way_tables.load,
+        _two_way_tables,
+        {
+            "main": (0.5, 1.0),
+            "gamma": (0.0, 0.5, 1.0, 2.0),
+            "table": (0, 1),
+            **QUIET,
+            "n_train": (512, 2048),
+            "updates": LENGTHS,
+        },
+        _bayes_of(two_way_tables, _two_way_tables),
+        classes=4,
+        batch_size=64,
+    ),
+    "graded-pairs": World(
+        graded_pairs.load,
+        _graded_pairs,
+        {
+            "uni": (0.3, 0.5),
+            "paired": (0.6, 0.9),
+            "leak": (0.1, 0.3),
+            **QUIET,
+            "n_train": (512, 2048),
+            "updates": LENGTHS,
+        },
+        _bayes_of(graded_pairs, _graded_pairs),
+        classes=3,
+        batch_size=64,
     ),
     "digit-pairs": World(
         digit_pairs.load,

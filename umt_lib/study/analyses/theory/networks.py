@@ -19,21 +19,20 @@ from umt_lib.methods.joint import Joint
 from umt_lib.methods.umt import UMT
 from umt_lib.models import build
 from umt_lib.study.analyses.batched.fit import (
-    epochs,
+    Targets,
     features,
     fit,
     fit_teachers,
     only,
     outputs,
     scores,
-    with_inputs,
 )
 from umt_lib.study.analyses.batched.networks import Params, joined, stack
-from umt_lib.study.analyses.regime_map.grid import CLASSES
 from umt_lib.study.analyses.theory.settings import CASES, Drawn, FeatureSetting, draw
 from umt_lib.training import Training
 
 RIGHT, CLEAR = 0.9, 0.75
+CLASSES = 2
 HIDDEN, DIM = 32, 16  # of the encoders; the MLP head is as wide as their hidden layer
 N_VALIDATION = 500  # samples by which the epoch is chosen
 CHUNK = 26  # networks trained at once
@@ -79,7 +78,6 @@ def train(
         StudyError: the loss of a network is NaN or infinite.
     """
     samples, validation = joined([d.train for d in data]), joined([d.validation for d in data])
-    batches = epochs(samples, schedule)
     shapes = {m: (x.shape[2],) for m, x in samples.x.items()}
 
     def fresh(head: dict, modalities: Sequence[str], starts: Sequence[int]) -> Params:
@@ -91,14 +89,14 @@ def train(
         return stack(models)
 
     teachers = fit_teachers(
-        lambda m, own: fresh({"name": "linear"}, (m,), own), starts, batches, validation, schedule
+        lambda m, own: fresh({"name": "linear"}, (m,), own), starts, samples, validation, schedule
     )
-    targets = with_inputs(batches, features(teachers, samples))
+    targets = Targets(features(teachers, samples))
     start = fresh({"name": "mlp", "hidden": HIDDEN}, tuple(shapes), starts)
     return {
         **{f"alone-{m}": teacher for m, teacher in teachers.items()},
-        "joint": fit(start, Joint(), batches, validation, schedule),
-        "umt": fit(start, UMT(weight=weight), batches, validation, schedule, targets=targets),
+        "joint": fit(start, Joint(), samples, validation, schedule),
+        "umt": fit(start, UMT(weight=weight), samples, validation, schedule, targets),
     }
 
 
