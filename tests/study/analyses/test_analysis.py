@@ -21,10 +21,11 @@ TINY = {
     "name": "tiny-map",
     "analysis": {
         "name": "map",
-        "dataset": "digit-pairs",
-        "n_train": 2048,
-        "seeds": [0, 1],
-        "cells": 1,
+        "world": "synthetic",
+        "dials": {"uni": [0.5], "paired": [0.5], "asymmetry": [0.0], "n_train": [64]},
+        "tuning": [0, 1],
+        "report": [2, 3],
+        "strategies": ["UME"],
     },
 }
 
@@ -58,9 +59,10 @@ def test_every_file_is_valid_and_needs_what_exists(path):
     [
         ({"anlysis": {}}, "unknown key 'anlysis'; did you mean 'analysis'?"),
         ({"analysis": {"name": "mup"}}, "unknown 'mup'; did you mean 'map'?"),
-        ({"analysis": {**TINY["analysis"], "sseds": [0]}}, "did you mean 'seeds'?"),
-        ({"analysis": {**TINY["analysis"], "n_train": "many"}}, "analysis.n_train"),
+        ({"analysis": {**TINY["analysis"], "tunning": [0]}}, "did you mean 'tuning'?"),
+        ({"analysis": {**TINY["analysis"], "cells": "many"}}, "analysis.cells"),
         ({"analysis": {**TINY["analysis"], "progress": True}}, "unknown key 'analysis.progress'"),
+        ({"analysis": {**TINY["analysis"], "workers": 2}}, "unknown key 'analysis.workers'"),
         ({"needs": "all"}, "needs"),
     ],
 )
@@ -92,7 +94,7 @@ def test_it_measures_writes_and_is_current(folder):
     again = analysis.run(analysis.read(write(folder, TINY)), progress=False)
     assert again.measured == first.measured
 
-    write(folder, {**TINY, "analysis": {**TINY["analysis"], "seeds": [0, 2]}})
+    write(folder, {**TINY, "analysis": {**TINY["analysis"], "report": [3, 4]}})
     assert analysis.stale("analyses/tiny-map", results_dir(), folder) == "made with other params"
     write(folder, TINY)
     whole = file.read_text()
@@ -116,7 +118,7 @@ def test_the_code_that_counts_is_what_the_numbers_come_from(monkeypatch):
         provenance, "ast_digest", lambda file: counted.append(file.name) or real(file)
     )
     analysis.code_key(TINY)
-    assert {"measure.py", "methods.py", "fit.py", "umt.py", "heads.py", "synthetic.py"} <= {
+    assert {"measure.py", "train.py", "fit.py", "umt.py", "heads.py", "synthetic.py"} <= {
         *counted
     }
     assert "joint_longer.py" not in counted

@@ -10,18 +10,19 @@ from umt_lib.data.splits import Split
 from umt_lib.evaluation.interactions import emap
 from umt_lib.methods.joint import Joint
 from umt_lib.methods.umt import UMT
-from umt_lib.study.analyses.batched.fit import _losses, outputs
-from umt_lib.study.analyses.batched.networks import forward, fuse, unstack
-from umt_lib.study.analyses.distillation_cost import measure
-from umt_lib.study.analyses.distillation_cost.remedies import (
-    Fading,
+from umt_lib.study.analyses.batched.fit import SHARE, Targets, _losses, order, outputs
+from umt_lib.study.analyses.batched.losses import (
+    Distilled,
     Projected,
     Subspace,
+    bases,
     basis,
+    constant,
     fading,
-    with_bases,
 )
-from umt_lib.study.analyses.regime_map.grid import Cell, grid
+from umt_lib.study.analyses.batched.networks import forward, fuse, unstack
+from umt_lib.study.analyses.distillation_cost import measure
+from umt_lib.study.analyses.regime_map.worlds import Cell, world
 from umt_lib.study.experiments import params
 
 TINY = {"updates": 12, "n_validation": 60, "n_test": 80}
@@ -38,21 +39,31 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def made() -> measure.Setup:
-    chosen = replace(grid("synthetic"), **TINY)
-    return measure.setup(chosen, [Cell(0.5, 1.0, 0.0, 256)], (0, 1))
+    chosen = replace(world("synthetic"), **TINY)
+    cell = Cell.at(uni=0.5, paired=1.0, asymmetry=0.0, n_train=256)
+    return measure.setup(chosen, [cell], (0, 1))
+
+
+def first(made: measure.Setup, targets: Targets | None = None) -> tuple[Split, dict]:
+    """The first batch, and the targets that it is given."""
+    rows = order(made.train.y.shape[1], made.world.training(made.cell), 0)[0]
+    batch = Split({m: x[:, rows] for m, x in made.train.x.items()}, made.train.y[:, rows])
+    targets = targets or Targets(made.targets, constant(torch.ones(2)), bases(made.teachers))
+    return batch, targets.at(rows, 0.0)
 
 
 def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def added(made: measure.Setup, variant: str, targets) -> dict[str, torch.Tensor]:
+def added(made: measure.Setup, variant: str) -> dict[str, torch.Tensor]:
     """{parameter: gradient} a variant of weight 1 adds to that of joint training."""
     method, wider = measure.VARIANTS[variant]
     params = made.start(wider)
     params = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
-    batch, out = made.batches[0][0], forward(params, made.batches[0][0].x)
-    loss = _losses(method(weight=1.0), out, batch.y, targets[0][0].x)
+    batch, targets = first(made)
+    out = forward(params, batch.x)
+    loss = _losses(method(weight=1.0), out, batch.y, targets)
     loss = loss - _losses(Joint(), out, batch.y, {})
     values = torch.autograd.grad(loss.sum(), list(params.values()), allow_unused=True)
     return {
@@ -67,8 +78,8 @@ def test_weight_0_is_joint_training(made, variant):
     _, wider = measure.VARIANTS[variant]
     start = made.start(wider)
     bare = {n: v for n, v in start.items() if not n.startswith("auxiliary")}
-    schedule = made.grid.training(made.n)
-    joint = measure.fit(bare, Joint(), made.batches, made.validation, schedule)
+    schedule = made.world.training(made.cell)
+    joint = measure.fit(bare, Joint(), made.train, made.validation, schedule)
     mine = made.fit(variant, 0.0)
     assert equal({n: mine[n] for n in joint}, joint)
     assert not equal({n: made.fit(variant, 3.0)[n] for n in joint}, joint)
@@ -76,9 +87,7 @@ def test_weight_0_is_joint_training(made, variant):
 
 @pytest.mark.parametrize("variant", ["umt", "projected", "fading", "subspace"])
 def test_only_the_encoders_and_the_projection_get_the_gradient_of_distillation(made, variant):
-    targets = fading(made.targets, 1.0) if variant == "fading" else made.targets
-    targets = with_bases(targets, made.teachers) if variant == "subspace" else targets
-    for name, gradient in added(made, variant, targets).items():
+    for name, gradient in added(made, variant).items():
         pulled = name.startswith(("encoders", "auxiliary"))
         assert bool(gradient.abs().max() > 1e-5) == pulled, name
         if not pulled:
@@ -86,26 +95,20 @@ def test_only_the_encoders_and_the_projection_get_the_gradient_of_distillation(m
 
 
 def test_fading_begins_as_umt_and_ends_as_joint_training(made):
-    targets = fading(made.targets, 1.0)
-    assert targets[0][0].x["share"].eq(1).all()
-    half = [batches[0].x["share"][0].item() for batches in fading(made.targets * 3, 0.5)]
-    n = len(half)
-    assert half[0] == 1
-    assert half == sorted(half, reverse=True)
-    assert [s > 0 for s in half] == [epoch < n / 2 for epoch in range(n)]
-    out = forward(made.start(), made.batches[0][0].x)
-    batch = made.batches[0][0]
-    started = _losses(Fading(weight=2.0), out, batch.y, targets[0][0].x)
-    assert torch.allclose(started, _losses(UMT(weight=2.0), out, batch.y, made.targets[0][0].x))
-    over = {**targets[0][0].x, "share": torch.zeros(2)}
-    ended = _losses(Fading(weight=2.0), out, batch.y, over)
+    batch, targets = first(made)
+    out = forward(made.start(), batch.x)
+    started = _losses(Distilled(weight=2.0), out, batch.y, targets)
+    assert torch.allclose(started, _losses(UMT(weight=2.0), out, batch.y, targets))
+    share = fading(torch.ones(2), 1.0)
+    assert share(0.0).tolist() == [1, 1]
+    over = {**targets, SHARE: share(1.0)}
+    ended = _losses(Distilled(weight=2.0), out, batch.y, over)
     assert torch.equal(ended, _losses(Joint(), out, batch.y, {}))
 
 
 def test_the_subspace_is_what_the_teachers_head_reads(made):
     """Moved across it, features cost nothing and change no prediction of the teacher."""
-    targets = with_bases(made.targets, made.teachers)[0][0].x
-    batch = made.batches[0][0]
+    batch, targets = first(made)
     out = forward(made.start(), batch.x)
     for m in batch.x:
         v = targets[basis(m)]
@@ -123,22 +126,21 @@ def test_the_subspace_is_what_the_teachers_head_reads(made):
     moved = out._replace(features=free)
     cost = _losses(Subspace(weight=1.0), moved, batch.y, targets)
     torch.testing.assert_close(cost, _losses(Joint(), moved, batch.y, {}))
-    full = with_bases(made.targets, made.teachers)[0][0].x
+    full = dict(targets)
     for m in batch.x:  # with every direction it is UMT
         full = {**full, basis(m): torch.eye(out.features[m].shape[2]).expand(2, -1, -1)}
     whole = _losses(Subspace(weight=1.0), out, batch.y, full)
-    torch.testing.assert_close(whole, _losses(UMT(weight=1.0), out, batch.y, made.targets[0][0].x))
+    torch.testing.assert_close(whole, _losses(UMT(weight=1.0), out, batch.y, targets))
 
 
 def test_a_projection_that_picks_half_the_features_is_umt_of_that_half(made):
     start = made.start(measure.WIDER)
-    batch, d = made.batches[0][0], made.grid.dim
+    (batch, targets), d = first(made), made.world.dim
     for m in batch.x:
         picks = torch.cat([torch.eye(d), torch.zeros(d, d)], 1)
         start[f"auxiliary.{m}.weight"] = picks.expand(2, -1, -1)
         start[f"auxiliary.{m}.bias"] = torch.zeros(2, d)
     out = forward(start, batch.x)
-    targets = made.targets[0][0].x
     half = out._replace(features={m: z[:, :, :d] for m, z in out.features.items()})
     mine = _losses(Projected(weight=2.0), out, batch.y, targets)
     torch.testing.assert_close(mine, _losses(UMT(weight=2.0), half, batch.y, targets))
@@ -160,7 +162,7 @@ def test_the_emap_gap_is_that_of_the_n_squared_pass(made):
         expected.append(right[0] - right[1])
     assert measure.emap_gap(params, split) == expected
     none = {**params, "head.layers.0.weight": params["head.layers.0.weight"].clone()}
-    none["head.layers.0.weight"][:, :, made.grid.dim :] = 0  # deaf to one modality: additive
+    none["head.layers.0.weight"][:, :, made.world.dim :] = 0  # deaf to one modality: additive
     assert measure.emap_gap(none, Split(split.x, split.y)) == [0, 0]
 
 

@@ -11,7 +11,7 @@ from umt_lib.study.analyses.guide_check.on_map import held_out, on_map, spread
 from umt_lib.study.analyses.guide_check.rules import BOTH, CHEAP, LAST, MAIN, RULES, WIDE, outcome
 from umt_lib.study.analyses.guide_check.score import held_out as held_out_cases
 from umt_lib.study.analyses.guide_check.score import scored
-from umt_lib.study.analyses.regime_map.grid import GRIDS
+from umt_lib.study.analyses.regime_map.worlds import WORLDS
 from umt_lib.study.report import guide_check_figures, guide_check_text
 
 INTERACTIONS = {  # joint training is best by 10 points in every seed
@@ -64,17 +64,25 @@ def test_one_seed_decides_nothing():
     assert not outcome(RULES[MAIN], "interactions", one)["decided"]
 
 
-@pytest.mark.parametrize("dataset", GRIDS)
+@pytest.mark.parametrize("dataset", WORLDS)
 def test_tuning_and_held_out_cells_are_apart_and_both_are_there(dataset):
-    cells = GRIDS[dataset].cells
+    cells = WORLDS[dataset].cells
     kept = [cell for cell in cells if held_out(cell)]
     assert 0.5 * len(cells) < len(kept) < 0.95 * len(cells)
     assert [held_out(cell) for cell in cells] == [held_out(cell) for cell in cells]
     some = spread(kept, 10)
     assert len(set(some)) == 10
     assert set(some) <= set(kept)
-    assert len({cell.paired for cell in some}) > 3
+    assert len({cell.values[:-2] for cell in some}) > 3
     assert spread(kept, 0) == spread(kept, 10_000)
+
+
+@pytest.mark.parametrize(("world", "number"), [("synthetic", 335), ("digit-pairs", 16)])
+def test_the_held_out_cells_are_those_on_which_no_threshold_was_set(world, number):
+    """The thresholds of the guide were set on the other ones: a cell never changes sides."""
+    sides = [held_out(cell) for cell in WORLDS[world].cells]
+    assert sum(sides) == number
+    assert sides.index(False) == {"synthetic": 5, "digit-pairs": 0}[world]
 
 
 def case(uni: float, paired: float, verdict: str, accuracy: dict) -> dict:
