@@ -48,7 +48,7 @@ class Targets:
     def at(self, rows: Tensor, done: float) -> dict[str, Tensor]:
         """For the batch of ``rows``, when a part ``done`` (0..1) of the schedule is finished."""
         share = {} if self.share is None else {SHARE: self.share(done)}
-        return {m: z[:, rows] for m, z in self.features.items()} | self.fixed | share
+        return {m: z.index_select(1, rows) for m, z in self.features.items()} | self.fixed | share
 
 
 NO_TARGETS = Targets()
@@ -132,8 +132,9 @@ def fit(
         done = epoch / schedule.epochs
         now_rates = rates * training._rate(done, schedule.decay)
         for rows in order(n, schedule, epoch):
-            out = forward(params, {m: x[:, rows] for m, x in train.x.items()})
-            losses = _losses(method, out, train.y[:, rows], targets.at(rows, done))
+            out = forward(params, {m: x.index_select(1, rows) for m, x in train.x.items()})
+            y = train.y.index_select(1, rows)  # ten times as fast as train.y[:, rows]
+            losses = _losses(method, out, y, targets.at(rows, done))
             # each model gets the gradient of its own loss
             gradients = torch.autograd.grad(losses.sum(), learned)
             _step(learned, velocity, gradients, now_rates, schedule)

@@ -17,7 +17,7 @@ import torch
 
 from umt_lib.study.analyses.regime_map.worlds import Cell, World
 
-CHUNK = 8  # cells trained at once: large matrix products in a bounded memory
+CHUNK = 12  # cells trained at once: large matrix products in a bounded memory
 Job = TypeVar("Job")
 Made = TypeVar("Made")
 
