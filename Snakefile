@@ -55,6 +55,11 @@ def job(key):
     return lambda wildcards: estimate(wildcards.name)[key]
 
 
+def cores(wildcards):
+    """All cores for a map, which measures its cells in several processes."""
+    return workflow.cores or 1 if wildcards.name.startswith("map-") else 1
+
+
 rule book:  # made from current results only; runs every time, and does nothing if nothing changed
     localrule: True
     input:
@@ -93,13 +98,14 @@ rule analysis:
         ancient(made_from("analyses/")),
     output:
         f"{RUNS}/results/analyses/{{name}}.json",
-    threads: 1
+    threads: cores  # of the maps; the other analyses use one
     priority: 1  # the longest jobs of all start first
     resources:
-        mem_mb=2000,
-        runtime=30,  # minutes
+        mem_mb=lambda wildcards, threads: 1000 + 1000 * threads,
+        runtime=60,  # minutes
     shell:
         "{sys.executable:q} -m umt_lib analyse {PARAMS:q}/analyses/{wildcards.name:q}.yaml"
+        " --workers {threads}"
 
 
 onerror:
