@@ -118,9 +118,7 @@ def test_the_code_that_counts_is_what_the_numbers_come_from(monkeypatch):
         provenance, "ast_digest", lambda file: counted.append(file.name) or real(file)
     )
     analysis.code_key(TINY)
-    assert {"measure.py", "train.py", "fit.py", "umt.py", "heads.py", "synthetic.py"} <= {
-        *counted
-    }
+    assert {"measure.py", "train.py", "fit.py", "umt.py", "heads.py", "synthetic.py"} <= {*counted}
     assert "joint_longer.py" not in counted
 
 

@@ -25,6 +25,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -171,14 +172,10 @@ def _bayes(dials: Dials) -> Facts:
     return synthetic.bayes(uni, (dials["paired"],), classes=2)
 
 
-def _bayes_of(module: Any, options: Callable[[Dials], dict[str, Any]]) -> Callable[[Dials], Facts]:
-    """The ``bayes`` of a data set, which has all options of its loader except the scales."""
-    wanted = inspect.signature(module.bayes).parameters
-
-    def bayes(dials: Dials) -> Facts:
-        return module.bayes(**{k: v for k, v in options(dials).items() if k in wanted})
-
-    return bayes
+def _exact(bayes: Callable[..., Facts], options: Callable[[Dials], dict], dials: Dials) -> Facts:
+    """The ``bayes`` of a data set, whose options are some of those of its loader."""
+    wanted = inspect.signature(bayes).parameters
+    return bayes(**{k: v for k, v in options(dials).items() if k in wanted})
 
 
 def _second(dials: Dials) -> float:
@@ -256,7 +253,7 @@ WORLDS = {
             "n_train": (512, 2048),
             "updates": LENGTHS,
         },
-        _bayes_of(graded_pairs, _quiet_pairs),
+        partial(_exact, graded_pairs.bayes, _quiet_pairs),
         batch_size=64,
     ),
     "shared-nuisance": World(
@@ -270,7 +267,7 @@ WORLDS = {
             "n_train": (256, 512, 2048),
             "updates": LENGTHS,
         },
-        _bayes_of(shared_nuisance, _shared_nuisance),
+        partial(_exact, shared_nuisance.bayes, _shared_nuisance),
         classes=4,
         batch_size=64,
     ),
@@ -285,7 +282,7 @@ WORLDS = {
             "n_train": (512, 2048),
             "updates": LENGTHS,
         },
-        _bayes_of(two_way_tables, _two_way_tables),
+        partial(_exact, two_way_tables.bayes, _two_way_tables),
         classes=4,
         batch_size=64,
     ),
@@ -300,7 +297,7 @@ WORLDS = {
             "n_train": (512, 2048),
             "updates": LENGTHS,
         },
-        _bayes_of(graded_pairs, _graded_pairs),
+        partial(_exact, graded_pairs.bayes, _graded_pairs),
         classes=3,
         batch_size=64,
     ),
