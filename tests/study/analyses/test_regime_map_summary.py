@@ -1,89 +1,201 @@
-"""Read a map made by hand: strategies choose on validation; which are best in each cell."""
+"""Read maps made by hand: the best strategies, the search for UMT's cells, regret, sentences."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from umt_lib.evaluation.intervals import p_value, t_interval
 from umt_lib.study.analyses.regime_map import summary
+from umt_lib.study.analyses.regime_map.strategies import STRATEGIES, options, passes
+from umt_lib.study.analyses.regime_map.worlds import WORLDS
 from umt_lib.study.report import regime_map_figures, regime_map_text
 
-VARIANTS = ("ume-mean", "ume-product", "joint-linear", "joint-mlp", "frozen-linear", "frozen-mlp")
-WEIGHTED = ("umt-linear@0.1", "umt-linear@10", "umt-mlp@0.1", "umt-mlp@10")
+TUNING, REPORT = [0, 1, 2], [10, 11, 12, 13]
+NOISE = {3: np.array([0, 0.01, -0.01]), 4: np.array([0, 0.01, -0.01, 0.002])}
 
 
-def cell(uni: float, paired: float, **test: list[float]) -> dict:
-    """A cell in which everything is at 0.7 but what ``test`` says; validation agrees with test."""
-    scores = {v: [0.70, 0.71, 0.69] for v in (*VARIANTS, *WEIGHTED)}
-    scores |= {name.replace("_", "-").replace("at", "@"): v for name, v in test.items()}
+def cell(dials: dict, search: dict[str, float], test: dict[str, float]) -> dict:
+    """A cell in which everything is at 0.7 except what is given, as means over seeds.
+
+    A strategy named in ``test`` is as good in every seed relative to the others; so is the rest.
+    """
+
+    def scores(means: dict[str, float], seeds: int) -> dict[str, list[float]]:
+        small = np.linspace(0, 0.0004, len(STRATEGIES))
+        spread = [np.roll(NOISE[seeds], 1) * 0.01 * i for i in range(len(STRATEGIES))]
+        return {
+            name: list(means.get(name, 0.7 - small[i]) + NOISE[seeds] + spread[i])
+            for i, name in enumerate(STRATEGIES)
+        }
+
     return {
-        "uni": uni, "paired": paired, "asymmetry": 0.0,
-        "bayes": {"a": 0.7, "b": 0.7, "additive": 0.75, "all": 0.9},
-        "validation": scores, "test": dict(scores),
-    }  # fmt: skip
+        "dials": dials,
+        "bayes": {"additive": 0.8, "all": 0.9},
+        "chosen": dict.fromkeys(STRATEGIES, 0),
+        "search": scores(search, 3),
+        "test": scores(test, 4),
+    }
+
+
+def world(name: str, cells: list[dict]) -> dict:
+    return {
+        "world": name,
+        "axes": {dial: list(values) for dial, values in WORLDS[name].axes.items()},
+        "tuning": TUNING,
+        "report": REPORT,
+        "options": {s: [o._asdict() for o in options(s)] for s in STRATEGIES},
+        "passes": {s: passes(s) for s in STRATEGIES},
+        "cells": cells,
+    }
+
+
+def place(name: str, **changed: float) -> dict:
+    return {dial: values[0] for dial, values in WORLDS[name].axes.items()} | changed
 
 
 @pytest.fixture
-def measured() -> dict:
-    cells = [
-        cell(0.1, 0.0),
-        cell(0.2, 0.0, ume_product=[0.80, 0.81, 0.79]),
-        cell(0.1, 1.0, joint_mlp=[0.90, 0.91, 0.89], frozen_linear=[0.5, 0.5, 0.5]),
-        cell(0.2, 1.0, joint_mlp=[0.8, 0.8, 0.8], **{"umt_mlpat0.1": [0.80, 0.81, 0.79]}),
+def maps() -> list[dict]:
+    umt, joint, faded = "UMT (MLP)", "joint (MLP)", "UMT, faded (MLP)"
+    nuisance = [
+        cell(place("shared-nuisance"), {umt: 0.8}, {umt: 0.8}),  # expected and found
+        cell(place("shared-nuisance", rho=2.0), {umt: 0.8}, {joint: 0.8}),  # expected, not found
+        cell(place("shared-nuisance", rho=4.0), {joint: 0.8}, {umt: 0.8}),  # found, not expected
     ]
-    return {"dataset": "synthetic", "n_train": 512, "cells": cells}
+    lazy = [
+        cell(place("lazy"), {"UME": 0.8}, {"UME": 0.8, umt: 0.74}),
+        cell(place("lazy", uni=0.5), {umt: 0.75, faded: 0.76}, {umt: 0.76, faded: 0.78}),
+    ]
+    return [world("shared-nuisance", nuisance), world("lazy", lazy)]
 
 
-def test_a_strategy_chooses_on_validation_and_is_scored_on_test(measured):
-    measured["cells"][1]["test"]["ume-product"] = [0.1, 0.1, 0.1]
-    found = summary.read(measured)
-    assert found.chosen["UME"] == ["ume-mean", "ume-product", "ume-mean", "ume-mean"]
-    assert found.accuracy["UME"][1].mean() == pytest.approx(0.1)
+def test_the_best_strategy_of_a_cell_and_its_lead_over_other_families(maps):
+    found = summary.best(maps)
+    expected = ["UMT (MLP)", "joint (MLP)", "UMT (MLP)", "UME", "UMT, faded (MLP)"]
+    assert found["strategy"].tolist() == expected
+    assert found["family"].tolist() == ["UMT", "joint", "UMT", "UME", "UMT"]
+    assert found["lead"].iloc[4] == pytest.approx(0.08, abs=1e-3)  # not over UMT (MLP)
+    assert regime_map_text.best_counts(maps).loc["lazy"].to_dict() == {
+        "cells": 2, "UME": 1, "joint": 0, "UMT": 1, "uni-modal init": 0, "frozen": 0,
+    }  # fmt: skip
 
 
-def test_which_strategies_are_not_clearly_worse(measured):
-    sets, leads = summary.unbeaten(summary.read(measured))
-    assert sets == [("UME", "joint", "UMT"), ("UME",), ("joint",), ("joint", "UMT")]
-    assert leads == pytest.approx([0, 0.1, 0.2, 0.1])
+def test_the_search_selects_on_tuning_seeds_and_reports_on_the_others(maps):
+    found = summary.searched(maps)
+    assert found["candidate"].tolist() == [True, True, False, False, True]
+    assert found["strategy"].tolist()[0] == "UMT (MLP)"
+    assert found["strategy"].iloc[4] == "UMT, faded (MLP)"
+    assert found["clear"].tolist() == [True, False, False, False, True]
+    assert found["lead"].iloc[0] == pytest.approx(0.1, abs=1e-3)
+    assert found["other"].iloc[1] == "joint (MLP)"
+    assert found["lead"].iloc[1] < -0.09
+    assert found["holm"].isna().tolist() == [False, False, True, True, False]
 
 
-def test_gap_and_regret(measured):
-    found = summary.read(measured)
-    mean, half = summary.gap(found, "joint (MLP)", "UME")
-    assert mean == pytest.approx([0, -0.1, 0.2, 0.1])
-    assert half[2] == pytest.approx(0, abs=1e-9)
-    assert summary.regret(found, "UME") == pytest.approx([0, 0, 0.2, 0.1])
+def test_test_accuracies_of_report_seeds_change_no_candidate(maps):
+    before = summary.searched(maps)[["strategy", "candidate", "searched"]]
+    rng = np.random.default_rng(0)
+    for found in maps:
+        for one in found["cells"]:
+            one["test"] = {name: rng.random(4).tolist() for name in STRATEGIES}
+    assert summary.searched(maps)[["strategy", "candidate", "searched"]].equals(before)
 
 
-def test_sentences_and_tables_have_the_numbers_of_the_map(measured):
-    maps = [summary.read(measured)]
-    row = regime_map_text.table(maps).splitlines()[-1]
-    counts = [cell.strip() for cell in row.strip("|").split("|")][1:]
-    assert list(map(int, counts)) == [4, 1, 1, 0, 1, 0, 0, 1]
-    text = regime_map_text.sentences(maps)
-    assert "and +15.0 [" in text
-    assert "clearly better than UME in 2 cells" in text
-    assert "predicts this in 0 of them" in text
-    assert "| UME " in regime_map_text.regrets(maps)
+def test_umt_must_be_better_than_every_other_strategy_with_a_correction(maps):
+    """The p-value is the largest of all comparisons, times the number of candidates."""
+    found = summary.searched(maps)
+    test = maps[0]["cells"][0]["test"]
+    umt = np.array(test["UMT (MLP)"])
+    others = [name for name in STRATEGIES if summary.family(name) != "UMT"]
+    largest = max(p_value(t_interval(umt - np.array(test[name]))) for name in others)
+    first = found.iloc[0]
+    assert first["p"] == pytest.approx(largest)
+    assert first["holm"] >= 2 * largest
+    test["frozen (MLP)"] = list(umt + np.array([0.001, -0.001, 0.001, -0.002]))  # level with UMT
+    assert not summary.searched(maps)["clear"].iloc[0]
 
 
-def test_a_cell_that_is_clear_alone_is_not_counted_among_many(measured):
-    """p = 0.03 in one cell of four, none in the others."""
-    doubtful = cell(0.1, 1.0, joint_mlp=[0.716, 0.735, 0.704])
-    measured["cells"] = [cell(u, 0.0) for u in (0.1, 0.2, 0.3)] + [doubtful]
-    alone = {**measured, "cells": [doubtful]}
-    for cells, expected in ((alone, 1), (measured, 0)):
-        better, worse = regime_map_text.clear_cells(summary.read(cells), "joint (MLP)", "UME")
-        assert (better.sum(), worse.sum()) == (expected, 0)
+def test_regret_is_the_distance_to_the_best_of_each_cell(maps):
+    losses = summary.regrets(maps)
+    assert (losses.min(axis=1) == 0).all()
+    assert losses["UME"].tolist() == pytest.approx([0.1, 0.1, 0.1, 0, 0.08], abs=2e-3)
+    table = summary.regret(maps).set_index(["world", "strategy"])
+    every = table.loc[("all", "UME")]
+    assert every["mean"] == pytest.approx(losses["UME"].mean())
+    assert every["worst"] == pytest.approx(losses["UME"].max())
+    assert every["p95"] == pytest.approx(np.quantile(losses["UME"], 0.95))
+    assert every["mean low"] < every["mean"] < every["mean high"]
+    assert table.loc[("lazy", "UMT (MLP)"), "worst"] == pytest.approx(0.06, abs=2e-3)
+    assert table.loc["all"]["least"].sum() == pytest.approx(1)
+    assert set(table.index.unique("world")) == {"shared-nuisance", "lazy", "all"}
 
 
-def test_the_figures_show_every_cell(measured):
-    maps = [summary.read(measured)]
-    (panel, *_) = regime_map_figures.who_wins(maps).axes
-    image = panel.images[0].get_array()
-    assert image.shape == (2, 2, 3)
-    assert np.ptp(image[0, 0]) < 0.01  # no clear difference is grey
-    assert len(regime_map_figures.against(maps, "UMT (MLP)", "joint (MLP)").axes) == 2
+def test_variants_are_compared_with_joint_training_where_umt_gains_and_where_it_costs(maps):
+    table = summary.room(maps).set_index(["part", "head", "strategy"])
+    gains = table.loc[("gain", "MLP", "UMT")]
+    assert gains["cells"] == 4 - 1  # tuning seeds: cells 0, 1 and 4; cell 3 is decided by noise
+    by_hand = [0.1, -0.1, 0.06]
+    assert gains["difference"] == pytest.approx(np.mean(by_hand), abs=2e-3)
+    assert table.loc[("gain", "MLP", "UMT, faded"), "difference"] == pytest.approx(
+        np.mean([0, -0.1, 0.08]), abs=2e-3
+    )
+
+
+def test_the_page_has_the_numbers_of_the_maps(maps):
+    text = regime_map_text.answer(maps)
+    assert "clearly the best strategy in 2 of 5 cells** (shared-nuisance, lazy)" in text
+    assert "expected it in 3 cells" in text
+    assert "UMT (MLP) is number" in text
+    for found in maps:
+        for one in found["cells"]:
+            one["test"] = one["test"] | {"UME": [0.95, 0.96, 0.94, 0.95]}
+    assert regime_map_text.answer(maps).startswith("**In none of 5 cells is UMT clearly")
+    assert "always using UME has the smallest worst regret, 0.0 points" in (
+        regime_map_text.answer(maps)
+    )
+
+
+def test_tables_have_a_row_for_each_candidate_world_and_strategy(maps):
+    rows = regime_map_text.candidates_table(maps).splitlines()[2:]
+    assert len(rows) == 3
+    assert "UMT, faded (MLP)" in "".join(rows)
+    assert "**+" in rows[0]  # clear
+    assert "**" not in rows[-1]
+    assert len(regime_map_text.regret_table(maps).splitlines()) == 2 + len(STRATEGIES)
+    table = regime_map_text.counts_table(maps).splitlines()
+    assert [c.strip() for c in table[2].strip("|").split("|")] == [
+        "shared-nuisance", "3", "0", "1", "2", "0", "0", "2", "1",
+    ]  # fmt: skip
+    assert "UMT, faded" in regime_map_text.room_sentences(maps)
+    assert "2 worlds with 5 cells" in regime_map_text.statement(maps)
+
+
+def test_a_single_setting_is_chosen_most_often(maps):
+    costs = summary.costs(maps).set_index("strategy")
+    assert costs.loc["UME", "chosen"] == {"rule": "mean"}
+    assert costs.loc["UMT (MLP)", "settings"] == len(options("UMT (MLP)"))
+    maps[0]["cells"][0]["test"]["UMT (MLP)"][1] = 0.0
+    assert summary.diverged(maps)["UMT (MLP)"] == 1
+
+
+def test_the_figures_show_every_cell(maps):
+    for found in maps:
+        figure = regime_map_figures.best_strategies(found)
+        drawn = sum(len(ax.collections) for ax in figure.axes)
+        assert drawn == len(found["cells"])
+    (ax,) = regime_map_figures.regret(summary.regret(maps), "all").axes
+    assert ax.get_yticklabels()[0].get_text() in STRATEGIES
+    assert len(ax.get_yticklabels()) == len(STRATEGIES)
+    assert len(regime_map_figures.room(summary.room(maps)).axes) == 2
     figure = regime_map_figures.interactive(maps)
-    assert len(figure.layout.updatemenus[0].buttons) == len(regime_map_figures.COMPARISONS)
-    assert "joint-mlp" in figure.layout.updatemenus[0].buttons[1].args[0]["text"][0][1][0]
+    assert [b.label for b in figure.layout.updatemenus[0].buttons] == ["shared-nuisance", "lazy"]
+    points = [trace for trace in figure.data if trace.visible]
+    assert sum(len(trace.x) for trace in points) == len(maps[0]["cells"])
+    (joint,) = (trace for trace in points if trace.name == "joint")
+    assert joint.text[0].split("<br>")[1].endswith("% joint (MLP)")
+
+
+def test_every_world_has_the_axes_of_its_figure():
+    assert set(regime_map_figures.PLACES) == set(WORLDS)
+    for name, places in regime_map_figures.PLACES.items():
+        assert set(places) <= set(WORLDS[name].axes)

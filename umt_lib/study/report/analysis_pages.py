@@ -28,6 +28,7 @@ from umt_lib.study.report import (
     two_stream_text,
 )
 from umt_lib.study.report.format import NONE, markdown, points
+from umt_lib.study.report.regime_map_figures import PLACES
 
 if TYPE_CHECKING:
     from umt_lib.study.pipeline.collection import Study
@@ -83,33 +84,30 @@ def _theory(to: Fragments, measured: list[dict], source: str) -> None:
 
 
 def _map(to: Fragments, measured: list[dict], source: str) -> None:
-    maps = [summary.read(found) for found in measured]
-    maps.sort(key=lambda found: (found.dataset != "synthetic", found.n_train))
-    first = [found for found in maps if found.dataset == "synthetic"]
-    if first:
-        alt = "The synthetic map: the strategies that are not clearly beaten, cell by cell."
-        caption = (
-            "The strategies that are not clearly beaten, in every cell. Up: stronger paired "
-            "features. Right: stronger uni-modal features. A pale colour is a small lead over the "
-            "other strategies, full colour one of 10 points or more. *joint* and *UMT* use the "
-            "head and the weight that validation chose, UME its rule (mean or product). *Clearly* "
-            "is by the interval of each cell, without a correction for the number of cells."
-        )
-        to.figure("map", regime_map_figures.who_wins(first), alt, caption, source=source)
-        alt = "UMT minus joint training, both with MLP heads, cell by cell."
-        caption = (
-            "UMT minus joint training. Dots mark cells without a clear difference (false discovery "
-            "rate of 5% over the cells of a map)."
-        )
-        figure = regime_map_figures.against(first, "UMT (MLP)", "joint (MLP)")
-        to.figure("map-against", figure, alt, caption, source=source)
-        _interactive(to, first)
-    to.table("map-table", regime_map_text.table(maps), source=source)
-    to.table("map-regret", regime_map_text.regrets(maps), source=source)
-    to.text("map-saw", regime_map_text.sentences(maps))
+    maps = sorted(measured, key=lambda found: list(PLACES).index(found["world"]))
+    to.text("regret-answer", regime_map_text.answer(maps))
+    to.text("regret-statement", regime_map_text.statement(maps))
+    for found in maps:
+        alt = f"{found['world']}: the family of the best strategy in every cell."
+        caption = f"{found['world']}: the best strategy of every cell, by its family."
+        figure = regime_map_figures.best_strategies(found)
+        to.figure(f"map-{found['world']}", figure, alt, caption, source=source)
+    _interactive(to, maps)
+    losses = summary.regret(maps)
+    alt = "Regret of always using one strategy: mean, 95th percentile and worst cell."
+    caption = "Regret of always using one strategy, over the cells of all worlds."
+    to.figure("regret", regime_map_figures.regret(losses, "all"), alt, caption, source=source)
+    alt = "What UMT and its variants gain and cost against joint training."
+    caption = "Minus joint training with the same head: linear (open) and MLP (filled)."
+    figure = regime_map_figures.room(summary.room(maps))
+    to.figure("regret-room", figure, alt, caption, source=source)
+    to.table("map-table", regime_map_text.counts_table(maps), source=source)
+    to.table("regret-candidates", regime_map_text.candidates_table(maps), source=source)
+    to.table("regret-table", regime_map_text.regret_table(maps), source=source)
+    to.text("regret-room-saw", regime_map_text.room_sentences(maps))
 
 
-def _interactive(to: Fragments, maps: list[summary.Map]) -> None:
+def _interactive(to: Fragments, maps: list[dict]) -> None:
     """Write the interactive map as a page in a frame, with its library; works from file://."""
     static = to.folder.parent / "_static"
     static.mkdir(exist_ok=True)
@@ -124,7 +122,7 @@ def _interactive(to: Fragments, maps: list[summary.Map]) -> None:
         "map-interactive",
         "```{raw} html\n"
         f'<iframe class="interactive" src="../_static/map.html" height="{figure.layout.height}" '
-        'title="The map, interactive: choose two strategies, hover for numbers"></iframe>\n'
+        'title="The maps, interactive: choose a world, hover for numbers"></iframe>\n'
         "```",
     )
 
@@ -235,7 +233,11 @@ PARTS = {  # function of an analysis: what writes its fragments, and their names
     "theory": (_theory, ("theory", "theory-saw")),
     "map": (
         _map,
-        ("map", "map-against", "map-interactive", "map-table", "map-regret", "map-saw"),
+        (
+            *(f"map-{world}" for world in PLACES),
+            *("map-interactive", "map-table", "regret", "regret-room", "regret-room-saw"),
+            *(f"regret-{part}" for part in ("answer", "statement", "candidates", "table")),
+        ),
     ),
     "trade-off": (
         _tradeoff,

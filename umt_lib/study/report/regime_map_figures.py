@@ -1,174 +1,200 @@
-"""Figures of the maps: the best strategies, and differences between two strategies."""
+"""Figures of the maps: the best strategy of every cell, regret, and what UMT's variants keep."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.patches import Patch
-from plotly.subplots import make_subplots
+from matplotlib.lines import Line2D
 
-from umt_lib.evaluation.intervals import t_interval
-from umt_lib.study.analyses.regime_map.summary import FAMILIES, Map, unbeaten
-from umt_lib.study.report.format import points
-from umt_lib.study.report.regime_map_text import clear_cells, set_name
+from umt_lib.evaluation.intervals import Interval
+from umt_lib.study.analyses.regime_map import summary
+from umt_lib.study.analyses.regime_map.summary import FAMILIES, Maps
+from umt_lib.study.report.figures import draw_interval
 from umt_lib.style import COLORS, WIDTH, Figure, styled
 
-FULL = 0.10  # a lead of this accuracy or more has the full colour
-RANGE = 12  # points at the ends of the colour scale of differences
-SET_COLORS = {
-    ("UME",): COLORS["ume"],
-    ("joint",): COLORS["joint"],
-    ("UMT",): COLORS["umt"],
-    ("joint", "UMT"): "#E69F00",
-    ("UME", "UMT"): "#56B4E9",
-    ("UME", "joint"): "#CC79A7",
-    ("UME", "joint", "UMT"): "#9a9a9a",
+FAMILY_COLORS = {
+    "UME": COLORS["ume"],
+    "joint": COLORS["joint"],
+    "UMT": COLORS["umt"],
+    "uni-modal init": "#CC79A7",
+    "frozen": "#E69F00",
 }
-COMPARISONS = (  # first minus second, in the order of the menu of the interactive figure
-    ("UMT", "UME"),
-    ("joint (MLP)", "UME"),
-    ("UMT (MLP)", "joint (MLP)"),
-    ("UMT (linear)", "joint (linear)"),
-    ("UMT (linear)", "UME"),
-    ("frozen (linear)", "UME"),
-    ("frozen (MLP)", "UME"),
-    ("joint (MLP)", "frozen (MLP)"),
-)
+PLACES = {  # the two dials that are the axes of a map; x first
+    "synthetic": ("uni", "paired"),
+    "digit-pairs": ("uni", "paired"),
+    "lazy": ("uni", "asymmetry"),
+    "quiet-pairs": ("quiet", "paired"),
+    "shared-nuisance": ("quiet", "rho"),
+    "two-way-tables": ("quiet", "gamma"),
+    "graded-pairs": ("quiet", "leak"),
+}
+DIALS = {  # as figures name them
+    "uni": "uni-modal strength",
+    "paired": "paired strength",
+    "asymmetry": "asymmetry",
+    "quiet": "scale of uni-modal features in b",
+    "rho": "size of the nuisance",
+    "gamma": "size of interactions",
+    "leak": "label shown by each half",
+}
+FULL = 0.03  # a lead of this accuracy or more is drawn in full size
+STATISTICS = {"mean": "o", "p95": "s", "worst": "D"}  # of regret, with their markers
 
 
 @styled
-def who_wins(maps: Sequence[Map]) -> Figure:
-    """The strategies that are not clearly worse than the best one, in every cell.
+def best_strategies(found: Mapping[str, Any]) -> Figure:
+    """The family of the best strategy in every cell of a world, by colour.
 
-    Each set of strategies has a colour, paler for a small lead over the others; grey is for no
-    clear difference between all of them. A column per asymmetry, a row per sample size.
+    A panel for each sample size (columns) and number of updates (rows). Cells that differ only in
+    other dials lie side by side. The size of a dot is the lead over all other families.
     """
-    figure = Figure(figsize=(WIDTH + 1.2, 2.45 * len(maps) + 0.9))
-    for found, panels in _panels(figure, maps):
-        sets, leads = unbeaten(found)
-        share = np.minimum(1, 0.3 + 0.7 * leads / FULL)[:, None]
-        colors = np.array([to_rgb(SET_COLORS[names]) for names in sets])
-        colors = 1 - share * (1 - colors)
-        for ax, here in panels:
-            image = np.stack([_grid(found, colors[:, k], here)[0] for k in range(3)], axis=2)
-            ax.imshow(image, origin="lower", aspect="auto")
-    marks = [Patch(color=color, label=set_name(names)) for names, color in SET_COLORS.items()]
-    figure.legend(handles=marks, loc="outside lower center", ncols=4, fontsize=8)
+    cells = summary.dials([found]).join(summary.best([found])[["family", "lead"]])
+    x, y = PLACES[found["world"]]
+    if "updates" not in cells:
+        cells["updates"] = 0
+    columns, rows = (np.unique(cells[name]) for name in ("n_train", "updates"))
+    xs, ys = (np.unique(cells[name]) for name in (x, y))
+    size = (1.2 + 1.9 * len(columns), 0.9 + 1.7 * len(rows))
+    figure = Figure(figsize=(min(size[0], WIDTH + 1.2), size[1]))
+    axes = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
+    for (row, column), ax in np.ndenumerate(axes):
+        here = cells[(cells["n_train"] == columns[column]) & (cells["updates"] == rows[row])]
+        for (a, b), group in here.groupby([x, y], sort=True):
+            place = np.searchsorted(xs, a), np.searchsorted(ys, b)
+            for (dx, dy), (_, cell) in zip(_around(len(group)), group.iterrows(), strict=True):
+                area = 12 + 60 * min(1.0, cell["lead"] / FULL)
+                color = FAMILY_COLORS[cell["family"]]
+                ax.scatter(place[0] + dx, place[1] + dy, s=area, color=color, linewidths=0)
+        ax.set_xticks(range(len(xs)), [f"{v:g}" for v in xs])
+        ax.set_yticks(range(len(ys)), [f"{v:g}" for v in ys])
+        ax.set(xlim=(-0.5, len(xs) - 0.5), ylim=(-0.5, len(ys) - 0.5))
+        ax.grid(visible=False)
+        updates = f", {rows[row]:g} updates" if rows[row] else ""
+        ax.set_title(f"n = {columns[column]:g}{updates}", fontsize=9)
+    figure.supxlabel(DIALS[x], fontsize=9)
+    figure.supylabel(DIALS[y], fontsize=9)
+    marks = [
+        Line2D([], [], marker="o", linestyle="", color=color, label=name)
+        for name, color in FAMILY_COLORS.items()
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks), fontsize=8)
+    return figure
+
+
+def _around(number: int) -> np.ndarray:
+    """Places around (0, 0) for this number of dots, (number, 2), in rows."""
+    side = int(np.ceil(np.sqrt(number)))
+    places = [
+        ((i % side + 0.5) / side - 0.5, (i // side + 0.5) / side - 0.5) for i in range(number)
+    ]
+    return 0.8 * np.array(places)
+
+
+@styled
+def regret(table: pd.DataFrame, world: str) -> Figure:
+    """The regret of always using one strategy, in points: mean, 95th percentile and worst cell.
+
+    Args:
+        table: of ``summary.regret``.
+        world: one of its worlds, or "all".
+    """
+    here = table[table["world"] == world].sort_values("worst")
+    figure = Figure(figsize=(WIDTH + 0.6, 0.9 + 0.27 * len(here)))
+    ax = figure.subplots()
+    for place, (_, row) in enumerate(here.iterrows()):
+        color = FAMILY_COLORS[summary.family(row["strategy"])]
+        low, high = (100 * row[f"mean {end}"] for end in ("low", "high"))
+        ax.plot([low, high], [place, place], color=color, linewidth=3, alpha=0.5)
+        ax.plot([100 * row["mean"], 100 * row["worst"]], [place] * 2, color=color, linewidth=0.7)
+        for name, marker in STATISTICS.items():
+            face = color if name == "worst" else "white"
+            ax.plot(100 * row[name], place, marker, color=color, markerfacecolor=face, markersize=5)
+    ax.set_yticks(range(len(here)), here["strategy"], fontsize=8)
+    ax.set(ylim=(len(here) - 0.4, -0.6), xlim=(0, None), xlabel="regret, points of accuracy")
+    ax.grid(axis="y", visible=False)
+    labels = {"mean": "mean", "p95": "95th percentile", "worst": "worst cell"}
+    marks = [
+        Line2D([], [], marker=m, linestyle="", color="black", label=labels[name],
+               markerfacecolor="black" if name == "worst" else "white")
+        for name, m in STATISTICS.items()
+    ]  # fmt: skip
+    figure.legend(handles=marks, loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
 @styled
-def against(maps: Sequence[Map], a: str, b: str) -> Figure:
-    """Accuracy of strategy ``a`` minus that of ``b`` in points; a dot marks no clear difference."""
-    figure = Figure(figsize=(WIDTH + 1.2, 2.4 * len(maps) + 0.7))
-    scale: Any = {"cmap": "PuOr_r", "vmin": -RANGE, "vmax": RANGE}
-    for found, panels in _panels(figure, maps):
-        mean = (found.accuracy[a] - found.accuracy[b]).mean(axis=1)
-        better, worse = clear_cells(found, a, b)
-        for ax, here in panels:
-            grid, _, _ = _grid(found, 100 * mean, here)
-            drawn = ax.imshow(grid, origin="lower", aspect="auto", **scale)
-            unclear, _, _ = _grid(found, (~(better | worse)).astype(float), here)
-            ax.plot(*np.nonzero(unclear == 1)[::-1], ".", color="#555555", markersize=2.5)
-    label = f"{a} minus {b}, points"
-    figure.colorbar(drawn, ax=figure.axes, label=label, extend="both", shrink=0.8)
+def room(table: pd.DataFrame) -> Figure:
+    """Difference to joint training where UMT gains and where it costs, for UMT and its variants.
+
+    Args:
+        table: of ``summary.room``.
+    """
+    figure = Figure(figsize=(WIDTH + 0.6, 2.9))
+    axes = figure.subplots(1, 2, sharey=True)
+    names = list(dict.fromkeys(table["strategy"]))
+    for ax, (part, title) in zip(
+        axes, (("gain", "UMT is better"), ("cost", "UMT is worse")), strict=True
+    ):
+        for _, row in table[table["part"] == part].iterrows():
+            mlp = row["head"] == "MLP"
+            interval = Interval(row["difference"], row["low"], row["high"], int(row["cells"]))
+            color = COLORS["joint" if row["strategy"].startswith("joint") else "umt"]
+            place = names.index(row["strategy"]) + (0.15 if mlp else -0.15)
+            draw_interval(ax, place, interval, color, filled=not mlp)
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.set(title=f"cells in which {title}", xlabel="minus joint training, points")
+        ax.grid(axis="y", visible=False)
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(len(names) - 0.5, -0.5)
     return figure
 
 
-def _panels(figure: Figure, maps: Sequence[Map]) -> list[tuple[Map, list[tuple[Axes, np.ndarray]]]]:
-    """Labelled axes in which to draw: [(map, [(axes, its cells as bool (C,))])]."""
-    columns, panels = _asymmetries(maps), []
-    axes = figure.subplots(len(maps), len(columns), squeeze=False, sharex=True, sharey=True)
-    for row, found in zip(axes, maps, strict=True):
-        xs, ys = (np.unique(found.where[axis]) for axis in ("uni", "paired"))
-        for ax, asymmetry in zip(row, columns, strict=True):  # a label at every second cell
-            ax.set_xticks(range(0, len(xs), 2), [f"{v:g}" for v in xs[::2]], fontsize=8)
-            ax.set_yticks(range(0, len(ys), 2), [f"{v:g}" for v in ys[::2]], fontsize=8)
-            ax.grid(visible=False)
-            if len(columns) > 1:
-                ax.set_title(_title(asymmetry), fontsize=9)
-        row[0].set_ylabel(f"{found.n_train:,} samples\npaired strength")
-        here = [found.where["asymmetry"] == asymmetry for asymmetry in columns]
-        panels.append((found, list(zip(row, here, strict=True))))
-    for ax in axes[-1]:
-        ax.set_xlabel("uni-modal strength")
-    return panels
-
-
-def interactive(maps: Sequence[Map]) -> go.Figure:
-    """The differences of :data:`COMPARISONS` in one figure with a menu and numbers on hover."""
-    columns = _asymmetries(maps)
-    titles = [f"{_title(a)}; n = {found.n_train:,}" for found in maps for a in columns]
-    figure = make_subplots(
-        len(maps), len(columns), subplot_titles=titles, shared_xaxes=True, shared_yaxes=True,
-        horizontal_spacing=0.04, vertical_spacing=0.1,
-    )  # fmt: skip
-    places = product(enumerate(maps, start=1), enumerate(columns, start=1))
-    panels = [(found, asymmetry, i, j) for (i, found), (j, asymmetry) in places]
-    for number, (found, asymmetry, i, j) in enumerate(panels):
-        z, text, xs, ys = _panel(found, asymmetry, *COMPARISONS[0])
-        figure.add_trace(
-            go.Heatmap(
-                z=z, text=text, x=xs, y=ys, zmin=-RANGE, zmax=RANGE, colorscale="PuOr",
-                reversescale=True, hovertemplate="%{text}<extra></extra>", showscale=not number,
-                colorbar={"title": {"text": "points"}}, xgap=1, ygap=1,
-            ),
-            row=i, col=j,
-        )  # fmt: skip
-    buttons = []
-    for a, b in COMPARISONS:
-        shown = [_panel(found, asymmetry, a, b) for found, asymmetry, *_ in panels]
-        data = {"z": [p[0] for p in shown], "text": [p[1] for p in shown]}
-        buttons.append({"label": f"{a} minus {b}", "method": "restyle", "args": [data]})
+def interactive(maps: Maps) -> go.Figure:
+    """The best strategy of every cell of one world, chosen from a menu, with numbers on hover."""
+    figure = go.Figure()
+    buttons: list[dict[str, Any]] = []
+    for found in maps:
+        x, y = PLACES[found["world"]]
+        cells, every = summary.dials([found]), summary.means([found])
+        best = summary.best([found])
+        for name in FAMILIES:
+            here = best.index[best["family"] == name]
+            beside = np.random.default_rng(0).uniform(-0.3, 0.3, (2, len(here)))
+            places = [_places(cells[dial], cells.loc[here, dial]) for dial in (x, y)]
+            figure.add_scatter(
+                x=places[0] + beside[0], y=places[1] + beside[1], mode="markers", name=name,
+                text=[_hover(cells.loc[place], every.loc[place]) for place in here],
+                marker={"color": FAMILY_COLORS[name], "size": 11}, visible=found is maps[0],
+                hovertemplate="%{text}<extra></extra>",
+            )  # fmt: skip
+        axes = {f"{side}axis": _axis(cells[dial], dial) for side, dial in (("x", x), ("y", y))}
+        shown = [found is other for other in maps for _ in FAMILIES]
+        arguments = [{"visible": shown}, axes]
+        buttons.append({"label": found["world"], "method": "update", "args": arguments})
+    menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.06, "yanchor": "bottom"}
     figure.update_layout(
-        updatemenus=[{"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.2, "yanchor": "top"}],
-        margin={"l": 50, "r": 10, "t": 100, "b": 45}, height=280 * len(maps) + 120,
-        font={"family": "sans-serif", "size": 12}, paper_bgcolor="white",
+        updatemenus=[menu], margin={"l": 55, "r": 10, "t": 90, "b": 50}, height=480,
+        paper_bgcolor="white", font={"family": "sans-serif", "size": 12}, **buttons[0]["args"][1],
     )  # fmt: skip
-    figure.update_annotations(font_size=11)
-    figure.update_xaxes(title_text="uni-modal strength", row=len(maps))
-    figure.update_yaxes(title_text="paired strength", col=1)
     return figure
 
 
-def _panel(found: Map, asymmetry: float, a: str, b: str) -> tuple[list, list, list, list]:
-    """Differences in points, the text shown for each cell, and the two axes."""
-    difference = found.accuracy[a] - found.accuracy[b]
-    here = found.where["asymmetry"] == asymmetry
-    grid, xs, ys = _grid(found, 100 * difference.mean(axis=1), here)
-    words = np.full(grid.shape, "", dtype=object)
-    for c in np.flatnonzero(here):
-        lines = [f"<b>{a} minus {b}:</b> {points(t_interval(difference[c]))}"]
-        lines += [
-            f"{name}: {100 * found.accuracy[name][c].mean():.1f}% ({found.chosen[name][c]})"
-            for name in dict.fromkeys((a, b, *FAMILIES))
-        ]
-        best = f"{100 * found.bayes['additive'][c]:.1f}% / {100 * found.bayes['all'][c]:.1f}%"
-        lines.append(f"best possible, additive / all: {best}")
-        x, y = (np.searchsorted(v, found.where[k][c]) for v, k in ((xs, "uni"), (ys, "paired")))
-        words[y, x] = "<br>".join(lines)
-    return np.round(grid, 2).tolist(), words.tolist(), xs.tolist(), ys.tolist()
+def _axis(values: pd.Series, dial: str) -> dict[str, Any]:
+    ticks = np.unique(values)
+    labels = {"tickvals": list(range(len(ticks))), "ticktext": [f"{v:g}" for v in ticks]}
+    return {"title": {"text": DIALS[dial]}, **labels}
 
 
-def _grid(found: Map, values: np.ndarray, here: np.ndarray) -> tuple[np.ndarray, ...]:
-    """``values`` (C,) of the cells ``here`` as an array (paired, uni), with the two axes."""
-    xs, ys = (np.unique(found.where[axis]) for axis in ("uni", "paired"))
-    grid = np.full((len(ys), len(xs)), np.nan)
-    x, y = (np.searchsorted(v, found.where[a][here]) for a, v in (("uni", xs), ("paired", ys)))
-    grid[y, x] = values[here]
-    return grid, xs, ys
+def _places(all_values: pd.Series, values: pd.Series) -> np.ndarray:
+    return np.searchsorted(np.unique(all_values), values).astype(float)
 
 
-def _asymmetries(maps: Sequence[Map]) -> list[float]:
-    return sorted({float(a) for found in maps for a in found.where["asymmetry"]})
-
-
-def _title(asymmetry: float) -> str:
-    names = {0.0: "equal modalities", 1.0: "second: only paired"}
-    return names.get(asymmetry, f"second weaker by {asymmetry:.0%}")
+def _hover(cell: pd.Series, accuracies: pd.Series) -> str:
+    """The dials of a cell, and the accuracies of all strategies, the best first."""
+    lines = [", ".join(f"{name} {value:g}" for name, value in cell.dropna().items())]
+    ranked = accuracies.sort_values(ascending=False)
+    return "<br>".join(lines + [f"{100 * value:.1f}% {name}" for name, value in ranked.items()])

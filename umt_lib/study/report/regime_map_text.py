@@ -2,100 +2,145 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
+import pandas as pd
 
-from umt_lib.evaluation.intervals import t_interval
-from umt_lib.study.analyses.regime_map.summary import (
-    FAMILIES,
-    STRATEGIES,
-    Map,
-    regret,
-    unbeaten,
-)
-from umt_lib.study.experiments.comparisons import discovered
-from umt_lib.study.report.format import MINUS, markdown, points
+from umt_lib.evaluation.intervals import Interval, t_interval
+from umt_lib.study.analyses.regime_map import summary
+from umt_lib.study.analyses.regime_map.summary import FAMILIES, Maps
+from umt_lib.study.report.format import NONE, markdown, percent, points, signed
 
 
-def name(found: Map) -> str:
-    """The name of a map, as in ``synthetic, 512 samples``."""
-    return f"{found.dataset}, {found.n_train:,} samples"
-
-
-def set_name(names: tuple[str, ...]) -> str:
-    """The name of a set of strategies that are not clearly worse than the best one."""
-    return "no clear difference" if len(names) == len(FAMILIES) else " or ".join(names)
-
-
-def table(maps: Sequence[Map]) -> str:
-    """The number of cells of each map in which each set of strategies is the best."""
-    sets: list[tuple[str, ...]] = [(family,) for family in FAMILIES]
-    sets += [("joint", "UMT"), ("UME", "UMT"), ("UME", "joint"), tuple(FAMILIES)]
-    rows = []
-    for found in maps:
-        counts = Counter(unbeaten(found)[0])
-        rows.append([name(found), str(len(found)), *(str(counts[names]) for names in sets)])
-    return markdown(["map", "cells", *map(set_name, sets)], rows)
-
-
-def regrets(maps: Sequence[Map]) -> str:
-    """The accuracy lost by always using one strategy and not the best one of each cell."""
-    rows = []
-    for strategy in STRATEGIES:
-        cells = [regret(found, strategy) for found in maps]
-        shown = [f"{100 * value.mean():.1f}" for value in cells]
-        worst = max(100 * value.max() for value in cells)
-        rows.append([strategy, *shown, f"{worst:.1f}"])
-    return markdown(["always", *map(name, maps), "worst cell of all"], rows)
-
-
-def sentences(maps: Sequence[Map]) -> str:
-    """A Markdown list: the effects of paired features, of distillation, and the paper's rule."""
-    lines = []
-    for found in maps:
-        means = {family: found.accuracy[family].mean(axis=1) for family in FAMILIES}
-        gains = np.maximum(means["joint"], means["UMT"]) - means["UME"]
-        paired = found.where["paired"]
-        few, many = (points(t_interval(gains[part])) for part in (paired == 0, paired >= 0.5))
-        lines.append(
-            f"- **{name(found)}.** The better of joint training and UMT, minus UME, is {few} "
-            f"points without paired features, and {many} points with a paired strength of 0.5 or "
-            f"more. {_suppression(found)} {_frozen(found)}"
+def answer(maps: Maps) -> str:
+    """Whether UMT has a region of its own, and what always using it loses: the first paragraph."""
+    found, losses = summary.searched(maps), summary.regret(maps)
+    candidates, clear = found[found["candidate"]], found[found["clear"]]
+    seeds = len(maps[0]["report"])
+    if len(clear):
+        lead = Interval(clear["lead"].mean(), clear["lead"].min(), clear["lead"].max(), len(clear))
+        worlds = ", ".join(clear.index.unique("world"))
+        where = (
+            f"**UMT is clearly the best strategy in {len(clear)} of {len(found)} cells** "
+            f"({worlds}), by {signed(lead.mean)} points over the best other strategy on average "
+            f"(from {signed(lead.low)} to {signed(lead.high)})."
         )
-    return "\n".join(lines)
-
-
-def clear_cells(found: Map, a: str, b: str) -> tuple[np.ndarray, np.ndarray]:
-    """In which cells ``a`` is clearly better than ``b``, and clearly worse: two arrays (C,).
-
-    Of the cells of a map that are counted, at most 5% are false on average.
-    """
-    difference = found.accuracy[a] - found.accuracy[b]
-    flags = np.array(discovered(t_interval(cell) for cell in difference))
-    mean = difference.mean(axis=1)
-    return flags & (mean > 0), flags & (mean < 0)
-
-
-def _suppression(found: Map) -> str:
-    better, worse = clear_cells(found, "UMT (MLP)", "joint (MLP)")
-    difference = found.accuracy["UMT (MLP)"] - found.accuracy["joint (MLP)"]
-    mean = difference.mean(axis=1)
-    low, high = (f"{100 * end:+.1f}".replace("-", MINUS) for end in (mean.min(), mean.max()))
-    strong = points(t_interval(difference[found.where["paired"] >= 0.5].mean(axis=0)))
+    else:
+        where = f"**In none of {len(found)} cells is UMT clearly the best strategy.**"
     return (
-        f"With MLP heads, UMT minus joint training is {strong} points on average over the latter "
-        f"cells, by seed. UMT is clearly worse in {worse.sum()} of all {len(found)} cells and "
-        f"clearly better in {better.sum()} (from {low} to {high} points; of the cells counted as "
-        f"clear, at most 5% are false on average)."
+        f"{where} The search on other data expected it in {len(candidates)} cells; there, its lead "
+        f"over the best other strategy is {_mean(candidates['lead'])} points on {seeds} new seeds. "
+        f"{_least(losses)}"
     )
 
 
-def _frozen(found: Map) -> str:
-    gains, _ = clear_cells(found, "joint (MLP)", "UME")
-    rule, _ = clear_cells(found, "frozen (linear)", "UME")
+def _least(table: pd.DataFrame) -> str:
+    """Which strategy has the smallest worst regret over all cells, and where UMT stands."""
+    every = table[
+        table["world"] == ("all" if "all" in set(table["world"]) else table["world"].iloc[0])
+    ]
+    ranked = every.sort_values("worst")
+    first = ranked.iloc[0]
+    umt = ranked[ranked["strategy"].str.startswith("UMT (")].iloc[0]
+    place = 1 + ranked["strategy"].tolist().index(umt["strategy"])
     return (
-        f"Joint training with an MLP head is clearly better than UME in {gains.sum()} cells; a "
-        f"linear head on frozen encoders predicts this in {(gains & rule).sum()} of them."
+        f"Of all {len(ranked)} strategies, always using {first['strategy']} has the smallest "
+        f"worst regret, {100 * first['worst']:.1f} points in its worst cell (in "
+        f"{100 * first['least']:.0f}% of bootstrap resamples of cells); {umt['strategy']} is "
+        f"number {place}, with {100 * umt['worst']:.1f} points."
+    )
+
+
+def _mean(values: pd.Series) -> str:
+    """The mean of values over cells, as points, with its interval."""
+    return points(t_interval(values)) if len(values) else NONE
+
+
+def best_counts(maps: Maps) -> pd.DataFrame:
+    """In how many cells of each world the best strategy is of each family."""
+    best = summary.best(maps)
+    counts = best.groupby("world", sort=False)["family"].value_counts().unstack(fill_value=0)
+    counts = counts.reindex(columns=list(FAMILIES), fill_value=0)
+    return counts.assign(cells=counts.sum(axis=1))[["cells", *FAMILIES]]
+
+
+def counts_table(maps: Maps) -> str:
+    """:func:`best_counts`, and in how many cells UMT was expected and found to be clearly best."""
+    found = summary.searched(maps)
+    by_world = found.groupby("world", sort=False)[["candidate", "clear"]].sum()
+    rows = [
+        [world, *(str(value) for value in row), *(str(v) for v in by_world.loc[world])]
+        for world, row in best_counts(maps).iterrows()
+    ]
+    return markdown(["world", "cells", *FAMILIES, "UMT expected", "UMT clearly best"], rows)
+
+
+def candidates_table(maps: Maps) -> str:
+    """The cells in which UMT was expected to be the best, and its lead on the report seeds."""
+    found = summary.searched(maps)
+    found = found[found["candidate"]].sort_values("lead", ascending=False)
+    dials = summary.dials(maps)
+    rows = []
+    for place, row in found.iterrows():
+        values = ", ".join(f"{k} {v:g}" for k, v in dials.loc[place].dropna().items())
+        lead = Interval(row["lead"], row["low"], row["high"], len(maps[0]["report"]))
+        shown = points(lead, clear=bool(row["clear"]))
+        rows.append([place[0], values, row["strategy"], row["other"], shown, f"{row['holm']:.3f}"])
+    return markdown(["world", "cell", "UMT", "best other", "lead, points", "p (Holm)"], rows)
+
+
+def regret_table(maps: Maps) -> str:
+    """The regret of always using one strategy over all cells, the smallest worst regret first."""
+    table = summary.regret(maps)
+    worlds = [found["world"] for found in maps]
+    every = table[table["world"] == "all"].sort_values("worst")
+    costs = summary.costs(maps).set_index("strategy")
+    rows = []
+    for _, row in every.iterrows():
+        shown = [_interval(row, name) for name in ("mean", "p95", "worst")]
+        own = table[table["strategy"] == row["strategy"]].set_index("world")["worst"]
+        per_world = [f"{100 * own[world]:.1f}" for world in worlds]
+        passes = f"{costs.loc[row['strategy'], 'passes']:g}"
+        rows.append([row["strategy"], passes, *shown, *per_world])
+    header = ["always", "cost", "mean regret", "95th percentile", "worst cell"]
+    return markdown([*header, *(f"worst, {w}" for w in worlds)], rows)
+
+
+def _interval(row: pd.Series, name: str) -> str:
+    return percent(Interval(row[name], row[f"{name} low"], row[f"{name} high"], 2))
+
+
+def room_sentences(maps: Maps) -> str:
+    """Whether variants of UMT that leave room keep its gain and lose its cost: a Markdown list."""
+    table = summary.room(maps)
+    lines = []
+    for head in ("linear", "MLP"):
+        for part, verb in (("gain", "better"), ("cost", "worse")):
+            here = table[(table["part"] == part) & (table["head"] == head)]
+            if here.empty:
+                continue
+            shown = "; ".join(
+                f"{row['strategy']} {points(_as_interval(row))}" for _, row in here.iterrows()
+            )
+            lines.append(
+                f"- **{head} head, {here['cells'].iloc[0]} cells in which UMT was {verb} than "
+                f"joint training on the tuning seeds.** Minus joint training: {shown}."
+            )
+    return "\n".join(lines)
+
+
+def _as_interval(row: pd.Series) -> Interval:
+    return Interval(row["difference"], row["low"], row["high"], int(row["cells"]))
+
+
+def statement(maps: Maps) -> str:
+    """How large the search was: worlds, cells, strategies and trainings."""
+    cells: Sequence[int] = [len(found["cells"]) for found in maps]
+    options = sum(len(o) for name, o in maps[0]["options"].items() if name != "UME")
+    tuning, report = len(maps[0]["tuning"]), len(maps[0]["report"])
+    trained = sum(cells) * (options * tuning + (len(maps[0]["options"]) - 1) * report)
+    return (
+        f"{len(maps)} worlds with {sum(cells)} cells; {len(maps[0]['options'])} strategies with "
+        f"{options} settings; {tuning} tuning seeds and {report} report seeds, each with data of "
+        f"its own; {trained:,} trainings besides those of the uni-modal models."
     )

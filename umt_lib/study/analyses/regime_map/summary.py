@@ -99,8 +99,9 @@ def searched(maps: Maps, name: str = "UMT") -> pd.DataFrame:
     own = [strategy for strategy in tuned if family(strategy) == name]
     others = [strategy for strategy in tuned if strategy not in own]
     rows = []
-    for place, row in tuned.iterrows():
-        chosen, values = row[own].idxmax(), tested.loc[place]
+    by_cell = tested.groupby(level=["world", "cell"], sort=False)
+    for (place, row), (_, values) in zip(tuned.iterrows(), by_cell, strict=True):
+        chosen = row[own].idxmax()
         gaps = {o: t_interval(values[chosen] - values[o]) for o in others}
         strongest = min(gaps, key=lambda o: gaps[o].mean)
         p = max(p_value(gap) if gap.mean > 0 else 1.0 for gap in gaps.values())
@@ -131,9 +132,8 @@ def regret(maps: Maps, seed: int = 0) -> pd.DataFrame:
     """
     every = regrets(maps)
     rng = np.random.default_rng(seed)
-    worlds = [*every.index.unique("world"), "all"] if len(maps) > 1 else [maps[0]["world"]]
     rows = []
-    for world in worlds:
+    for world in (*every.index.unique("world"), "all"):
         cells = (every if world == "all" else every.loc[[world]]).to_numpy()
         drawn = cells[rng.integers(len(cells), size=(RESAMPLES, len(cells)))]  # (R, C, S)
         resampled, exact = _statistics(drawn), _statistics(cells[None])
