@@ -15,18 +15,20 @@
 #
 # The feature model draws features of known kind and strength for a label. The sliders below set the
 # strength of uni-modal and paired features. Every change trains UME, joint training, UMT and heads
-# on frozen encoders again, for a few seeds, in some seconds. The result is one cell of the map in
+# on frozen encoders again, for a few seeds, in some seconds. The result is one cell of the maps in
 # the book.
 
 # %%
 import ipywidgets
+import numpy as np
 import pandas as pd
 import torch
 from IPython.display import display
 
 from umt_lib.evaluation.intervals import t_interval
-from umt_lib.study.analyses.regime_map import methods, summary
-from umt_lib.study.analyses.regime_map.grid import Cell, grid
+from umt_lib.study.analyses.regime_map.measure import best, explore
+from umt_lib.study.analyses.regime_map.train import Chunk
+from umt_lib.study.analyses.regime_map.worlds import Cell, world
 from umt_lib.study.report.figures import dots
 
 torch.set_num_threads(1)
@@ -39,31 +41,32 @@ seeds = [0, 1, 2]
 # ## One cell of the map
 #
 # The figure shows the test accuracy: its mean over seeds and 95% t-interval. Filled dots are
-# strategies with a linear head, or UME. Validation makes the free choices (UME's rule, UMT's
-# weight).
+# strategies with a linear head, or UME. Validation makes the free choices (UME's rule, learning
+# rates, UMT's weight).
 
 # %%
-METHODS = {"UME": "ume", "joint": "joint", "UMT": "umt", "frozen": "unimodal"}
+COLORS = {"UME": "ume", "joint": "joint", "UMT": "umt", "frozen": "unimodal"}
+SHOWN = ["UME", *(f"{kind} ({head})" for kind in list(COLORS)[1:] for head in ("linear", "MLP"))]
 
 
-def measured(*places):
-    """Cells of one sample size, as a map."""
-    scores = methods.measure(grid(dataset), places, seeds)
-    records = [
-        {**place._asdict(), "bayes": place.bayes, **found}
-        for place, found in zip(places, scores, strict=True)
+def measured(*cells):
+    """{strategy: test accuracy of every seed} for each of some cells of one sample size."""
+    _, tuned = explore(Chunk(world(dataset), cells, seeds), SHOWN)
+    return [
+        {name: tuned[name][best(tuned[name])[c]].test[c] for name in SHOWN}
+        for c in range(len(cells))
     ]
-    return summary.read({"dataset": dataset, "n_train": places[0].n_train, "cells": records})
 
 
-def show(**place):
-    found = measured(Cell(**place))
+def show(**dials):
+    (found,) = measured(Cell.at(**dials))
     rows = [
-        (name, METHODS[name.split()[0]], "MLP" not in name, t_interval(found.accuracy[name][0]))
-        for name in summary.STRATEGIES
+        (name, COLORS[name.split()[0]], "MLP" not in name, t_interval(values))
+        for name, values in found.items()
     ]
-    best = ", ".join(f"{100 * value[0]:.1f} {name}" for name, value in found.bayes.items())
-    display(dots({f"best possible: {best}": rows}, "test accuracy (%)"))
+    facts = world(dataset).bayes(dials)
+    text = ", ".join(f"{100 * facts[name]:.1f} {name}" for name in ("additive", "all"))
+    display(dots({f"best possible: {text}": rows}, "test accuracy (%)"))
 
 
 # %%
@@ -85,12 +88,10 @@ _ = ipywidgets.interact(
 
 # %%
 strengths = (0.0, 0.25, 0.5, 0.75, 1.0)
-line = measured(*(Cell(0.4, paired, 0.0, 1024) for paired in strengths))
-gaps = {
-    f"{a} minus {b}": 100 * summary.gap(line, a, b)[0]
-    for a, b in (("joint (MLP)", "UME"), ("UMT (MLP)", "UME"), ("frozen (linear)", "UME"))
-}
-pd.DataFrame(gaps, index=pd.Index(strengths, name="paired strength")).T.round(1)
+line = measured(*(Cell.at(uni=0.4, paired=p, asymmetry=0.0, n_train=1024) for p in strengths))
+means = pd.DataFrame(line, index=pd.Index(strengths, name="paired strength")).map(np.mean)
+pairs = (("joint (MLP)", "UME"), ("UMT (MLP)", "UME"), ("frozen (linear)", "UME"))
+(100 * pd.DataFrame({f"{a} minus {b}": means[a] - means[b] for a, b in pairs})).T.round(1)
 
 # %% [markdown]
 # **What to look for.** Without paired features, few strategies are better than UME. With strong
