@@ -1,4 +1,4 @@
-"""The examples in the docstrings of losses, evaluation and guide show what the functions return."""
+"""The examples in the docstrings of these packages show what the functions return."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import pkgutil
 
 import pytest
 
-PACKAGES = ("umt_lib.losses", "umt_lib.evaluation", "umt_lib.guide")
+PACKAGES = (
+    "umt_lib.losses",
+    "umt_lib.evaluation",
+    "umt_lib.guide",
+    "umt_lib.study.analyses.batched",
+    "umt_lib.study.analyses.regime_map",
+)
 
 
 def modules() -> list[str]:

@@ -17,7 +17,14 @@ from umt_lib.study.analyses import analysis
 from umt_lib.study.analyses.batched.fit import fit
 from umt_lib.study.analyses.batched.losses import Distilled
 from umt_lib.study.analyses.batched.networks import Params, unstack
-from umt_lib.study.analyses.regime_map import ensembles, measure, parallel, strategies, train
+from umt_lib.study.analyses.regime_map import (
+    encoded,
+    ensembles,
+    measure,
+    parallel,
+    strategies,
+    train,
+)
 from umt_lib.study.analyses.regime_map.measure import regime_map
 from umt_lib.study.analyses.regime_map.strategies import (
     HEADS,
@@ -343,3 +350,32 @@ def test_the_searches_that_are_stated_can_be_run():
 def test_a_strategy_is_one_of_the_table():
     assert len(TRAINED) == len({repr(s) for s in TRAINED.values()})
     assert TRAINED["joint (linear)"] == Strategy()
+
+
+def test_the_kept_share_of_a_feature_is_1_if_it_is_there_and_0_if_it_is_not():
+    generator = torch.Generator().manual_seed(0)
+    bits = torch.randint(2, (2, 400, 1), generator=generator).float()
+    noise = 0.1 * torch.randn(2, 400, 8, generator=generator)
+    block = 4 * bits * torch.eye(8)[0] + noise
+    other = torch.randn(2, 400, 3, generator=generator)
+    both = torch.cat([other, 5 - 2 * bits], 2)
+    assert encoded.kept(both, block).min() > 0.95
+    assert encoded.kept(other, block).abs().max() < 0.1
+    assert encoded.kept(torch.zeros(2, 400, 3), block).abs().max() < 0.1  # a dead encoder
+
+
+def test_what_encoders_keep_is_measured_for_every_strategy(tiny):
+    names = ("joint (linear)", "UMT (MLP)")
+    found = encoded.map_features("shared-nuisance", AXES, names, (0, 1), (2, 3))
+    assert json.dumps(found) == json.dumps(
+        encoded.map_features("shared-nuisance", AXES, names, (0, 1), (2, 3))
+    )
+    for cell in found["cells"]:
+        assert set(cell["kept"]) == {"uni-modal", *names}
+        for by_modality in cell["kept"].values():
+            for by_kind in by_modality.values():
+                assert set(by_kind) == set(encoded.KINDS)
+                assert all(len(v) == 2 and max(v) <= 1 for v in by_kind.values())
+        assert cell["test"].keys() == {*names}
+    with pytest.raises(StudyError, match="trains no encoders"):
+        encoded.map_features("shared-nuisance", AXES, ("frozen (MLP)",), (0, 1), (2, 3))

@@ -10,6 +10,7 @@ from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.strategies import STRATEGIES, options, passes
 from umt_lib.study.analyses.regime_map.worlds import WORLDS
 from umt_lib.study.report import regime_map_figures, regime_map_text
+from umt_lib.study.report.format import MINUS
 
 TUNING, REPORT = [0, 1, 2], [10, 11, 12, 13]
 NOISE = {3: np.array([0, 0.01, -0.01]), 4: np.array([0, 0.01, -0.01, 0.002])}
@@ -199,3 +200,38 @@ def test_every_world_has_the_axes_of_its_figure():
     assert set(regime_map_figures.PLACES) == set(WORLDS)
     for name, places in regime_map_figures.PLACES.items():
         assert set(places) <= set(WORLDS[name].axes)
+
+
+@pytest.fixture
+def kept() -> dict:
+    """Two cells in which UMT keeps more uni-modal and less of the paired features of b."""
+    shares = {"uni-modal": (0.9, 0.1), "joint (MLP)": (0.3, 0.8), "UMT (MLP)": (0.8, 0.4)}
+    shares |= {f"UMT, {kind} (MLP)": (0.8, 0.7) for kind in ("sub-space", "faded", "wider")}
+    cells = [
+        {
+            "dials": place("shared-nuisance", rho=rho),
+            "kept": {
+                name: {
+                    "a": {"uni-modal": [0.9, 0.9], "paired": [0.5, 0.5]},
+                    "b": {"uni-modal": [uni + rho / 100, uni], "paired": [pair, pair]},
+                }
+                for name, (uni, pair) in shares.items()
+            },
+        }
+        for rho in (1.0, 2.0)
+    ]
+    return {"world": "shared-nuisance", "report": [0, 1], "cells": cells}
+
+
+def test_what_encoders_keep_is_compared_cell_by_cell(kept):
+    changes = summary.kept_changes([kept], "UMT (MLP)", "joint (MLP)")
+    assert changes["b", "uni-modal"].tolist() == pytest.approx([0.5, 0.5])
+    assert changes["b", "paired"].tolist() == pytest.approx([-0.4, -0.4])
+    assert len(summary.kept([kept])) == 2 * 6 * 2 * 2 * 2
+    table = regime_map_text.kept_table([kept]).splitlines()
+    (row,) = (line for line in table if line.startswith("| UMT (MLP) minus"))
+    shown = [cell.strip() for cell in row.strip("|").split("|")]
+    assert shown[1:] == ["+0.00", "+0.00", f"{MINUS}0.40", "+0.50"]
+    figure = regime_map_figures.kept(kept)
+    assert len(figure.axes[0].lines) == 6
+    assert figure.axes[0].lines[1].get_ydata()[3] == pytest.approx(0.8)  # joint, paired, b

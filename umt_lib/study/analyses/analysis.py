@@ -35,6 +35,7 @@ from umt_lib.study.analyses.guide_check.on_data import on_data
 from umt_lib.study.analyses.guide_check.on_features import on_features
 from umt_lib.study.analyses.guide_check.on_map import on_map
 from umt_lib.study.analyses.kinds import kinds
+from umt_lib.study.analyses.regime_map.encoded import map_features
 from umt_lib.study.analyses.regime_map.measure import regime_map
 from umt_lib.study.analyses.released_encoders import ave_features
 from umt_lib.study.analyses.theory.simulation import theory
@@ -57,6 +58,7 @@ ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {
     "ave-features": ave_features,
     "theory": theory,
     "map": regime_map,
+    "map-features": map_features,
     "trade-off": distillation_cost,
     "guide-on-data": on_data,
     "guide-on-map": on_map,

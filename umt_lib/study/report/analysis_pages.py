@@ -98,13 +98,22 @@ def _map(to: Fragments, measured: list[dict], source: str) -> None:
     caption = "Regret of always using one strategy, over the cells of all worlds."
     to.figure("regret", regime_map_figures.regret(losses, "all"), alt, caption, source=source)
     alt = "What UMT and its variants gain and cost against joint training."
-    caption = "Minus joint training with the same head: linear (open) and MLP (filled)."
+    caption = "Minus joint training with the same head: linear (filled) and MLP (open)."
     figure = regime_map_figures.room(summary.room(maps))
     to.figure("regret-room", figure, alt, caption, source=source)
     to.table("map-table", regime_map_text.counts_table(maps), source=source)
     to.table("regret-candidates", regime_map_text.candidates_table(maps), source=source)
     to.table("regret-table", regime_map_text.regret_table(maps), source=source)
     to.text("regret-room-saw", regime_map_text.room_sentences(maps))
+
+
+def _kept(to: Fragments, measured: list[dict], source: str) -> None:
+    for found in measured:
+        alt = f"{found['world']}: the share of each kind of feature that encoders keep."
+        caption = f"{found['world']}: the share of features that encoders keep, mean over seeds."
+        figure = regime_map_figures.kept(found)
+        to.figure(f"kept-{found['world']}", figure, alt, caption, source=source)
+    to.table("kept-table", regime_map_text.kept_table(measured), source=source)
 
 
 def _interactive(to: Fragments, maps: list[dict]) -> None:
@@ -238,6 +247,10 @@ PARTS = {  # function of an analysis: what writes its fragments, and their names
             *("map-interactive", "map-table", "regret", "regret-room", "regret-room-saw"),
             *(f"regret-{part}" for part in ("answer", "statement", "candidates", "table")),
         ),
+    ),
+    "map-features": (
+        _kept,
+        ("kept-table", "kept-shared-nuisance", "kept-quiet-pairs", "kept-graded-pairs"),
     ),
     "trade-off": (
         _tradeoff,

@@ -42,6 +42,14 @@ DIALS = {  # as figures name them
     "leak": "label shown by each half",
 }
 FULL = 0.03  # a lead of this accuracy or more is drawn in full size
+KEPT = {  # trainings in the figure of what encoders keep
+    "uni-modal": COLORS["unimodal"],
+    "joint (MLP)": COLORS["joint"],
+    "UMT (MLP)": COLORS["umt"],
+    "UMT, sub-space (MLP)": "#0072B2",
+    "UMT, faded (MLP)": "#56B4E9",
+    "UMT, wider (MLP)": "#CC79A7",
+}
 STATISTICS = {"mean": "o", "p95": "s", "worst": "D"}  # of regret, with their markers
 
 
@@ -58,8 +66,8 @@ def best_strategies(found: Mapping[str, Any]) -> Figure:
         cells["updates"] = 0
     columns, rows = (np.unique(cells[name]) for name in ("n_train", "updates"))
     xs, ys = (np.unique(cells[name]) for name in (x, y))
-    size = (1.2 + 1.9 * len(columns), 0.9 + 1.7 * len(rows))
-    figure = Figure(figsize=(min(size[0], WIDTH + 1.2), size[1]))
+    width = min(WIDTH + 1.2, max(5.0, 1.2 + 1.9 * len(columns)))
+    figure = Figure(figsize=(width, 0.9 + 1.7 * len(rows)))
     axes = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
     for (row, column), ax in np.ndenumerate(axes):
         here = cells[(cells["n_train"] == columns[column]) & (cells["updates"] == rows[row])]
@@ -75,8 +83,8 @@ def best_strategies(found: Mapping[str, Any]) -> Figure:
         ax.grid(visible=False)
         updates = f", {rows[row]:g} updates" if rows[row] else ""
         ax.set_title(f"n = {columns[column]:g}{updates}", fontsize=9)
-    figure.supxlabel(DIALS[x], fontsize=9)
-    figure.supylabel(DIALS[y], fontsize=9)
+    axes[-1, (len(columns) - 1) // 2].set_xlabel(DIALS[x])
+    axes[len(rows) // 2, 0].set_ylabel(DIALS[y])
     marks = [
         Line2D([], [], marker="o", linestyle="", color=color, label=name)
         for name, color in FAMILY_COLORS.items()
@@ -150,6 +158,37 @@ def room(table: pd.DataFrame) -> Figure:
         ax.grid(axis="y", visible=False)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.5, -0.5)
+    return figure
+
+
+@styled
+def kept(found: Mapping[str, Any]) -> Figure:
+    """The share of each kind of feature that encoders keep, in every cell of one world.
+
+    Args:
+        found: a value of ``encoded.map_features``.
+    """
+    table = summary.kept([found]).groupby(["cell", "training", "modality", "feature"])["share"]
+    shares = table.mean()
+    cells = [cell["dials"] for cell in found["cells"]]
+    varied = [dial for dial in cells[0] if len({cell[dial] for cell in cells}) > 1]
+    groups = [(m, kind) for m in ("a", "b") for kind in ("uni-modal", "paired")]
+    trainings = [name for name in KEPT if name in shares.index.unique("training")]
+    rows = -(-len(cells) // 2)
+    figure = Figure(figsize=(WIDTH + 1.2, 0.9 + 2.1 * rows))
+    axes = figure.subplots(rows, 2, squeeze=False, sharex=True, sharey=True)
+    for number, ax in enumerate(axes.flat[: len(cells)]):
+        for place, name in enumerate(trainings):
+            beside = (place - (len(trainings) - 1) / 2) * 0.12
+            values = [shares[number, name, m, kind] for m, kind in groups]
+            ax.plot(np.arange(4) + beside, values, "o", color=KEPT[name], label=name, markersize=5)
+        title = ", ".join(f"{DIALS.get(dial, dial)} {cells[number][dial]:g}" for dial in varied)
+        ax.set_title(title, fontsize=8)
+        ax.set_xticks(range(4), [f"{kind}\n{m}" for m, kind in groups])
+        ax.set_ylim(min(0, shares.min()), 1)
+    axes[0, 0].set_ylabel("share kept (R2)")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import FAMILIES, Maps
-from umt_lib.study.report.format import NONE, markdown, percent, points, signed
+from umt_lib.study.report.format import MINUS, NONE, markdown, percent, points, signed
 
 
 def answer(maps: Maps) -> str:
@@ -144,3 +144,23 @@ def statement(maps: Maps) -> str:
         f"{options} settings; {tuning} tuning seeds and {report} report seeds, each with data of "
         f"its own; {trained:,} trainings besides those of the uni-modal models."
     )
+
+
+LEARNED = (  # trainings that are compared: first minus second
+    ("joint (MLP)", "uni-modal"),
+    ("UMT (MLP)", "joint (MLP)"),
+    ("UMT, sub-space (MLP)", "UMT (MLP)"),
+    ("UMT, faded (MLP)", "UMT (MLP)"),
+    ("UMT, wider (MLP)", "UMT (MLP)"),
+)
+
+
+def kept_table(measured: Maps) -> str:
+    """The change of the share of each kind of feature that encoders keep, mean over all cells."""
+    rows = []
+    for a, b in LEARNED:
+        changes = summary.kept_changes(measured, a, b)
+        shown = [f"{changes[column].mean():+.2f}".replace("-", MINUS) for column in changes]
+        rows.append([f"{a} minus {b}", *shown])
+    header = [f"{feature} features of {m}" for m, feature in changes]
+    return markdown(["training", *header], rows)

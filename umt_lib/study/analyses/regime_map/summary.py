@@ -202,3 +202,35 @@ def costs(maps: Maps) -> pd.DataFrame:
 def diverged(maps: Maps) -> pd.Series:
     """The number of trainings on report seeds that diverged, for each strategy."""
     return (accuracies(maps) == 0).sum()
+
+
+def kept(measured: Maps) -> pd.DataFrame:
+    """What encoders keep: a row for each world, cell, training, modality, kind of feature, seed.
+
+    Args:
+        measured: values of `encoded.map_features`.
+    """
+    rows = [
+        (found["world"], number, training, m, kind, seed, share)
+        for found in measured
+        for number, cell in enumerate(found["cells"])
+        for training, by_modality in cell["kept"].items()
+        for m, by_kind in by_modality.items()
+        for kind, shares in by_kind.items()
+        for seed, share in zip(found["report"], shares, strict=True)
+    ]
+    return pd.DataFrame(
+        rows, columns=["world", "cell", "training", "modality", "feature", "seed", "share"]
+    )
+
+
+def kept_changes(measured: Maps, a: str, b: str) -> pd.DataFrame:
+    """The share kept after training ``a`` minus that after ``b``, as a mean over seeds.
+
+    A row for each world and cell, a column for each modality and kind of feature.
+    """
+    table = kept(measured).pivot_table(
+        index=["world", "cell"], columns=["modality", "feature", "training"], values="share"
+    )
+    one, other = (table.xs(name, axis=1, level="training") for name in (a, b))
+    return one - other

@@ -92,6 +92,7 @@ class World:
         options: the options of ``load`` for the dials, without the numbers of samples.
         axes: the values of each dial in the complete map.
         bayes: the best possible accuracies for the dials, {name: 0..1}.
+        paired: positions of the features of a modality that are paired; others are uni-modal.
         updates: SGD steps of every training, in worlds where it is not a dial.
     """
 
@@ -100,6 +101,7 @@ class World:
     axes: Mapping[str, Sequence[float]]
     bayes: Callable[[Dials], Facts]
     classes: int = 2
+    paired: tuple[int, ...] = (-1,)
     hidden: int = 32
     dim: int = 16
     batch_size: int = 128
@@ -284,6 +286,7 @@ WORLDS = {
         },
         partial(_exact, two_way_tables.bayes, _two_way_tables),
         classes=4,
+        paired=tuple(range(FEW)),
         batch_size=64,
     ),
     "graded-pairs": World(
