@@ -23,15 +23,7 @@ from umt_lib.data.splits import Split, Splits
 from umt_lib.errors import StudyError
 from umt_lib.methods.joint import Joint
 from umt_lib.models import LateFusion, build
-from umt_lib.study.analyses.batched.fit import (
-    epochs,
-    features,
-    fit,
-    fit_teachers,
-    only,
-    outputs,
-    with_inputs,
-)
+from umt_lib.study.analyses.batched.fit import features, fit, fit_teachers, only, outputs
 from umt_lib.study.analyses.batched.networks import Params, Stack, stack, stacked
 from umt_lib.training import Training
 
@@ -145,7 +137,6 @@ def _predictions(
 ) -> dict[str, dict[str, Tensor]]:
     """Scores (G, n, K) of every variant, {variant: {"validation": ..., "test": ...}}."""
     shapes = {m: tuple(x.shape[2:]) for m, x in data.train.x.items()}
-    batches = epochs(data.train, schedule)
     held = {"validation": data.validation, "test": data.test}
 
     def fresh(head: str, own: dict[str, tuple[int, ...]], starts: Sequence[int]) -> Params:
@@ -157,16 +148,15 @@ def _predictions(
     def frozen(encoders: Callable[[Split], dict[str, Tensor]], head: str) -> dict[str, Tensor]:
         """Scores of a head that is trained on the features of fixed encoders."""
         own = {k: v for k, v in fresh(head, shapes, starts).items() if k.startswith("head")}
-        inputs = {part: Split(encoders(split), split.y) for part, split in held.items()}
-        targets = with_inputs(batches, encoders(data.train))
-        trained = fit(own, Joint(), targets, inputs["validation"], schedule)
-        return {part: outputs(trained, split).fused for part, split in inputs.items()}
+        seen = Stack(*(Split(encoders(split), split.y) for split in data))
+        trained = fit(own, Joint(), seen.train, seen.validation, schedule)
+        return {part: outputs(trained, getattr(seen, part)).fused for part in held}
 
     def joint(head: str) -> dict[str, Tensor]:
-        trained = fit(fresh(head, shapes, starts), Joint(), batches, data.validation, schedule)
+        trained = fit(fresh(head, shapes, starts), Joint(), data.train, data.validation, schedule)
         return {part: outputs(trained, split).fused for part, split in held.items()}
 
-    teachers = fit_teachers(unimodal, starts, batches, data.validation, schedule)
+    teachers = fit_teachers(unimodal, starts, data.train, data.validation, schedule)
     untrained = fresh("linear", shapes, starts)
     found = {}
     for head in HEADS:
