@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from entries import entry, ume
+from maps import cell, place, world
 
 from umt_lib.evaluation.intervals import t_interval
-from umt_lib.study.pipeline.collection import Study
+from umt_lib.study.analyses.guide_check.rules import PAPERS
+from umt_lib.study.pipeline.collection import AnalysisEntry, Study
 from umt_lib.study.report import claims, gains, pooling
 
 REAL = ("digit-halves", "watch", "furniture", "av-digits")
@@ -152,3 +155,54 @@ def test_the_sentence_names_clear_gains_and_whether_strategies_differ():
     assert "UME is better than head on frozen encoders" in text
     assert "no clear difference" not in text
     assert gains.sentence(Study([])).startswith("Nothing has run yet")
+
+
+def analysed(name: str, measured: dict) -> AnalysisEntry:
+    result = SimpleNamespace(measured=measured, frame=None)
+    return AnalysisEntry(name, {"analysis": {"name": name}}, None, result)
+
+
+def drawn(best: str, useful: bool, gain: float = 0.05) -> Study:
+    """A map of six cells in which ``best`` is better on the tuning and the report seeds."""
+    cells = []
+    for i in range(6):
+        record = cell(place("lazy"), {best: 0.8}, {best: 0.7 + gain + 0.002 * i})
+        cells.append(record | {"bayes": {"additive": 0.8, "all": 0.9 if useful else 0.8}})
+    return Study([], [analysed("map", world("lazy", cells))])
+
+
+def test_maps_decide_where_paired_features_matter_and_where_there_are_none():
+    wins, suffices = "UMT is the best strategy where paired features matter", "UME suffices where"
+    useful = {c.text: c for c in claims.claims(drawn("UMT (MLP)", useful=True))}
+    assert useful[f"{wins}."].verdict == "supported"
+    assert "6 of 6 candidates among 6 cells" in useful[f"{wins}."].number
+    other = {c.text: c for c in claims.claims(drawn("joint (MLP)", useful=True))}
+    assert other[f"{wins}."].verdict == "not supported"
+    for best, verdict in {"UME": "supported", "joint (MLP)": "not supported"}.items():
+        found = claims.claims(drawn(best, useful=False))
+        (claim,) = (c for c in found if c.text.startswith(suffices))
+        assert claim.verdict == verdict
+
+
+def test_no_cell_is_counted_where_paired_features_add_nothing_or_something():
+    found = {c.text: c for c in claims.claims(drawn("UME", useful=False))}
+    wins = found["UMT is the best strategy where paired features matter."]
+    assert (wins.verdict, wins.number) == ("undecided", "not measured yet")
+
+
+@pytest.mark.parametrize(
+    ("right", "verdict"), [(100, "supported"), (80, "not supported"), (96, "undecided")]
+)
+def test_the_papers_rule_has_to_be_right_in_most_decided_cells(right, verdict):
+    cases = [
+        {
+            "held_out": True,
+            "uni": i / 100,
+            "rules": {PAPERS: {"right": i < right, "decided": True, "unclear": False, "regret": 0}},
+        }
+        for i in range(100)
+    ]
+    measured = {"dataset": "synthetic", "cases": cases}
+    found = claims.claims(Study([], [analysed("guide-on-map", measured)]))
+    (claim,) = (c for c in found if "frozen encoders" in c.text)
+    assert claim.verdict == verdict

@@ -6,24 +6,30 @@ all real data sets together (:mod:`.pooling`), of results that are not stale.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from umt_lib.evaluation.intervals import Interval
+from umt_lib.evaluation.intervals import Interval, t_interval
+from umt_lib.study.analyses.guide_check import score
+from umt_lib.study.analyses.guide_check.rules import PAPERS
+from umt_lib.study.analyses.guide_check.score import AIM_RIGHT, scored
+from umt_lib.study.analyses.regime_map.summary import family, means, searched
 from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import two_stream_text
 from umt_lib.study.report.compared_methods import compared
-from umt_lib.study.report.format import EQUIVALENT, MINUS, markdown, points
+from umt_lib.study.report.format import EQUIVALENT, MINUS, markdown, percent, points
 from umt_lib.study.report.pooling import Pooled, gain, lazy, pooled
 
 SUPPORTED, AGAINST = "supported", "not supported"
 UNDECIDED, UNTESTABLE = "undecided", "not testable here"
 FEWEST = 3  # data sets
+MATTERS = 0.02  # paired features can raise the best possible accuracy of a cell by this much
+NO_PAIRS = 0.001  # they cannot raise it
 DRAWS, SEED = 4000, 0  # of the bootstrap of a correlation
 NEAREST = {  # data set of the paper: the real data of the same kind that was trained on here
     "vggsound": "youtube8m",
@@ -187,6 +193,95 @@ def _comparable(study: Study) -> Claim:
     )
 
 
+def _wins_with_pairs(study: Study) -> Claim:
+    """UMT's best member against the best other strategy in cells with useful paired features."""
+    maps = _maps(study)
+    number, lead, names = "not measured yet", None, ()
+    if maps and (cells := _paired_gain(maps) >= MATTERS).any():
+        lead = _lead(maps, "UMT", cells)
+        search = searched(maps)
+        names = tuple(found["world"] for found in maps)
+        number = (
+            f"UMT minus the best other strategy, both chosen on other seeds, over {lead.n} cells: "
+            f"{points(lead)} points; clearly the best in {search['clear'].sum()} of "
+            f"{search['candidate'].sum()} candidates among {len(search)} cells"
+        )
+    return Claim(
+        "UMT is the best strategy where paired features matter.",
+        decided(lead),
+        number,
+        names,
+        "when/regret.md",
+    )
+
+
+def _ume_suffices(study: Study) -> Claim:
+    """UME against the best other strategy in cells without useful paired features."""
+    maps = _maps(study)
+    number, verdict, names = "not measured yet", UNDECIDED, ()
+    if maps and (cells := _paired_gain(maps) < NO_PAIRS).any():
+        lead = _lead(maps, "UME", cells)
+        verdict = SUPPORTED if lead.low > -EQUIVALENT else UNDECIDED
+        verdict = AGAINST if lead.high < -EQUIVALENT else verdict
+        names = tuple(found["world"] for found in maps)
+        number = (
+            f"UME minus the best other strategy, both chosen on other seeds, over {lead.n} cells: "
+            f"{points(lead)} points"
+        )
+    return Claim(
+        "UME suffices where there are no paired features.", verdict, number, names, "when/map.md"
+    )
+
+
+def _maps(study: Study) -> list[Mapping[str, Any]]:
+    entries = [e for e in study.analysed("map") if e.result and e.origin != STALE]
+    return [e.result.measured for e in entries if e.result]
+
+
+def _paired_gain(maps: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """What paired features can add in each cell: the best of all minus the best that adds up."""
+    facts = [cell["bayes"] for found in maps for cell in found["cells"]]
+    return np.array([fact["all"] - fact["additive"] for fact in facts])
+
+
+def _lead(maps: Sequence[Mapping[str, Any]], name: str, cells: np.ndarray) -> Interval:
+    """The lead of a family over all others on the report seeds, over some cells.
+
+    Its member and the best strategy of the others are chosen in each cell on the tuning seeds.
+    """
+    tuned, tested = means(maps, "search")[cells], means(maps)[cells]
+    own = [strategy for strategy in tuned if family(strategy) == name]
+    chosen = tuned[own].idxmax(axis=1), tuned.drop(columns=own).idxmax(axis=1)
+    mine, others = (
+        np.array([tested.at[place, strategy] for place, strategy in picks.items()])
+        for picks in chosen
+    )
+    return t_interval(mine - others)
+
+
+def _rule_decides(study: Study) -> Claim:
+    """The share of decided held-out cells in which the paper's rule is right."""
+    entries = [e for e in study.analysed("guide-on-map") if e.result and e.origin != STALE]
+    measured = {e.name: e.result.measured for e in entries if e.result}
+    right = scored(score.pooled(measured), PAPERS)["right"] if measured else None
+    verdict, number = UNDECIDED, "not measured yet"
+    if right:
+        verdict = SUPPORTED if right.low >= AIM_RIGHT else UNDECIDED
+        verdict = AGAINST if right.high < AIM_RIGHT else verdict
+        number = (
+            f"it is right in {percent(right)}% of the held-out cells in which a strategy is "
+            f"clearly the best; {100 * AIM_RIGHT:.0f}% are needed"
+        )
+    names = tuple(found["dataset"] for found in measured.values())
+    return Claim(
+        "A comparison on frozen encoders tells which strategy a task needs.",
+        verdict,
+        number,
+        names,
+        "when/right.md",
+    )
+
+
 def _papers_data(study: Study) -> Claim:
     """UME against joint training on the paper's data sets, or on the real data near to each."""
     own = {d: gain_on(study, d) for d in NEAREST}
@@ -255,9 +350,12 @@ CLAIMS: tuple[Callable[[Study], Claim], ...] = (
     partial(
         _better,
         a="UME",
-        text="UME generalises better than joint training where uni-modal features suffice.",
+        text="UME generalises better than joint training.",
         page="methods/ume.md",
     ),
+    _wins_with_pairs,
+    _ume_suffices,
+    _rule_decides,
     _comparable,
     _papers_data,
 )
