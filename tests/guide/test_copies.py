@@ -50,6 +50,7 @@ def test_copies_become_one_group(change):
 def test_copies_give_nothing_away_and_the_report_says_so_first():
     features, labels = clips(3, 0.0)
     found = recommend(features, labels, folds=2)
+    assert found.cheapest == "most frequent class"
     assert found.verdict == "no clear winner"
     assert found.competitors["UME best rule"].accuracy.mean < 0.65  # with copies apart 0.9
     assert found.warnings[0].startswith("300 rows repeat: they are the same in every modality")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 
 import guide_cases as cases
@@ -17,6 +18,12 @@ from umt_lib.guide.strategies import CAUSES, cheapest, cost, ranking, strategies
 
 RULE, CLASSIFIER, HEAD, LINEAR_PAIRS, INTERACTIONS = CAUSES
 ALL = strategies(("a", "b"))
+
+
+@pytest.fixture(autouse=True)
+def once(monkeypatch):
+    """One cross-validation, also near a border: repeats have tests of their own."""
+    monkeypatch.setattr(sys.modules["umt_lib.guide.recommend"], "REPEATS", 1)
 
 
 def uneven(n: int = 900, seed: int = 0) -> cases.Case:
@@ -131,8 +138,8 @@ def test_half_a_point_decides_what_is_cheapest():
     assert cheapest(ranked(frozen_MLP_head=0.0, UME_mean=0.006)) == MLP
     one = {"frozen_MLP_head": 0.0, "UME_mean": 0.004, "a_alone": 0.005, "b_alone": 0.001}
     assert cheapest(ranked(**one)) == "b alone"  # of equal cost, the more accurate
-    assert cheapest(ranked(frozen_MLP_head=0.0, most_frequent_class=0.014)) == FREQUENT
-    assert cheapest(ranked(frozen_MLP_head=0.0, most_frequent_class=0.016)) == MLP
+    assert cheapest(ranked(frozen_MLP_head=0.0, most_frequent_class=0.019)) == FREQUENT
+    assert cheapest(ranked(frozen_MLP_head=0.0, most_frequent_class=0.021)) == MLP
 
 
 def test_costs_rise_with_what_is_trained():

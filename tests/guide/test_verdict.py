@@ -11,7 +11,7 @@ import pytest
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.guide import Recommendation, evidence, recommend, verdict
 from umt_lib.guide.checks import checked
-from umt_lib.guide.evidence import ADDITIVE, BEST, BETTER, LINEAR, MEAN, PAIRS, Evidence
+from umt_lib.guide.evidence import ADDITIVE, BEST, BETTER, LINEAR, MEAN, PAIRS, UNPAIRED, Evidence
 from umt_lib.guide.recommendation import Measure
 from umt_lib.guide.strategies import strategies
 from umt_lib.guide.verdict import GAINS, our_rule
@@ -26,6 +26,7 @@ NAMES = {
     "better": BETTER,
     "additive": ADDITIVE,
     "pairs": PAIRS,
+    "unpaired": UNPAIRED,
 }
 
 
@@ -59,6 +60,14 @@ def test_umt_must_beat_ume_of_better_classifiers_and_the_additive_correction():
     assert name == "no clear winner"
     assert "better classifiers of each modality alone gain 2.4 accuracy points" in reason
     assert ruled(linear=0.826, better=0.804, additive=0.829)[0] == "UMT"  # +0.3 is too little
+
+
+def test_umt_must_gain_from_paired_features():
+    assert ruled(linear=0.826, additive=0.826, unpaired=0.81)[0] == "UMT"
+    name, reason = ruled(linear=0.826, additive=0.826, unpaired=0.824)
+    assert name == "no clear winner"
+    assert "shuffled within each class gains 2.4 accuracy points" in reason
+    assert "a head on the frozen encoders may suffice" in reason
 
 
 def test_interactions_must_beat_all_others():

@@ -54,8 +54,9 @@ means that the 95% interval of a gain in log-likelihood or in accuracy lies abov
    UME. It is also clearly more accurate than predicting the most frequent class.
 2. ``UMT``: the linear head is clearly better than the *best* rule of UME and than UME of better
    classifiers, by at least 0.5 accuracy points, and the additive correction is not clearly more
-   accurate than the linear head by 0.5 points. The linear head is also clearly more accurate than
-   predicting the most frequent class. If better classifiers or the additive correction close the
+   accurate than the linear head by 0.5 points. Paired features are clearly the cause (number 4), by
+   0.5 points. The linear head is also clearly more accurate than predicting the most frequent
+   class. If better classifiers, the additive correction or a head without paired features close the
    gap, the verdict is ``no clear winner``, and the reason says so.
 3. ``UME``: UME is clearly more accurate than predicting the most frequent class; neither the linear
    head nor interactions gain 0.5 points, and the upper ends of both intervals are below 2 points.

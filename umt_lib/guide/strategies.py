@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.stats import norm
 
 from umt_lib.guide.evidence import (
     ADDITIVE,
@@ -89,9 +90,12 @@ def cheapest(ranking: Mapping[str, Ranked]) -> str:
     """The cheapest strategy at most half a point below the best; of equal cost the most accurate.
 
     Always predicting the most frequent class costs nothing. So it is the cheapest as long as the
-    best strategy is not clearly more than half a point better.
+    best strategy is not clearly more than half a point better. As that strategy is the best of
+    many, the interval is widened by Bonferroni's correction.
     """
-    if ranking[FREQUENT].behind.low <= FLOOR:
+    mean, low, *_ = ranking[FREQUENT].behind
+    wider = norm.ppf(1 - 0.025 / len(ranking)) / norm.ppf(0.975)
+    if mean - wider * (mean - low) <= FLOOR:
         return FREQUENT
     near = [name for name, ranked in ranking.items() if ranked.behind.mean <= FLOOR]
     return min(near, key=lambda name: (cost(name)[0], ranking[name].behind.mean))

@@ -129,6 +129,12 @@ def our_rule(
                 f"{_points(gains['additive'].accuracy.mean)}: improve the uni-modal models first, "
                 f"which the linear head falls short of"
             )
+        if not _matters(gains["linear pairs"]):
+            return UNCLEAR, (
+                f"{gain}, but the same head trained on samples whose modalities are shuffled "
+                f"within each class gains {_points(gains['head'].accuracy.mean)}: paired features "
+                f"are not clearly its cause, so a head on the frozen encoders may suffice"
+            )
         return UMT, f"{gain}, and interactions add no clear further gain"
     if BEST not in informed:
         return UNCLEAR, (
