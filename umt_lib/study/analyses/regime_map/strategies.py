@@ -26,8 +26,8 @@ from umt_lib.methods.joint import Joint
 from umt_lib.study.analyses.batched.losses import Auxiliary, Distilled, Subspace
 from umt_lib.study.analyses.regime_map.ensembles import RULES
 
-RATES = (0.05, 0.2)  # learning rates
-WEIGHTS = (0.1, 1.0, 10.0)  # of distillation; weight 0 is joint training
+RATES = (0.03, 0.1, 0.3)  # learning rates
+WEIGHTS = (0.3, 3.0, 30.0)  # of distillation; weight 0 is joint training
 LOSSES = (0.3, 1.0)  # weights of uni-modal losses
 NO_WEIGHT = (0.0,)
 HEADS = {"linear": "linear", "MLP": "mlp"}  # as it is shown, and its name among the heads
