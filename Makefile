@@ -43,4 +43,4 @@ constraints: setup ## pin today's newest versions of all dependencies (torch: se
 		--upgrade --no-annotate --no-header --python-version 3.11 --quiet --output-file constraints.txt
 
 clean: ## delete the environment and everything this machine has made, results included
-	rm -rf .venv .mypy_cache runs .snakemake book/_build book/_generated notebooks/*.ipynb
+	rm -rf .venv .mypy_cache runs .snakemake book/_build notebooks/*.ipynb

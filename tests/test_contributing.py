@@ -31,12 +31,13 @@ def test_the_layers_are_those_of_the_layer_test_in_its_order():
 
 
 def is_named_as_a_group(file: Path) -> bool:
-    """Methods, data sets, recipes, and what belongs to one analysis."""
+    """Methods, data sets, recipes, and what belongs to one analysis or one page."""
     of_registries = {
         sys.modules[o.__module__].__file__ for o in (*DATASETS.values(), *METHODS.values())
     }
     recipes = {str(ROOT / f"{module.replace('.', '/')}.py") for module in RECIPES.values()}
-    groups = ("analyses/*/*.py", "report/*_figures.py", "report/*_text.py", "__init__.py")
+    report = (f"report/*_{kind}.py" for kind in ("figure", "figures", "text", "page", "pages"))
+    groups = ("analyses/*/*.py", *report, "__init__.py")
     return str(file) in of_registries | recipes or any(file.match(group) for group in groups)
 
 

@@ -1,7 +1,8 @@
 // Click a column's head to sort its table: by number where the cells begin with one, else by text.
 document.addEventListener("DOMContentLoaded", () => {
   const text = (row, column) => row.cells[column].textContent.trim().replace("−", "-");
-  for (const table of document.querySelectorAll("table.sortable")) {
+  for (const table of document.querySelectorAll(".cell_output .pst-scrollable-table-container > table")) {
+    table.classList.add("sortable");
     const heads = [...table.querySelectorAll("thead th")];
     heads.forEach((head, column) => {
       head.tabIndex = 0;

@@ -27,7 +27,7 @@ def executed(tmp_path, **parameters) -> list[dict]:
 
 def test_it_runs_by_default_without_any_runs(tmp_path, runs):
     shown = executed(tmp_path)
-    assert sum("image/png" in data for data in shown) == 1
+    assert sum("image/svg+xml" in data for data in shown) == 1
     assert any("frozen linear head" in data.get("text/html", "") for data in shown)
     assert "**What we saw.** The verdict of our rule is **" in shown[-1]["text/markdown"]
     assert not runs.exists()

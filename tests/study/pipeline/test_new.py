@@ -70,7 +70,7 @@ def contents(root: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Copy:
     root = tmp_path_factory.mktemp("repository")
-    ignored = shutil.ignore_patterns("__pycache__", "_build", "_generated")
+    ignored = shutil.ignore_patterns("__pycache__", "_build")
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
     for file in FILES:

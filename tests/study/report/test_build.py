@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import os
 import re
 import shutil
 import subprocess
+import threading
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import tiny_study
@@ -18,13 +22,13 @@ from umt_lib import paths
 from umt_lib.errors import StudyError
 from umt_lib.evaluation import intervals
 from umt_lib.study.experiments import results
-from umt_lib.study.pipeline.collection import Study, gather
+from umt_lib.study.pipeline.collection import gather
 from umt_lib.study.report import build, readme
 from umt_lib.study.report.format import percent
-from umt_lib.study.report.writer import Fragments
-from umt_lib.style import Figure
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+QUIET = ("background-networking", "component-update", "sync", "quic", "gpu")
+WEIGHT = 1_500_000  # bytes of a page beyond what all pages share
 
 
 class Built(NamedTuple):
@@ -45,6 +49,11 @@ class Elements(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
+@functools.cache
+def elements(page: Path) -> list[tuple[str, dict[str, str | None]]]:
+    return Elements(page).found
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Built:
     root = tmp_path_factory.mktemp("book")
@@ -52,8 +61,11 @@ def built(tmp_path_factory) -> Built:
     shutil.copy(paths.PUBLISHED / "literature.csv", folders.published)
     notebooks = root / "notebooks"
     notebooks.mkdir()
-    cell = {"cell_type": "markdown", "metadata": {}, "source": "# One experiment", "id": "a"}
-    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": "# One experiment", "id": "a"},
+        {"cell_type": "markdown", "metadata": {}, "source": "It was executed here.", "id": "b"},
+    ]
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     for name in ("synthetic-joint-linear", "synthetic-umt"):  # the second is published only
         (notebooks / f"{name}.ipynb").write_text(json.dumps(notebook))
     pages = paths.ROOT / "book"
@@ -64,7 +76,7 @@ def built(tmp_path_factory) -> Built:
 
 
 def pages(built: Built) -> list[Path]:
-    return [p for p in built.html.rglob("*.html") if "_static" not in p.parts]
+    return [p for p in built.html.rglob("*.html") if not {"_static", "extra"} & {*p.parts}]
 
 
 def text_of(page: Path) -> str:
@@ -75,15 +87,34 @@ def text_of(page: Path) -> str:
 def test_no_page_asks_the_network_for_anything(built):
     loads = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
     for page in pages(built):
-        for tag, attributes in Elements(page).found:
+        for tag, attributes in elements(page):
             address = attributes.get(loads.get(tag, ""), "") or ""
             assert not re.match(r"(https?:)?//", address), f"{page.name}: {tag} {address}"
     for sheet in built.html.rglob("*.css"):
         assert not re.search(r"(@import|url\()\s*['\"]?(https?:)?//", sheet.read_text()), sheet
 
 
+def test_every_link_leads_somewhere(built):
+    anchors = {
+        page: {a.get("id") for _, a in elements(page)} | {a.get("name") for _, a in elements(page)}
+        for page in pages(built)
+    }
+    broken = []
+    for page in pages(built):
+        for tag, attributes in elements(page):
+            address = urlsplit((attributes.get("href") if tag == "a" else "") or "")
+            if address.scheme or address.netloc or not (address.path or address.fragment):
+                continue
+            target = (page.parent / unquote(address.path)).resolve() if address.path else page
+            known = anchors.get(target)
+            missing = known is not None and unquote(address.fragment) not in {"", *known}
+            if not target.exists() or missing:
+                broken.append(f"{page.relative_to(built.html)}: {attributes['href']}")
+    assert not broken
+
+
 def test_equations_come_from_the_book_itself(built):
-    scripts = [a.get("src") or "" for t, a in Elements(built.html / "features.html").found]
+    scripts = [a.get("src") or "" for t, a in elements(built.html / "features.html")]
     (mathjax,) = [source for source in scripts if "mathjax" in source]
     assert (built.html / mathjax).is_file()
 
@@ -91,12 +122,22 @@ def test_equations_come_from_the_book_itself(built):
 def test_every_image_has_alt_text_and_is_there(built):
     images = 0
     for page in pages(built):
-        for tag, attributes in Elements(page).found:
+        for tag, attributes in elements(page):
             if tag == "img":
                 images += 1
                 assert attributes.get("alt", "").strip(), f"{page.name}: {attributes['src']}"
                 assert (page.parent / attributes["src"]).exists()
+                assert "_images" not in attributes["alt"], f"{page.name}: {attributes['alt']}"
     assert images >= 7
+
+
+def test_no_page_is_heavy(built):
+    for page in pages(built):
+        loaded = [
+            (page.parent / a["src"]).stat().st_size for tag, a in elements(page) if tag == "img"
+        ]
+        assert page.stat().st_size + sum(loaded) <= WEIGHT, page.name
+        assert not any("plotly" in (a.get("src") or "") for _, a in elements(page)), page.name
 
 
 def test_numbers_on_the_page_are_those_of_the_results(built):
@@ -107,32 +148,60 @@ def test_numbers_on_the_page_are_those_of_the_results(built):
     assert "Not run yet: synthetic-joint-longer" in shown
 
 
-def test_captions_name_the_results_files(built):
+def test_sources_name_the_results_files(built):
     shown = text_of(built.html / "datasets/synthetic.html")
-    assert "Made from runs/results/synthetic-{unimodal-a, unimodal-b}.json" in shown
+    assert "Made from 2 files runs/results/synthetic-{unimodal-a, unimodal-b}.json" in shown
     assert "results/synthetic-umt.json" in shown
-
-
-def test_patterns_of_files_keep_their_stars_in_a_caption(tmp_path):
-    source = "Made from <code>results/watch-*.json</code>, <code>results/synthetic-*.json</code>."
-    Fragments(Study([]), tmp_path).figure("many", Figure(), "alt", "Caption.", source=source)
-    assert source.replace("*", r"\*") in (tmp_path / "many.md").read_text()
 
 
 def test_pages_have_no_raw_markup(built):
     for page in pages(built):
         shown = text_of(page)
         assert not re.search(r"\{(include|cite|figure|table)|```|:class:|\| ---", shown), page.name
+        assert build.VERSION not in shown, page.name
 
 
-def test_notebooks_are_listed_where_their_results_are_shown(built):
-    shown = (built.html / "notebooks.html").read_text()
-    assert "notebooks/synthetic-joint-linear.html" in shown
-    assert not (built.html / "notebooks/synthetic-umt.html").exists()
+def test_every_experiment_with_a_result_has_a_page_that_its_row_links_to(built):
+    links = {a.get("href") for _, a in elements(built.html / "datasets/synthetic.html")}
+    for entry in built.folders.study().entries:
+        page = built.html / f"experiments/{entry.name}.html"
+        assert page.exists() == bool(entry.result)
+        assert (f"../experiments/{entry.name}.html" in links) == bool(entry.result)
+    here = text_of(built.html / "experiments/synthetic-joint-linear.html")
+    assert "It was executed here." in here
+    opened = text_of(built.html / "experiments/synthetic-umt.html")  # published only
+    assert "It was executed here." not in opened
+    for shown in (here, opened):
+        assert re.search(r"synthetic, (joint|UMT) \(linear\): \d\d\.\d% \[", shown)
+    found = (built.html / "searchindex.js").read_text()
+    assert "experiments/synthetic-umt" in found
+
+
+def test_every_page_with_cells_can_be_downloaded_as_a_notebook(built):
+    for page in ("datasets/synthetic", "methods/umt", "index", "experiments/synthetic-umt"):
+        links = [a.get("href") or "" for _, a in elements(built.html / f"{page}.html")]
+        (source,) = [link for link in links if link.endswith(".ipynb")]
+        notebook = json.loads((built.html / page).parent.joinpath(source).read_text())
+        assert any(cell.get("outputs") for cell in notebook["cells"])
+
+
+def test_the_table_of_all_results_has_every_experiment(built):
+    shown = (built.html / "results.html").read_text(encoding="utf-8")
+    for entry in built.folders.study().entries:
+        assert (f"experiments/{entry.name}.html" in shown) == bool(entry.result)
+    rows = (built.html / "extra/results.csv").read_text().splitlines()
+    assert len(rows) == 1 + 2 * 7  # seven results of two seeds
+    assert (built.html / "extra/results.parquet").exists()
+
+
+def test_a_data_set_that_has_not_been_measured_has_no_empty_sections(built):
+    shown = text_of(built.html / "datasets/cremad.html")
+    assert "Not measured yet." in shown
+    assert "Validation sweeps" not in shown
 
 
 def test_the_same_book_is_not_built_again(built, monkeypatch):
-    monkeypatch.setattr(build, "_render", lambda pages: pytest.fail("built again"))
+    monkeypatch.setattr(build, "render", lambda *_: pytest.fail("built again"))
     assert not build.build(built.sources, built.html)
 
 
@@ -150,19 +219,19 @@ def test_the_front_page_counts_what_is_stale(built):
     assert "All 7 results that the book shows are current." in text_of(built.html / "index.html")
 
 
-def test_a_damaged_result_is_refused_and_the_old_book_stays(built, tmp_path, monkeypatch, capsys):
-    damaged = tmp_path / "published"
-    shutil.copytree(built.folders.published, damaged)
-    (damaged / "synthetic-umt.json").write_text("{")
-    changed = built.sources.__class__(**{**vars(built.sources), "published": damaged})
+def test_a_cell_that_fails_is_named_and_the_old_book_stays(built, tmp_path, monkeypatch, capsys):
+    broken = tmp_path / "pages"
+    broken.mkdir()
+    (broken / "index.md").write_text("# x\n\n```{code-cell}\nmissing\n```\n")
+    changed = built.sources.__class__(**{**vars(built.sources), "pages": broken})
     monkeypatch.setattr(build, "sources", lambda published_only: changed)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    shutil.copytree(built.html, tmp_path / "book/_build/html")
+    html = tmp_path / "book/_build/html"
+    html.mkdir(parents=True)
+    (html / "index.html").write_text("old")
     assert build.main([]) == 2
-    error = capsys.readouterr().err
-    assert "synthetic-umt.json: not a complete results file" in error
-    assert (tmp_path / "book/_build/html/index.html").exists()
-    assert [p.name for p in (tmp_path / "book/_build").iterdir()] == ["html"]
+    assert "page index: cell 1, `missing`, raised NameError" in capsys.readouterr().err
+    assert (html / "index.html").read_text() == "old"
 
 
 def test_a_page_with_a_warning_is_no_book(tmp_path):
@@ -171,8 +240,9 @@ def test_a_page_with_a_warning_is_no_book(tmp_path):
     (page / "_config.yml").write_text("title: x\nexecute: {execute_notebooks: 'off'}\n")
     (page / "_toc.yml").write_text("format: jb-book\nroot: index\n")
     (page / "index.md").write_text("# x\n\nSee [nothing](nowhere.md).\n")
-    with pytest.raises(StudyError, match=r"index.md.*nowhere.md.*fix the page"):
-        build._render(page)
+    for _ in range(2):  # the second build does not take the page from the first
+        with pytest.raises(StudyError, match=r"index.md.*nowhere.md.*fix the page"):
+            build.render(page, tmp_path / "html")
 
 
 def test_a_damaged_notebook_is_named(built, tmp_path):
@@ -207,26 +277,79 @@ def test_the_readme_shows_the_published_answer():
     assert readme.with_answer(text, study, "README.md") == text, message
 
 
-@pytest.mark.parametrize("page", ["features.html", "methods/umt.html"])
-def test_a_browser_draws_the_equations_without_a_network(built, page, tmp_path):
+def browse(tmp_path: Path, address: str, *options: str) -> tuple[str, str]:
+    """The page and the log of a browser that has no network."""
     if CHROMIUM is None:
         if os.environ.get("UMT_REQUIRE_BROWSER") == "1":
             pytest.fail("UMT_REQUIRE_BROWSER=1, and chromium is not installed")
         pytest.skip("chromium is not installed")
-    quiet = ("background-networking", "component-update", "sync", "quic", "gpu")
     run = subprocess.run(
         [
             *(CHROMIUM, "--headless", "--no-sandbox", "--no-first-run"),
-            *(f"--disable-{thing}" for thing in quiet),
-            "--host-resolver-rules=MAP * ~NOTFOUND",  # no name has an address: no network
+            *(f"--disable-{thing}" for thing in QUIET),
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no name has an address
             f"--user-data-dir={tmp_path}",
-            "--virtual-time-budget=15000",
+            *("--enable-logging=stderr", "--v=0"),
+            *options,
             "--dump-dom",
-            (built.html / page).as_uri(),
+            address,
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
-    assert run.stdout.count("<mjx-container") >= 1, run.stderr[-2000:]
-    assert "<mjx-merror" not in run.stdout
+    return run.stdout, run.stderr
+
+
+@pytest.mark.parametrize("page", ["features.html", "methods/umt.html"])
+def test_a_browser_draws_the_equations_without_a_network(built, page, tmp_path):
+    shown, log = browse(tmp_path, (built.html / page).as_uri(), "--virtual-time-budget=15000")
+    assert shown.count("<mjx-container") >= 1, log[-2000:]
+    assert "<mjx-merror" not in shown
+
+
+def test_a_browser_filters_the_table_of_all_results(built, tmp_path):
+    address = (built.html / "results.html").as_uri()
+    shown, log = browse(tmp_path, address, "--virtual-time-budget=15000")
+    assert "dtsp-panesContainer" in shown, log[-2000:]
+    assert "experiments/synthetic-umt.html" in shown
+    assert "Uncaught" not in log
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """Serves files and prints nothing."""
+
+    def log_message(self, *_):
+        pass
+
+
+LOOK = """<!doctype html><title>look</title><iframe id="frame" height="900"></iframe><script>
+const frame = document.getElementById("frame"), found = [];
+(async () => {
+  for (const width of WIDTHS) for (const page of PAGES) {
+    frame.width = width;
+    await new Promise((done) => { frame.onload = done; frame.src = page; });
+    const root = frame.contentDocument.documentElement;
+    if (root.scrollWidth > root.clientWidth + 1)
+      found.push(`${page} is ${root.scrollWidth} wide at ${width}`);
+  }
+  document.body.innerHTML = `<pre id="found">${found.join("\\n")}</pre>`;
+})();
+</script>"""
+
+
+def test_a_browser_sees_no_error_and_no_page_wider_than_the_screen(built, tmp_path):
+    names = [page.relative_to(built.html).as_posix() for page in pages(built)]
+    names = [name for name in names if name not in ("search.html", "genindex.html")]
+    look = LOOK.replace("PAGES", json.dumps(names)).replace("WIDTHS", "[1280, 390]")
+    (built.html / "look.html").write_text(look)
+    handler = functools.partial(Silent, directory=str(built.html))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/look.html"
+        shown, log = browse(tmp_path, address, "--virtual-time-budget=600000")
+        server.shutdown()
+    (built.html / "look.html").unlink()
+    assert re.search(r'<pre id="found">(.*?)</pre>', shown, re.DOTALL)[1] == ""
+    errors = [line for line in log.splitlines() if re.search(r"CONSOLE.*(Uncaught|Error)", line)]
+    assert not errors

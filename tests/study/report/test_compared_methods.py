@@ -13,7 +13,6 @@ from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report import compared_methods
 from umt_lib.study.report.choices import SIMPLE, simple
 from umt_lib.study.report.format import NONE
-from umt_lib.study.report.writer import Fragments
 
 SPREAD = [0.0, 0.01, 0.02]
 
@@ -91,31 +90,6 @@ def test_the_probability_of_improvement_is_over_data_sets_and_seeds(study):
     assert cells["LFM"][1].startswith("75.0 [")
 
 
-def test_the_table_has_gain_and_cost(study):
-    table = compared_methods.table(study, "watch", compared_methods.differences(study))
-    ogm = next(line for line in table.splitlines() if "81.0 [" in line)
-    assert "**+10.0 [+10.0" in ogm
-    assert "**+7.0 [+7.0" in ogm
-    assert ogm.rstrip(" |").endswith("2")  # 1,000 samples through two encoders
-
-
-def test_teachers_count_in_the_cost_of_every_method(study):
-    teachers = {m: f"watch-{m}" for m in "ab"}
-    alone = [entry("watch", "unimodal", at(0.6), modality=m, name=f"watch-{m}") for m in "ab"]
-    for method in (name for name, method in METHODS.items() if method.needs_teachers):
-        if method not in compared_methods.COMPARED:
-            continue
-        taught = entry("watch", method, at(0.8), teachers=teachers)
-        more = Study([*study.entries, *alone, taught])
-        rows = compared_methods.table(more, "watch", compared_methods.differences(more))
-        (row,) = [line for line in rows.splitlines() if METHODS[method].title in line]
-        assert row.rstrip(" |").endswith("| 4")  # two of its own, one of each teacher
-        missing = Study([*study.entries, alone[0], taught])
-        rows = compared_methods.table(missing, "watch", compared_methods.differences(missing))
-        (row,) = [line for line in rows.splitlines() if METHODS[method].title in line]
-        assert row.rstrip(" |").endswith(f"| {NONE}")  # not the half that is known
-
-
 def test_clear_wins_and_losses_are_counted(study):
     family = compared_methods.differences(study)
     rows = compared_methods.counts(study, family).splitlines()
@@ -137,8 +111,6 @@ def test_a_difference_that_holm_removes_is_no_win(study):
     assert not family.is_better(("watch", "LFM", "joint (linear)"))
     row = next(r for r in compared_methods.counts(more, family).splitlines() if "watch" in r)
     assert "2\u00a0better" not in row
-    table = compared_methods.table(more, "watch", family)
-    assert "**" not in next(line for line in table.splitlines() if "LFM" in line)
     text = compared_methods.survivors(family)
     assert text.startswith("The chapter makes 12 comparisons")
     assert "11 intervals exclude 0" in text
@@ -173,25 +145,6 @@ def test_the_sentences_name_the_better_methods(study):
     assert "either head**: not known" in text
     empty = Study([])
     assert compared_methods.sentences(empty, compared_methods.differences(empty)) == ""
-
-
-def test_longer_training_with_the_models_of_joint_training_says_so(study):
-    same = entry("watch", "joint-longer", at(0.70))
-    more = Study([*study.entries, same])
-    table = compared_methods.table(more, "watch", compared_methods.differences(more))
-    note = "minus joint, UMT's budget (linear): same models as joint training"
-    assert note in table.splitlines()[0]
-    other = Study([*study.entries, entry("watch", "joint-longer", at(0.70), epoch=2)])
-    table = compared_methods.table(other, "watch", compared_methods.differences(other))
-    assert "same models" not in table
-
-
-def test_the_counts_name_every_file_they_were_made_from(study, tmp_path):
-    compared_methods.write(Fragments(study, tmp_path))
-    shown = (tmp_path / "rivals-counts.md").read_text(encoding="utf-8")
-    _, source = shown.split("Made from ")
-    assert "synthetic-{joint-linear, ume, pmr-linear, ogm-linear, agm-linear}.json" in source
-    assert "watch-{joint-linear, ume, pmr-linear, ogm-linear}.json" in source
 
 
 def test_released_code_is_not_compared_but_has_a_row_beside_its_paper(study):

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -86,7 +87,11 @@ def check_name(params: Mapping[str, Any], path: Path) -> None:
         )
 
 
-class _UniqueKeys(yaml.SafeLoader):
+# written in C where PyYAML has it, and several times as fast
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _UniqueKeys(_Loader):
     """Refuses a mapping with the same key twice, of which YAML readers take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
@@ -189,6 +194,7 @@ def options(spec: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+@cache  # a thousand params files are checked against the same few constructors
 def schema(make: Callable, given: tuple[str, ...] = ()) -> type[BaseModel]:
     """A strict pydantic model of the keyword arguments of ``make``, except those in ``given``."""
     target = make.__init__ if inspect.isclass(make) and not is_dataclass(make) else make

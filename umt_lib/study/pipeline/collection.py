@@ -31,7 +31,8 @@ class Shown(Generic[R]):
     """A params file with its current result on this machine and its published one.
 
     Attributes:
-        stale: why the published result is no longer current; "" if it is, or if there is none.
+        stale: why the published result is no longer current, or that its file is damaged; "" if it
+            is current, or if there is none.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Shown(Generic[R]):
             return "this machine"
         if self.published:
             return STALE if self.stale else "published"
-        return "not run yet"
+        return results.DAMAGED if self.stale else "not run yet"
 
 
 class AnalysisEntry(Shown[Analysed]):
@@ -122,6 +123,16 @@ class Study:
         """The entries whose shown result is stale."""
         return [e for e in self.shown if e.origin == STALE]
 
+    @property
+    def damaged(self) -> list[Shown]:
+        """The entries without a result whose published file is not a complete result."""
+        return [e for e in self.shown if e.origin == results.DAMAGED]
+
+    @cached_property
+    def named(self) -> dict[str, Entry]:
+        """{name: experiment}."""
+        return {entry.name: entry for entry in self.entries}
+
     def of(self, dataset: str | None = None, method: str | None = None) -> list[Entry]:
         """The entries of a data set, of a method, or of both."""
         return [
@@ -165,17 +176,19 @@ def gather(params_dir: Path, published: Path, local: Path | None) -> Study:
     Args:
         published, local: folders of results; with ``local`` None, published results only.
 
+    A damaged result is not shown; its entry has the reason.
+
     Raises:
-        StudyError: a params file is wrong, or a published result is damaged.
+        StudyError: a params file is wrong.
     """
     shown: dict[type, list] = {Entry: [], AnalysisEntry: []}
     for unit in units(params_dir):
         spec, name = unit.read(), Path(unit.name).name
         here = unit.load(local) if local and not unit.stale(local) else None
         why = unit.stale(published)
-        there = None if why == results.MISSING else unit.load(published)
+        there = None if why in (results.MISSING, results.DAMAGED) else unit.load(published)
         kind: Any = AnalysisEntry if unit.is_analysis else Entry
-        shown[kind].append(kind(name, spec, here, there, why if there else ""))
+        shown[kind].append(kind(name, spec, here, there, "" if why == results.MISSING else why))
     return Study(shown[Entry], shown[AnalysisEntry])
 
 

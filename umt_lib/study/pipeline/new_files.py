@@ -27,7 +27,14 @@ from umt_lib.study.pipeline.collection import HEAD_NAMES
 
 MARKER = "TODO(" + "new)"  # in two pieces, so that the search for it does not find this line
 TEXTS = {".bib", ".md", ".py", ".yaml", ".yml"}  # files that are searched for it
-MADE = {"_build", "_generated", "__pycache__"}  # folders that are not
+NOTEBOOK = """\
+---
+jupytext: {formats: "md:myst"}
+kernelspec: {name: python3, display_name: Python 3, language: python}
+---
+
+"""  # with which a page that has cells begins
+MADE = {"_build", "__pycache__"}  # folders that are not
 COMPARED = tuple(dataset for dataset in DATASETS if dataset not in PAIR_KINDS)
 AVAILABILITY = ("is_downloaded", "source")  # functions of a data set that can be downloaded
 
@@ -362,9 +369,9 @@ def _imports(old: str, functions: list[str]) -> str:
 def _page(folder: str, like: str, name: str, intro: str) -> str:
     """A page with the sections of that of ``like``.
 
-    A section is kept that includes something or shows a command, and that another page has word for
-    word, names apart. Of the others, and of what stands before the first, only the heading and the
-    included fragments are.
+    A section is kept that has a cell or shows a command, and that another page has word for word,
+    names apart. Of the others, and of what stands before the first, only the heading and the cells
+    are.
     """
     pages = {
         path.stem: re.split(r"(?m)^(?=## )", path.read_text(encoding="utf-8"))
@@ -388,8 +395,9 @@ def _page(folder: str, like: str, name: str, intro: str) -> str:
             continue
         if mine.startswith("## "):
             parts += [mine.splitlines()[0], MARKER]
-        parts += re.findall(r"(?ms)^```\{include\}.*?^```$", mine)
-    return "\n\n".join(parts) + "\n"
+        parts += re.findall(r"(?ms)^```\{code-cell\}.*?^```$", mine)
+    page = "\n\n".join(parts) + "\n"
+    return NOTEBOOK + page if "```{code-cell}" in page else page
 
 
 def _in_the_book(folder: str, words: dict[str, str]) -> dict[str, str]:

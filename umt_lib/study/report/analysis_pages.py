@@ -1,26 +1,22 @@
-"""Write the fragments of the pages that are made from analyses."""
+"""What the pages that are made from analyses show, one function for each of their cells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import plotly.offline
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any
 
 from umt_lib.evaluation.intervals import t_interval
-from umt_lib.study.analyses import kinds
-from umt_lib.study.analyses.regime_map import summary
+from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report import (
     distillation_cost_figures,
     distillation_cost_text,
     figures,
     guide_check_figures,
     guide_check_text,
-    kinds_figures,
-    kinds_text,
-    regime_map_figures,
-    regime_map_text,
+    literature,
     released_encoders_text,
+    shown,
     tables,
     theory_figures,
     theory_text,
@@ -28,24 +24,39 @@ from umt_lib.study.report import (
     two_stream_text,
 )
 from umt_lib.study.report.format import NONE, markdown, points
-from umt_lib.study.report.regime_map_figures import PLACES
-
-if TYPE_CHECKING:
-    from umt_lib.study.pipeline.collection import Study
-    from umt_lib.study.report.writer import Fragments
+from umt_lib.study.report.opened import literature as literature_file
+from umt_lib.study.report.opened import study
+from umt_lib.study.report.shown import Text, text
 
 MISSING = "Not measured yet: run `make study`."
+Measured = list[dict[str, Any]]
 
 
-def write(to: Fragments) -> None:
-    """Write every fragment of these pages, or :data:`MISSING` where its analysis has no result."""
-    for function, (write_parts, names) in PARTS.items():
-        for name in names:
-            to.text(name, MISSING)
-        if entries := to.study.analysed(function):
-            source = to.analysed_from(function)
-            write_parts(to, [entry.result.measured for entry in entries], source)
-    to.table("reproduced-analyses", reproduced(to.study))
+def analysed(function: str) -> Callable:
+    """Decorate a cell's function, which gets what analyses measured and their source.
+
+    Args:
+        function: of the analyses, a name of ``analysis.ANALYSES``. If none of them has a result,
+            the cell shows :data:`MISSING`.
+    """
+
+    def decorate(show: Callable[[Measured, str], Text | None]) -> Callable[[], Text | None]:
+        @wraps(show)
+        def cell() -> Text | None:
+            entries = study().analysed(function)
+            if not entries:
+                return Text(MISSING)
+            source = shown.analysed_from(study(), function)
+            return show([entry.result.measured for entry in entries], source)
+
+        return cell
+
+    return decorate
+
+
+def by_dataset(measured: Measured) -> dict[str, dict[str, Any]]:
+    """What was measured, {data set: of its analysis}."""
+    return {found["dataset"]: found for found in measured}
 
 
 def reproduced(study: Study) -> str:
@@ -75,96 +86,91 @@ def numbers(value: Any) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else []
 
 
-def _theory(to: Fragments, measured: list[dict], source: str) -> None:
+@analysed("theory")
+def theory(measured: Measured, source: str) -> None:
+    """Features learned, in networks and in the model."""
     (found,) = measured
-    alt = "Features learned by each training, in networks and as the model predicts."
-    caption = "Features learned: measured in networks, and predicted by the model."
-    to.figure("theory", theory_figures.theory(found), alt, caption, source=source)
-    to.text("theory-saw", theory_text.sentences(found))
-
-
-def _map(to: Fragments, measured: list[dict], source: str) -> None:
-    maps = sorted(measured, key=lambda found: list(PLACES).index(found["world"]))
-    to.text("regret-answer", regime_map_text.answer(maps))
-    to.text("regret-statement", regime_map_text.statement(maps))
-    for found in maps:
-        alt = f"{found['world']}: the family of the best strategy in every cell."
-        caption = f"{found['world']}: the best strategy of every cell, by its family."
-        figure = regime_map_figures.best_strategies(found)
-        to.figure(f"map-{found['world']}", figure, alt, caption, source=source)
-    _interactive(to, maps)
-    losses = summary.regret(maps)
-    alt = "Regret of always using one strategy: mean, 95th percentile and worst cell."
-    caption = "Regret of always using one strategy, over the cells of all worlds."
-    to.figure("regret", regime_map_figures.regret(losses, "all"), alt, caption, source=source)
-    alt = "What UMT and its variants gain and cost against joint training."
-    caption = "Minus joint training with the same head: linear (filled) and MLP (open)."
-    figure = regime_map_figures.room(summary.room(maps))
-    to.figure("regret-room", figure, alt, caption, source=source)
-    to.table("map-table", regime_map_text.counts_table(maps), source=source)
-    to.table("regret-candidates", regime_map_text.candidates_table(maps), source=source)
-    to.table("regret-table", regime_map_text.regret_table(maps), source=source)
-    to.text("regret-room-saw", regime_map_text.room_sentences(maps))
-
-
-def _kept(to: Fragments, measured: list[dict], source: str) -> None:
-    for found in measured:
-        alt = f"{found['world']}: the share of each kind of feature that encoders keep."
-        caption = f"{found['world']}: the share of features that encoders keep, mean over seeds."
-        figure = regime_map_figures.kept(found)
-        to.figure(f"kept-{found['world']}", figure, alt, caption, source=source)
-    to.table("kept-table", regime_map_text.kept_table(measured), source=source)
-
-
-def _interactive(to: Fragments, maps: list[dict]) -> None:
-    """Write the interactive map as a page in a frame, with its library; works from file://."""
-    static = to.folder.parent / "_static"
-    static.mkdir(exist_ok=True)
-    (static / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
-    figure = regime_map_figures.interactive(maps)
-    html = figure.to_html(
-        include_plotlyjs="plotly.min.js", div_id="map", config={"displaylogo": False}
-    )
-    html = html.replace("<html>", '<html lang="en">', 1)
-    (static / "map.html").write_text(html, encoding="utf-8")
-    to.text(
-        "map-interactive",
-        "```{raw} html\n"
-        f'<iframe class="interactive" src="../_static/map.html" height="{figure.layout.height}" '
-        'title="The maps, interactive: choose a world, hover for numbers"></iframe>\n'
-        "```",
+    shown.figure(
+        theory_figures.theory(found),
+        "Features learned by each training, in networks and as the model predicts.",
+        "Features learned: measured in networks, and predicted by the model.",
+        source,
     )
 
 
-def _tradeoff(to: Fragments, measured: list[dict], source: str) -> None:
-    by_dataset = {found["dataset"]: found for found in measured}
-    alt = "Accuracy and EMAP gap over the weight of distillation."
-    caption = "Accuracy and EMAP gap (the gain from interactions) over the weight of distillation."
-    figure = distillation_cost_figures.tradeoff(by_dataset)
-    to.figure("tradeoff", figure, alt, caption, source=source)
-    alt = "The accuracy of each remedy and of plain UMT over the weight, cell by cell."
-    caption = "Remedies and plain UMT of the same weight, for the strongest paired features."
-    figure = distillation_cost_figures.remedies(by_dataset)
-    to.figure("tradeoff-remedies", figure, alt, caption, source=source)
-    to.text("tradeoff-table", distillation_cost_text.table(by_dataset), source)
-    to.text("tradeoff-saw", distillation_cost_text.sentences(by_dataset))
+@analysed("theory")
+def theory_findings(measured: Measured, source: str) -> Text:
+    """Where the model predicts what networks learn."""
+    (found,) = measured
+    return Text(theory_text.sentences(found))
 
 
-def _verdicts(to: Fragments, measured: list[dict], source: str) -> None:
-    by_dataset = {found["dataset"]: found for found in measured}
-    to.text("guide-verdicts", guide_check_text.verdicts(by_dataset), source)
+@analysed("trade-off")
+def distillation_cost(measured: Measured, source: str) -> None:
+    """Accuracy and interactions over the weight of distillation."""
+    shown.figure(
+        distillation_cost_figures.tradeoff(by_dataset(measured)),
+        "Accuracy and EMAP gap over the weight of distillation.",
+        "Accuracy and EMAP gap (the gain from interactions) over the weight of distillation.",
+        source,
+    )
 
 
-def _right(to: Fragments, measured: list[dict], source: str) -> None:
-    by_dataset = {found["dataset"]: found for found in measured}
-    alt = "How often each rule names the best strategy, and the accuracy that it loses."
-    caption = "How often the guide and other rules are right, and what they lose: held-out cells."
-    to.figure("guide-right", guide_check_figures.right(by_dataset), alt, caption, source=source)
-    to.text("guide-right-table", guide_check_text.table(by_dataset), source)
-    to.text("guide-right-saw", guide_check_text.sentences(by_dataset))
+@analysed("trade-off")
+def remedies(measured: Measured, source: str) -> None:
+    """The remedies and plain UMT over the weight."""
+    shown.figure(
+        distillation_cost_figures.remedies(by_dataset(measured)),
+        "The accuracy of each remedy and of plain UMT over the weight, cell by cell.",
+        "Remedies and plain UMT of the same weight, for the strongest paired features.",
+        source,
+    )
 
 
-def _diagnosis(to: Fragments, measured: list[dict], source: str) -> None:
+@analysed("trade-off")
+def distillation_cost_table(measured: Measured, source: str) -> Text:
+    """Accuracy and interactions, in numbers."""
+    return shown.table(distillation_cost_text.table(by_dataset(measured)), source)
+
+
+@analysed("trade-off")
+def distillation_cost_findings(measured: Measured, source: str) -> Text:
+    """What distillation costs."""
+    return Text(distillation_cost_text.sentences(by_dataset(measured)))
+
+
+@analysed("guide-on-data")
+def guide_verdicts(measured: Measured, source: str) -> Text:
+    """The verdicts of the guide on the data sets."""
+    return shown.table(guide_check_text.verdicts(by_dataset(measured)), source)
+
+
+@analysed("guide-on-map")
+def guide_right(measured: Measured, source: str) -> None:
+    """How often the guide is right, as a figure."""
+    shown.figure(
+        guide_check_figures.right(by_dataset(measured)),
+        "How often each rule names the best strategy, and the accuracy that it loses.",
+        "How often the guide and other rules are right, and what they lose: held-out cells.",
+        source,
+    )
+
+
+@analysed("guide-on-map")
+def guide_right_table(measured: Measured, source: str) -> Text:
+    """How often the guide is right, in numbers."""
+    return shown.table(guide_check_text.table(by_dataset(measured)), source)
+
+
+@analysed("guide-on-map")
+def guide_right_findings(measured: Measured, source: str) -> Text:
+    """How often the guide is right, in sentences."""
+    return Text(guide_check_text.sentences(by_dataset(measured)))
+
+
+@analysed("diagnosis")
+def diagnosis(measured: Measured, source: str) -> Text:
+    """The diagnostics of interactions on every data set."""
     rows = []
     for found in measured:
         for head, values in found["heads"].items():
@@ -172,108 +178,148 @@ def _diagnosis(to: Fragments, measured: list[dict], source: str) -> None:
                 cells = [found["dataset"], head, diagnostic, points(t_interval(seeds))]
                 rows.append(cells)
     table = markdown(["data set", "head", "diagnostic", "points of accuracy"], rows)
-    to.table("diagnosis", table, source=source)
+    return shown.table(table, source)
 
 
-def _two_stream(to: Fragments, measured: list[dict], source: str) -> None:
+@analysed("two-stream")
+def two_stream(measured: Measured, source: str) -> None:
+    """The gain of every ensemble."""
     (found,) = measured
-    to.text("two-stream-verdict", two_stream_text.verdict(found))
-    alt = "Gain of every ensemble over the better of its networks, with flow and with RGB only."
-    caption = (
+    shown.figure(
+        two_stream_figures.gains(found),
+        "Gain of every ensemble over the better of its networks, with flow and with RGB only.",
         "Gain of an ensemble over the better of its networks: 95% intervals over source videos. "
-        "Filled: the gain survives Holm's correction."
+        "Filled: the gain survives Holm's correction.",
+        source,
     )
-    to.figure("two-stream", two_stream_figures.gains(found), alt, caption, source=source)
-    alt = "Accuracy over confidence for RGB, flow and their sum of logits, at three scales."
-    caption = (
+
+
+@analysed("two-stream")
+def two_stream_reliability(measured: Measured, source: str) -> None:
+    """Accuracy over confidence."""
+    (found,) = measured
+    shown.figure(
+        two_stream_figures.reliability(found),
+        "Accuracy over confidence for RGB, flow and their sum of logits, at three scales.",
         f"Accuracy of clips by confidence, in bins of equal width with at least "
         f"{two_stream_figures.MIN_SAMPLES} clips. Below the diagonal, predictions are too "
-        f"confident."
+        f"confident.",
+        source,
     )
-    figure = two_stream_figures.reliability(found)
-    to.figure("two-stream-reliability", figure, alt, caption, source=source)
-    for name, table in (
-        ("networks", two_stream_text.networks(found)),
-        ("ensembles", two_stream_text.ensembles(found)),
-        ("control", two_stream_text.control(found)),
-        ("rules", two_stream_text.by_rule(found)),
-        ("calibration", two_stream_text.calibrations(found)),
-        ("reproduced", two_stream_text.reproduced(found)),
-    ):
-        to.table(f"two-stream-{name}", table, source=source)
-    to.text("two-stream-saw", two_stream_text.sentences(found))
 
 
-def _released(to: Fragments, measured: list[dict], source: str) -> None:
+@analysed("two-stream")
+def two_stream_verdict(measured: Measured, source: str) -> Text:
+    """The answer of the page on two-stream networks."""
+    return Text(two_stream_text.verdict(measured[0]))
+
+
+@analysed("two-stream")
+def two_stream_findings(measured: Measured, source: str) -> Text:
+    """What the two-stream networks show."""
+    return Text(two_stream_text.sentences(measured[0]))
+
+
+@analysed("two-stream")
+def two_stream_networks(measured: Measured, source: str) -> Text:
+    """The accuracy of each network."""
+    return shown.table(two_stream_text.networks(measured[0]), source)
+
+
+@analysed("two-stream")
+def two_stream_ensembles(measured: Measured, source: str) -> Text:
+    """The accuracy of each ensemble."""
+    return shown.table(two_stream_text.ensembles(measured[0]), source)
+
+
+@analysed("two-stream")
+def two_stream_control(measured: Measured, source: str) -> Text:
+    """Flow, or another RGB network."""
+    return shown.table(two_stream_text.control(measured[0]), source)
+
+
+@analysed("two-stream")
+def two_stream_rules(measured: Measured, source: str) -> Text:
+    """Every rule at every scale."""
+    return shown.table(two_stream_text.by_rule(measured[0]), source)
+
+
+@analysed("two-stream")
+def two_stream_calibration(measured: Measured, source: str) -> Text:
+    """How well predictions are calibrated."""
+    return shown.table(two_stream_text.calibrations(measured[0]), source)
+
+
+@analysed("two-stream")
+def two_stream_reproduced(measured: Measured, source: str) -> Text:
+    """The accuracies that the authors of the networks report, and ours."""
+    return shown.table(two_stream_text.reproduced(measured[0]), source)
+
+
+def two_stream_paper() -> Text:
+    """What others report."""
+    return Text(two_stream_text.paper(literature_file()))
+
+
+@analysed("ave-features")
+def released_verdict(measured: Measured, source: str) -> Text:
+    """The answer of the page on released encoders."""
+    return Text(released_encoders_text.verdict(measured[0]))
+
+
+@analysed("ave-features")
+def released_probes(measured: Measured, source: str) -> None:
+    """Probes of released encoders."""
     (found,) = measured
-    text = released_encoders_text
-    to.text("ave-verdict", text.verdict(found))
-    alt = "Accuracy of linear probes of the encoders of five methods, by modality."
-    caption = (
+    shown.figure(
+        figures.dots(released_encoders_text.panels(found), "accuracy of a linear probe (%)"),
+        "Accuracy of linear probes of the encoders of five methods, by modality.",
         "Accuracy of linear probes of the released encoders, and of both encoders of a method "
         "together, with 95% intervals that are corrected for folds that share clips, but not for "
-        "their number. The same clips and folds for all methods; differences are in the table."
+        "their number. The same clips and folds for all methods; differences are in the table.",
+        source,
     )
-    figure = figures.dots(text.panels(found), "accuracy of a linear probe (%)")
-    to.figure("ave-probes", figure, alt, caption, source=source)
-    to.text("ave-saw", text.sentences(found))
-    note = f"\n\n{tables.note(text.differences(found))}"
-    to.table("ave-table", text.table(found), source=source, after=note)
-    to.table("ave-guide", text.verdicts(found), source=source)
-    to.table("ave-files", text.files(found), source=source)
 
 
-def _kinds(to: Fragments, measured: list[dict], source: str) -> None:
+@analysed("ave-features")
+def released_findings(measured: Measured, source: str) -> Text:
+    """What the released encoders show."""
+    return Text(released_encoders_text.sentences(measured[0]))
+
+
+@analysed("ave-features")
+def released_table(measured: Measured, source: str) -> Text:
+    """Differences between released encoders."""
     (found,) = measured
-    to.text("kinds-saw", kinds_text.sentences(found))
-    to.table("kinds-summary", kinds_text.summary(found), source=source)
-    for kind, name in KINDS.items():
-        alt = f"Test accuracy of every strategy, and the best possible, by the dial of {kind}."
-        caption = (
-            f"Test accuracy on the {kind}: mean over seeds and 95% t-interval. Black: the best "
-            f"possible accuracies."
-        )
-        to.figure(name, kinds_figures.kind(found, kind), alt, caption, source=source)
-        to.table(f"{name}-table", kinds_text.table(found, kind), source=source)
+    note = tables.note(released_encoders_text.differences(found))
+    return shown.table(released_encoders_text.table(found), source, after=note)
 
 
-KINDS = {kind: f"kinds-{kind.replace(' ', '-').lower()}" for kind in kinds.KINDS}
-PARTS = {  # function of an analysis: what writes its fragments, and their names
-    "theory": (_theory, ("theory", "theory-saw")),
-    "map": (
-        _map,
-        (
-            *(f"map-{world}" for world in PLACES),
-            *("map-interactive", "map-table", "regret", "regret-room", "regret-room-saw"),
-            *(f"regret-{part}" for part in ("answer", "statement", "candidates", "table")),
-        ),
-    ),
-    "map-features": (
-        _kept,
-        ("kept-table", "kept-shared-nuisance", "kept-quiet-pairs", "kept-graded-pairs"),
-    ),
-    "trade-off": (
-        _tradeoff,
-        ("tradeoff", "tradeoff-remedies", "tradeoff-table", "tradeoff-saw"),
-    ),
-    "guide-on-data": (_verdicts, ("guide-verdicts",)),
-    "guide-on-map": (_right, ("guide-right", "guide-right-table", "guide-right-saw")),
-    "diagnosis": (_diagnosis, ("diagnosis",)),
-    "kinds": (
-        _kinds,
-        ("kinds-saw", "kinds-summary", *KINDS.values(), *(f"{n}-table" for n in KINDS.values())),
-    ),
-    "two-stream": (
-        _two_stream,
-        (
-            "two-stream",
-            *(f"two-stream-{part}" for part in ("verdict", "saw", "networks", "ensembles")),
-            *(f"two-stream-{part}" for part in ("control", "rules", "calibration")),
-            *(f"two-stream-{part}" for part in ("reliability", "reproduced")),
-        ),
-    ),
-    "ave-features": (
-        _released,
-        ("ave-verdict", "ave-probes", "ave-saw", "ave-table", "ave-guide", "ave-files"),
-    ),
-}
+@analysed("ave-features")
+def released_guide(measured: Measured, source: str) -> Text:
+    """What the guide recommends for released encoders."""
+    return shown.table(released_encoders_text.verdicts(measured[0]), source)
+
+
+@analysed("ave-features")
+def released_files(measured: Measured, source: str) -> Text:
+    """The files of released encoders."""
+    return shown.table(released_encoders_text.files(measured[0]), source)
+
+
+def published_accuracies() -> Text:
+    """Accuracies that others reported."""
+    return Text(literature.table(literature_file()))
+
+
+def published_gains() -> Text:
+    """Gains over joint training that others reported, and ours."""
+    return text(
+        literature.gains_table(study(), literature_file()),
+        tables.note(literature.ours(study())),
+    )
+
+
+def published_findings() -> Text:
+    """What the gains of others and ours show."""
+    return Text(literature.sentences(study(), literature_file()))

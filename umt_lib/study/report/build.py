@@ -1,10 +1,11 @@
-"""Build the book: a folder of HTML that needs no network, with tables and figures from results.
+"""Build the book: a folder of HTML that needs no network, from executed notebooks.
 
     umt book                this machine's results, and published ones where there are none
     umt book --published    published results only
     umt book --readme       renew the answer in README.md, build nothing
 
-The book is built in a temporary folder and then moved into place. If pages, results and code are
+The book is built in ``work`` beside it, where executed notebooks and Sphinx's files stay, so that
+only what has changed is made again; then it is copied into place. If pages, results and code are
 those of the existing book, nothing is done; slow imports are delayed until after this check.
 """
 
@@ -17,21 +18,18 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import yaml
 
 from umt_lib import paths
 from umt_lib.errors import StudyError, exit_status
 from umt_lib.study.pipeline.run_graph import digest
 
-if TYPE_CHECKING:
-    from umt_lib.study.pipeline.collection import Study
-
 STAMP = ".made-from"  # a file in the HTML folder: the digest of everything the book is made from
-MADE = ("_build", "_generated")  # folders of book/ that are not pages
+VERSION = "@VERSION@"  # in the pages that Sphinx makes
+MATHJAX = ("tex-chtml.js", "output", "input", "a11y", "ui")  # the files of it that pages use
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,10 @@ class Sources:
 
     def digest(self) -> str:
         """Digest of the content of every file that affects the book."""
-        pages = [place for place in self.pages.iterdir() if place.name not in MADE]
+        pages = [place for place in self.pages.iterdir() if place.name != "_build"]
         folders = (self.params, self.published, self.local, self.notebooks)
-        return digest(paths.ROOT / "umt_lib", *pages, *(folder for folder in folders if folder))
+        code = (paths.ROOT / "umt_lib", *paths.ROOT.glob("notebooks/*.py"))
+        return digest(*code, *pages, *(folder for folder in folders if folder))
 
 
 def sources(published_only: bool = False) -> Sources:
@@ -62,88 +61,107 @@ def build(made_from: Sources, html: Path) -> bool:
     """Build the book into the folder ``html``; return False if it is up to date.
 
     Raises:
-        StudyError: a published result is damaged, or a page has a warning. The existing book stays.
+        StudyError: a cell failed, or a page has a warning. The existing book stays.
     """
-    sources, stamp = made_from.digest(), html / STAMP
-    if stamp.is_file() and stamp.read_text() == sources:
+    digest_now, stamp = made_from.digest(), html / STAMP
+    if stamp.is_file() and stamp.read_text() == digest_now:
         return False
-    from umt_lib.study.pipeline.collection import gather
-    from umt_lib.study.report.pages import write
+    from umt_lib.study.report import extras, opened
+    from umt_lib.study.report.sources import write
 
-    study = gather(made_from.params, made_from.published, made_from.local)
-    html.parent.mkdir(parents=True, exist_ok=True)
-    scratch = html.parent / ".unfinished"  # one name, so that a killed build leaves one folder
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
-        pages = scratch / "book"
-        shutil.copytree(made_from.pages, pages, ignore=shutil.ignore_patterns(*MADE))
-        literature = made_from.published / "literature.csv"
-        write(study, pages / "_generated", literature)
-        _add_notebooks(study, made_from.notebooks, pages)
-        _render(pages)
-        made = pages / "_build/html"
-        (made / STAMP).write_text(sources)
-        _swap(pages / "_generated", html.parent.parent / "_generated")  # to be looked at
-        _swap(made, html)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    opened.choose(opened.Folders(made_from.params, made_from.published, made_from.local))
+    study = opened.study()
+    work = html.parent / "work"
+    replaced = write(study, made_from.pages, made_from.notebooks, work / "pages")
+    extras.write(study, work / "beside" / extras.FOLDER)
+    render(work / "pages", work / "html", replaced, work / "beside")
+    new = html.parent / ".unfinished"  # one name, so that a killed build leaves one folder
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(work / "html", new, ignore=_unused)
+    _fill(new, VERSION, version())
+    (new / STAMP).write_text(digest_now)
+    if html.exists():
+        shutil.rmtree(html)
+    new.rename(html)
     return True
 
 
-def _add_notebooks(study: Study, folder: Path | None, pages: Path) -> None:
-    """Add the executed notebooks of the current results of this machine, by data set."""
-    shown = [
-        e for e in study.entries if e.local and folder and (folder / f"{e.name}.ipynb").exists()
-    ]
-    (pages / "notebooks").mkdir()
-    for entry in shown:
-        assert folder is not None
-        source = folder / f"{entry.name}.ipynb"
-        try:
-            json.loads(source.read_bytes())
-        except ValueError:
-            raise StudyError(
-                f"{source}: not a complete notebook; delete it and run `make study` again"
-            ) from None
-        shutil.copy(source, pages / "notebooks")
-    lines = []
-    for dataset in dict.fromkeys(e.dataset for e in shown):
-        links = [f"- [{e.label}](/notebooks/{e.name}.ipynb)" for e in shown if e.dataset == dataset]
-        lines += [f"## {dataset}", "", *links, ""]
-    none = "No notebook was executed on this machine: `make study` makes one per experiment."
-    (pages / "_generated/notebooks.md").write_text("\n".join(lines) or none + "\n")
-    toc = yaml.safe_load((pages / "_toc.yml").read_text())
-    for page in (page for part in toc["parts"] for page in part["chapters"]):
-        if page["file"] == "notebooks" and shown:
-            page["sections"] = [
-                {"file": f"notebooks/{e.name}", "title": f"{e.dataset}: {e.label}"} for e in shown
-            ]
-    (pages / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False))
+def _unused(folder: str, names: list[str]) -> set[str]:
+    """Files that Sphinx makes and no page uses, among them nearly all of MathJax's."""
+    unused = {".buildinfo", "objects.inv"}
+    if Path(folder).name == "mathjax":
+        unused |= {name for name in names if name not in MATHJAX}
+    if Path(folder).name == "output":
+        unused.add("svg")
+    return unused & set(names)
 
 
-def _render(pages: Path) -> None:
-    """Run Jupyter Book with warnings as errors; it executes nothing."""
-    start = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
-    options = ["build", str(pages), "-W", "-n", "--keep-going"]
+def _fill(html: Path, mark: str, text: str) -> None:
+    """Write ``text`` for ``mark`` in all pages: it changes more often than they are rendered."""
+    for page in html.rglob("*.html"):
+        content = page.read_bytes()
+        if mark.encode() in content:
+            page.write_bytes(content.replace(mark.encode(), text.encode()))
+
+
+def version() -> str:
+    """The version of the study, with its commit and date if it is a git repository."""
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    command = ["git", "-C", str(paths.ROOT), "log", "-1", "--format=, commit %h of %cs"]
+    try:
+        commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        commit = ""
+    return f"{project['project']['version']}{commit}"
+
+
+def render(
+    pages: Path, html: Path, replaced: Sequence[str] = (), beside: Path | None = None
+) -> None:
+    """Run Jupyter Book with warnings as errors; it executes nothing.
+
+    Args:
+        replaced: pages of which ``pages`` has a notebook with the same name.
+        beside: a folder that is copied into ``html``.
+
+    Raises:
+        StudyError: a page has a warning.
+    """
+    options = {
+        "nitpicky": True,
+        "latex_individualpages": False,
+        "exclude_patterns": ["_build", "**.ipynb_checkpoints", *replaced],
+        "html_extra_path": [str(beside)] if beside else [],
+    }
+    doctrees = html.parent / "doctrees"
+    arguments = {
+        "sourcedir": str(pages),
+        "outputdir": str(html),
+        "path_config": str(pages / "_config.yml"),
+        "confoverrides": options,
+        "doctreedir": str(doctrees),
+        "warningiserror": True,
+        "keep_going": True,
+        "noconfig": True,
+        "jobs": os.cpu_count(),
+    }
+    start = (
+        "import json, sys; from jupyter_book.sphinx import build_sphinx; "
+        "status = build_sphinx(**json.loads(sys.stdin.read())); sys.exit(status != 0)"
+    )
     run = subprocess.run(
-        [sys.executable, "-c", start, *options],
+        [sys.executable, "-c", start],
+        input=json.dumps(arguments),
         capture_output=True,
         text=True,
         env={**os.environ, "NO_COLOR": "1"},
     )
     if run.returncode:
+        shutil.rmtree(doctrees, ignore_errors=True)  # Sphinx warns of a page only when it reads it
         lines = [line for line in (run.stdout + run.stderr).splitlines() if line.strip()]
         wrong = [line for line in lines if re.search(r"WARNING|ERROR", line)] or lines[-5:]
         why = re.sub(r"\x1b\[[0-9;]*m", "", " | ".join(wrong)).replace(f"{pages}/", "")
         raise StudyError(f"the book was not built: {why}; fix the page and build again")
-
-
-def _swap(new: Path, place: Path) -> None:
-    """Move the folder ``new`` to ``place``, and what is there out of the way."""
-    old = new.with_name(new.name + "-before")
-    if place.exists():
-        place.rename(old)
-    new.rename(place)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,9 +1,9 @@
 """The chapter on compared methods: published methods against the simple choices.
 
-All numbers are test accuracies, paired over seeds. The table of a data set has the methods that
-were run on it. The ranking is over the data sets on which most of the methods were run. All
-differences between a compared method and a simple choice, on all data sets, are one family: a
-method is called better or worse only if the difference survives Holm's correction over it.
+All numbers are test accuracies, paired over seeds. The ranking is over the data sets on which most
+of the methods were run. All differences between a compared method and a simple choice, on all data
+sets, are one family: a method is called better or worse only if the difference survives Holm's
+correction over it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -25,13 +24,9 @@ from umt_lib.study.experiments.comparisons import Family, difference, discovered
 from umt_lib.study.experiments.params import read
 from umt_lib.study.pipeline.collection import Entry, Study
 from umt_lib.study.report import figures
-from umt_lib.study.report.choices import JOINT, SIMPLE, row_label, simple, total_passes
+from umt_lib.study.report.choices import JOINT, SIMPLE, simple
 from umt_lib.study.report.format import NONE, markdown, percent, points
-from umt_lib.study.report.tables import note
 from umt_lib.style import Figure
-
-if TYPE_CHECKING:
-    from umt_lib.study.report.writer import Fragments
 
 COMPARED = tuple(name for name, method in METHODS.items() if not method.baseline)
 COSTS = ROOT / "benchmarks/method_cost.json"
@@ -108,22 +103,6 @@ def released_table(pairs: Sequence[tuple[Entry, Entry]]) -> str:
         rows.append([METHODS[paper.method].title, paper.dataset, *both, gap])
     header = ["method", "data set", "paper, %", "released code, %", "released minus paper"]
     return markdown(header, sorted(rows))
-
-
-def table(study: Study, dataset: str, family: Family) -> str:
-    """A table of each compared method: its gain over each simple choice, and its encoder passes."""
-    against = simple(study, dataset)
-    rows = []
-    for entry in compared(study, dataset):
-        keys = [(dataset, short_name(entry), choice) for choice in against]
-        gains = [points(family.get(key), family.is_clear(key)) for key in keys]
-        passes = total_passes(study, entry)
-        shown = NONE if passes is None else f"{passes / 1000:,.0f}"
-        accuracy = percent(accuracy_interval(entry.result.accuracy))
-        rows.append([short_name(entry), accuracy, *gains, shown])
-    minus = [f"minus {row_label(study, entry)}" for entry in against.values()]
-    passes_head = "passes with teachers, thousands"
-    return markdown(["method", "test accuracy, %", *minus, passes_head], rows)
 
 
 def costs(file: Path) -> str:
@@ -249,60 +228,3 @@ def sentences(study: Study, family: Family) -> str:
         rest = f" Not all of these choices have run on {', '.join(absent)}." if absent else ""
         lines.append(f"- **{question}**: {found}.{rest}")
     return "\n".join(lines) if datasets else ""
-
-
-def write(to: Fragments) -> None:
-    """Write every fragment of the chapter."""
-    study, family = to.study, differences(to.study)
-    datasets = [d for d in study.datasets if compared(study, d)]
-    used = [entry for d in datasets for _, entry in simple_and_compared(study, d)]
-    to.table("rivals-counts", counts(study, family), used)
-    to.text("rivals-family", survivors(family))
-    to.text("rivals-saw", sentences(study, family))
-    parts = [NOTHING] if not datasets else []
-    for dataset in datasets:
-        joint = study.result(dataset, "joint")
-        named = simple_and_compared(study, dataset)
-        rows = [
-            (row_label(study, e) if n in SIMPLE else n, e.method, n in SIMPLE, gain)
-            for n, e in named
-            if (gain := difference(e.result, joint))
-        ]
-        rows.sort(key=lambda row: -row[3].mean)
-        used = [entry for _, entry in named]
-        if rows:
-            xlabel = "points of accuracy over joint training"
-            figure = figures.dots({dataset: rows}, xlabel, zero=True)
-            alt = f"Every method on {dataset}: test accuracy minus that of joint training."
-            caption = (
-                f"{dataset}: test accuracy minus that of joint training (linear head), paired over "
-                f"seeds, with 95% t-intervals, which are not corrected for their number. Filled "
-                f"dots: the simple choices."
-            )
-            to.figure(f"rivals-{dataset}-dots", figure, alt, caption, used)
-        else:
-            to.text(f"rivals-{dataset}-dots", f"Joint training has no result on {dataset}.")
-        to.table(f"rivals-{dataset}", table(study, dataset, family), used)
-        parts.append(
-            f"## {dataset}\n\n```{{include}} /_generated/rivals-{dataset}-dots.md\n```\n\n"
-            f"```{{include}} /_generated/rivals-{dataset}.md\n```"
-        )
-    to.text("rivals-datasets", "\n\n".join(parts))
-    pairs = released(study)
-    content = released_table(pairs) if pairs else NOTHING
-    both = [entry for pair in pairs for entry in pair]
-    to.table("rivals-released", content, both, after=f"\n\n{note(released_gains(pairs))}")
-    content = costs(COSTS)
-    to.table("rivals-costs", content, source=f"Made from <code>{COSTS.relative_to(ROOT)}</code>.")
-    found, methods = ranks(study), ranked(study)
-    used = [entry for rows in methods.values() for entry in rows]
-    to.table("rivals-improvement", improvements(study), used)
-    if not found:
-        to.text("rivals-ranks", NOTHING)
-        return
-    alt = "Mean rank of every method over all data sets, with intervals over seeds."
-    caption = (
-        "Mean rank over data sets, with 95% t-intervals over seeds. Filled dots: the simple "
-        "choices. The data do not distinguish two methods whose intervals overlap widely."
-    )
-    to.figure("rivals-ranks", ranking(found, methods), alt, caption, used)

@@ -31,6 +31,30 @@ def curves(result: Result) -> Figure:
 
 
 @styled
+def history(result: Result) -> Figure:
+    """Loss, accuracy and probes over epochs, side by side: mean and range of the seeds."""
+    seeds = result.measured.seeds
+    probes = seeds[0].curves.get("probe")
+    figure = Figure(figsize=(WIDTH, 2.2), layout=None)  # places are given: there are hundreds
+    places = {"left": 0.07, "right": 0.99, "top": 0.88, "bottom": 0.32, "wspace": 0.25}
+    axes = figure.subplots(1, 3 if probes else 2, gridspec_kw=places)
+    _lines(axes[0], _curve(seeds, "train_loss"), COLORS["ume"], "train")
+    axes[0].set(title="Loss", xlabel="epoch", ylim=(0, None))
+    _lines(axes[1], 100 * _curve(seeds, "train_accuracy"), COLORS["ume"], "train", "--")
+    _lines(axes[1], 100 * _curve(seeds, "validation_accuracy"), COLORS["joint"], "validation")
+    axes[1].set(title="Accuracy (%)", xlabel="epoch")
+    if probes:
+        epochs = [point["epoch"] for point in probes]
+        for modality, color in zip(seeds[0].probes, MODALITIES, strict=False):
+            runs = [[100 * p[modality] for p in run.curves["probe"]] for run in seeds]
+            _lines(axes[2], np.array(runs), color, f"probe of {modality}", "-", epochs)
+        axes[2].set(title="Probes (%)", xlabel="epoch")
+    handles = [line for ax in axes[1:] for line in ax.get_legend_handles_labels()[0]]
+    figure.legend(handles=handles, loc="lower center", ncols=4, fontsize=8, columnspacing=1)
+    return figure
+
+
+@styled
 def convergence(unimodal: Mapping[str, Result]) -> Figure:
     """Validation and training accuracy of the uni-modal baselines, {modality: result}."""
     figure = Figure(figsize=(WIDTH, 2.9))
@@ -78,6 +102,7 @@ def saturation(result: Result, unimodal: Mapping[str, Result] | None = None) -> 
     return figure
 
 
+MODALITIES = ("#009E73", "#CC79A7", "#E69F00")  # colours of modalities, in the order of the data
 Rows = Sequence[tuple[str, str, bool, Interval]]  # label, method, filled, what is drawn
 
 
@@ -155,9 +180,10 @@ def _curve(seeds: Sequence[SeedRecord], name: str) -> np.ndarray:
 def _lines(
     ax: Axes, runs: np.ndarray, color: str, label: str, style: str = "-", epochs=None
 ) -> None:
-    """Draw ``runs`` (seeds, points) as thin lines and their mean as a thick one."""
+    """Draw the mean of ``runs`` (seeds, points) as a line and their range as a band."""
     epochs = np.arange(1, runs.shape[1] + 1) if epochs is None else epochs
-    ax.plot(epochs, runs.T, color=color, linewidth=0.6, alpha=0.4, linestyle=style)
+    if len(runs) > 1:
+        ax.fill_between(epochs, runs.min(axis=0), runs.max(axis=0), color=color, alpha=0.2, lw=0)
     ax.plot(epochs, runs.mean(axis=0), color=color, linewidth=2, linestyle=style, label=label)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from umt_lib.evaluation.intervals import Interval, accuracy_interval
-from umt_lib.study.experiments.comparisons import Family, difference
+from umt_lib.study.experiments.comparisons import Family, difference, laziness
 from umt_lib.study.experiments.provenance import has_folds
-from umt_lib.study.pipeline.collection import Study
+from umt_lib.study.experiments.results import DAMAGED
+from umt_lib.study.pipeline.collection import Shown, Study
 from umt_lib.study.report.findings import FINDINGS, Page
 from umt_lib.study.report.format import NOTHING, in_words, points
 
@@ -23,6 +25,7 @@ OPENINGS = {  # the comparisons of the verdict
     ("UMT (linear)", "joint (linear)"): "with linear heads, UMT is",
     ("UMT (MLP)", "joint (MLP)"): "with MLP heads, UMT is",
 }
+LAZY = ("joint (linear)", "joint (MLP)", "UMT (linear)", "UMT (MLP)")
 
 
 def front(study: Study) -> Family:
@@ -175,14 +178,51 @@ def hours(study: Study, dataset: str) -> str:
 def stale(study: Study) -> str:
     """The number of stale results in the book, and the reasons."""
     shown = sum(1 for entry in study.shown if entry.result)
+    lost = damaged(study.damaged)
     if not study.stale:
-        return f"All {shown} results that the book shows are current." if shown else NOTHING
+        current = f"All {shown} results that the book shows are current." if shown else NOTHING
+        return f"{current} {lost}".strip()
     reasons = Counter(entry.stale for entry in study.stale)
     listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     return (
         f"**{len(study.stale)} of the {shown} results that the book shows are stale** ({listed}). "
-        f"Tables and sources mark them, and they are not compared with results of other splits."
+        f"Tables and sources mark them, and they are not compared with results of other splits. "
+        f"{lost}"
+    ).strip()
+
+
+def damaged(entries: Iterable[Shown]) -> str:
+    """Which of these entries have a damaged results file; "" if none has."""
+    names = [entry.name for entry in entries if entry.origin == DAMAGED]
+    if not names:
+        return ""
+    listed = ", ".join(f"`{name}`" for name in names)
+    return (
+        f"**Left out, because the results file is damaged: {listed}.** Restore it from git, or "
+        f"measure it again."
     )
+
+
+def lazy(study: Study) -> str:
+    """How many encoders are clearly lazy after joint training and after UMT."""
+    gains: dict[tuple[str, str, str], Interval | None] = {}
+    for dataset in study.datasets:
+        found = study.labelled(dataset)
+        for label in LAZY:
+            for modality, reference in study.unimodal(dataset).items():
+                if label in found and (after := found[label].result):
+                    gains[label, dataset, modality] = laziness(after, reference, modality)
+    family, parts = Family(gains), []
+    for label in LAZY:
+        keys = [key for key in gains if key[0] == label and family.get(key)]
+        if keys:
+            worse = [f"{d} ({m})" for _, d, m in filter(family.is_worse, keys)]
+            names = f": {', '.join(worse)}" if worse else ""
+            share = f"{len(worse)} of {len(keys)} encoders are clearly lazy"
+            parts.append(f"- **After {label}, {share}**{names}.")
+    if not parts:
+        return NOTHING
+    return "\n".join([*parts, f"- {holm_note(family, 'this list')}"])
 
 
 def time(study: Study) -> str:

@@ -5,6 +5,7 @@ A difference in bold survives Holm's correction over all differences of its tabl
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,8 +13,8 @@ import numpy as np
 from umt_lib.data import Splits
 from umt_lib.evaluation import intervals
 from umt_lib.evaluation.intervals import accuracy_interval
-from umt_lib.methods import HOOKS, METHODS, hooks
-from umt_lib.study.experiments.comparisons import FLAT, Family, difference, late_gain, laziness
+from umt_lib.methods import FAMILIES, HOOKS, METHODS, hooks
+from umt_lib.study.experiments.comparisons import FLAT, Family, difference, late_gain
 from umt_lib.study.experiments.results import Result, learning_rate
 from umt_lib.study.pipeline.collection import Entry, Study
 from umt_lib.study.report.choices import row_label, total_passes, with_teachers
@@ -84,7 +85,7 @@ def accuracies(study: Study, entries: Sequence[Entry], by: str = "method") -> st
     """
     rows, family = [], gains(study, entries)
     for entry in (e for e in entries if e.result):
-        label = row_label(study, entry)
+        label = linked(entry, row_label(study, entry))
         first = [label] if by == "method" else [entry.dataset, label]
         interval = accuracy_interval(entry.result.accuracy)
         keys = [(entry.name, reference) for reference in REFERENCES]
@@ -94,6 +95,11 @@ def accuracies(study: Study, entries: Sequence[Entry], by: str = "method") -> st
     head = ["method"] if by == "method" else ["data set", "method"]
     minus = [f"minus {reference}" for reference in REFERENCES]
     return markdown([*head, "test accuracy, %", "seeds", *minus, "chosen", "run"], rows)
+
+
+def linked(entry: Entry, label: str) -> str:
+    """A label with a link to the page of the experiment."""
+    return f"[{label}](/experiments/{entry.name}.ipynb)"
 
 
 def chosen(entry: Entry) -> str:
@@ -117,7 +123,8 @@ def costs(study: Study, dataset: str) -> str:
             number = sum(map(trainings_per_seed, needed))
             passes = (total_passes(study, entry) or 0) / 1000
             cells = [f"{sum(seconds):.1f}", f"{passes:,.0f}", str(number)]
-        rows.append([row_label(study, entry), own, *cells, entry.origin])
+        label = linked(entry, row_label(study, entry))
+        rows.append([label, own, *cells, entry.origin])
     numbers = ["seconds", "seconds", "encoder passes, thousands", "trainings"]
     numbers[1:] = [f"{name}, with teachers" for name in numbers[1:]]
     return markdown(["method", *numbers, "run"], rows)
@@ -178,33 +185,6 @@ def convergence(study: Study, dataset: str) -> str:
     return markdown(header, rows)
 
 
-def lazy_gains(study: Study, dataset: str) -> Family:
-    """The laziness of every encoder after every method, with keys (name, modality)."""
-    return Family(
-        {
-            (entry.name, m): laziness(entry.result, reference, m)
-            for entry in study.of(dataset)
-            for m, reference in study.unimodal(dataset).items()
-            if entry.result and entry.method != "unimodal"
-        }
-    )
-
-
-def lazy(study: Study, dataset: str) -> str:
-    """The probe of every encoder after every method, minus that of the uni-modal encoder."""
-    modalities, family = list(study.unimodal(dataset)), lazy_gains(study, dataset)
-    rows = []
-    for entry in study.of(dataset):
-        if entry.result and entry.method != "unimodal":
-            keys = [(entry.name, m) for m in modalities]
-            gaps = [family.get(key) for key in keys]
-            same = all(gap and gap[:3] == (0, 0, 0) for gap in gaps)
-            shown = [points(gap, family.is_clear(k)) for gap, k in zip(gaps, keys, strict=True)]
-            shown = ["same encoder"] * len(gaps) if same else shown
-            rows.append([entry.label, *shown, entry.origin])
-    return markdown(["encoders after", *modalities, "run"], rows)
-
-
 def where_methods_act(names: Sequence[str] = tuple(METHODS)) -> str:
     """The hooks of the training loop that each method overrides."""
     rows = []
@@ -215,10 +195,23 @@ def where_methods_act(names: Sequence[str] = tuple(METHODS)) -> str:
     return markdown(["method", *(f"`{hook}`" for hook in HOOKS)], rows)
 
 
-def reproduced(study: Study) -> str:
-    """The results of this machine compared to the published ones, experiment by experiment."""
+def families() -> str:
+    """All methods by family: title with a link, year, the first sentence of their docstring."""
     rows = []
-    for entry in (e for e in study.entries if e.result):
+    for family in FAMILIES:
+        for name, method in METHODS.items():
+            if method.family == family:
+                module = inspect.getdoc(inspect.getmodule(method)) or ""
+                idea = " ".join(module.split("\n\n")[0].split())
+                title = f"[{method.title}](/methods/{name}.md)"
+                rows.append([family, title, str(method.year), idea])
+    return markdown(["family", "method", "year", "idea"], rows)
+
+
+def reproduced(study: Study) -> str:
+    """The results of this machine beside the published ones, and how many are the same."""
+    measured, rows = [e for e in study.entries if e.local], []
+    for entry in measured:
         here, there = entry.local, entry.published
         shown = [percent(accuracy_interval(r.accuracy)) if r else NONE for r in (here, there)]
         if here and there:
@@ -226,10 +219,18 @@ def reproduced(study: Study) -> str:
             same = here.measured_bytes() == there.measured_bytes()
             verdict = points(gap), "yes" if gap.contains_zero else "**no**", "yes" if same else "no"
         else:
-            verdict = NONE, "not run here" if there else "not published", NONE
+            verdict = NONE, "not published", NONE
         rows.append([entry.dataset, entry.label, *shown, *verdict])
     header = ["data set", "method", "this machine", "published", "difference"]
-    return markdown([*header, "agree", "same bytes"], rows)
+    if not rows:
+        return "No experiment was run on this machine; `make study` runs them."
+    both = [e for e in measured if e.published]
+    same = sum(e.local.measured_bytes() == e.published.measured_bytes() for e in both)
+    return (
+        f"**{same} of {len(both)} experiments that were run on this machine reproduced the "
+        f"published measurements bit for bit.**\n\n"
+        f"{markdown([*header, 'agree', 'same bytes'], rows)}"
+    )
 
 
 def facts(splits: Splits) -> str:

@@ -1,0 +1,132 @@
+"""What the page of a data set shows, one function for each cell of ``notebooks/dataset.py``."""
+
+from __future__ import annotations
+
+import inspect
+
+from umt_lib.data import DATASETS, PAIR_KINDS, Splits, load
+from umt_lib.data.availability import available
+from umt_lib.study.experiments import provenance
+from umt_lib.study.pipeline.collection import Entry
+from umt_lib.study.report import figures, shown, summaries, tables
+from umt_lib.study.report.opened import study
+from umt_lib.study.report.shown import Text, text
+
+
+def measured(dataset: str) -> list[Entry]:
+    """The experiments on a data set that have a result."""
+    return [entry for entry in study().of(dataset) if entry.result]
+
+
+def verdict(dataset: str) -> Text:
+    """The answer of the data set in a sentence; nothing if no experiment is meant to run on it."""
+    if not study().of(dataset):
+        return Text()
+    return text(summaries.verdict_on(study(), dataset), summaries.damaged(study().of(dataset)))
+
+
+def facts(dataset: str) -> Text:
+    """Sizes of the splits, if the data is on this machine."""
+    if not measured(dataset) and dataset not in PAIR_KINDS:
+        return Text()
+    if (splits := _splits(dataset)) is None:
+        return Text("The machine that built this book lacks the data, so no sizes and pictures.")
+    return Text(tables.facts(splits))
+
+
+def picture(dataset: str) -> None:
+    """Training samples by class, if the data is on this machine."""
+    if (measured(dataset) or dataset in PAIR_KINDS) and (splits := _splits(dataset)):
+        drawn = vars(inspect.getmodule(DATASETS[dataset]))["picture"](splits)
+        drawn.form = "png"
+        caption = "Training samples, drawn from the data by the function `picture` of the data set."
+        shown.figure(drawn, f"Training samples of {dataset}, by class.", caption)
+
+
+def findings(dataset: str) -> Text:
+    """What the results show, what speaks against the claim first."""
+    return Text(summaries.saw(study(), dataset) if measured(dataset) else "")
+
+
+def accuracy(dataset: str) -> Text:
+    """The table of accuracies."""
+    return shown.accuracies(study(), study().of(dataset)) if measured(dataset) else Text()
+
+
+def chance(dataset: str) -> Text:
+    """The uncertainty due to the test samples."""
+    if not measured(dataset) or (splits := _splits(dataset)) is None:
+        return Text()
+    groups = 0 if splits.test.groups is None else len(set(splits.test.groups.tolist()))
+    return Text(summaries.chance(study(), dataset, groups))
+
+
+def sweeps(dataset: str) -> Text:
+    """The validation accuracy of every swept value."""
+    chosen = [entry for entry in measured(dataset) if entry.result.measured.chosen]
+    return shown.table(tables.sweeps(study(), dataset), study(), chosen) if chosen else Text()
+
+
+def late_gains(dataset: str) -> Text:
+    """Whether the uni-modal baselines converged, as a table."""
+    if not (entries := _baselines(dataset)):
+        return Text()
+    return shown.table(tables.convergence(study(), dataset), study(), entries)
+
+
+def convergence(dataset: str) -> None:
+    """Whether the uni-modal baselines converged, as curves."""
+    if entries := _baselines(dataset):
+        shown.figure(
+            figures.convergence(study().unimodal(dataset)),
+            f"Accuracy of the uni-modal baselines of {dataset} over epochs.",
+            "Accuracy of the uni-modal baselines over epochs: mean and range of the seeds.",
+            shown.made_from(study(), entries),
+        )
+
+
+def saturation(dataset: str) -> None:
+    """Training accuracy and probes over epochs of joint training, if it took probes."""
+    joint = study().find(dataset, "joint")
+    if joint and joint.result and joint.result.measured.seeds[0].curves.get("probe"):
+        shown.figure(
+            figures.saturation(joint.result, study().unimodal(dataset)),
+            f"Joint training on {dataset}: train accuracy and the probe of each encoder over "
+            f"epochs.",
+            "Saturation in joint training (linear head): when the training accuracy of the whole "
+            "model is close to 100%, the probes stop rising. Probes on validation, with fixed "
+            "regularisation.",
+            shown.made_from(study(), [joint, *_baselines(dataset)]),
+        )
+
+
+def costs(dataset: str) -> Text:
+    """The cost of one seed of every experiment."""
+    if not measured(dataset):
+        return Text()
+    return shown.table(tables.costs(study(), dataset), study(), study().of(dataset))
+
+
+def hours(dataset: str) -> Text:
+    """Estimated hours of all experiments."""
+    return Text(summaries.hours(study(), dataset))
+
+
+def experiments(dataset: str) -> Text:
+    """Estimated hours of each experiment."""
+    return Text(tables.hours(study(), dataset))
+
+
+def _baselines(dataset: str) -> list[Entry]:
+    return [entry for entry in study().of(dataset, "unimodal") if entry.result]
+
+
+def _splits(dataset: str) -> Splits | None:
+    """The splits of the first seed, or None if the data is not on this machine.
+
+    Those of generated data without experiments are made with the default options.
+    """
+    if not (entries := study().of(dataset)):
+        return load(dataset) if dataset in PAIR_KINDS else None
+    params = entries[0].params
+    return provenance.splits(params, params["seeds"][0]) if available(params["dataset"]) else None

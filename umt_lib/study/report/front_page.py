@@ -1,0 +1,121 @@
+"""What the front page and the pages on reproducing this study show."""
+
+from __future__ import annotations
+
+from umt_lib.evaluation.intervals import Interval, accuracy_interval
+from umt_lib.study.pipeline.collection import Entry
+from umt_lib.study.report import (
+    analysis_pages,
+    benchmarks_table,
+    figures,
+    shown,
+    summaries,
+    tables,
+)
+from umt_lib.study.report import claims as claims_table
+from umt_lib.study.report import gains as gains_figure
+from umt_lib.study.report.choices import is_filled
+from umt_lib.study.report.format import NOTHING
+from umt_lib.study.report.opened import study
+from umt_lib.study.report.pooling import GENERATED
+from umt_lib.study.report.shown import Text
+
+ANSWERED = ("UME", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
+
+
+def claims() -> Text:
+    """The claims of the paper with our verdicts."""
+    return Text(claims_table.table(study()))
+
+
+def gains() -> None:
+    """The gain of each strategy over joint training as a figure."""
+    real = [e for e in _answered() if e.dataset not in GENERATED]
+    drawn, source = gains_figure.figure(study()), shown.made_from(study(), real)
+    shown.figure(drawn, gains_figure.ALT, gains_figure.CAPTION, source)
+
+
+def gains_in_words() -> Text:
+    """Which strategies are better than joint training on average."""
+    return Text(gains_figure.sentence(study()))
+
+
+def verdict() -> Text:
+    """On which data sets UME and UMT are clearly better or worse than joint training."""
+    return Text(summaries.verdict(study()))
+
+
+def answer() -> Text:
+    """The main accuracies of every data set."""
+    return shown.table(tables.answer(study()), study(), _answered())
+
+
+def comparisons() -> Text:
+    """The comparisons of the main strategies on every data set."""
+    return Text(summaries.answer(study()))
+
+
+def headline() -> Text | None:
+    """The main accuracies of every data set as a figure."""
+    panels, used = {}, []
+    for dataset in study().datasets:
+        runs = [e for e in study().of(dataset) if e.result]
+        drawn = [e for e in runs if e.label in ANSWERED or e.method in ("unimodal", "ume")]
+        used += drawn
+        if drawn:
+            panels[dataset] = [row(e, accuracy_interval(e.result.accuracy)) for e in drawn]
+    if not panels:
+        return Text(NOTHING)
+    shown.figure(
+        figures.dots(panels, "test accuracy (%)"),
+        "Test accuracy of uni-modal models, UME, joint training and UMT on every data set.",
+        "Test accuracy: mean over seeds and 95% t-interval. UME without a rule is the one whose "
+        "rule validation chose. Filled dots: linear head, UME, or its rule *mean*. Open dots: MLP "
+        "head, or another rule of UME.",
+        shown.made_from(study(), used),
+    )
+    return None
+
+
+def stale() -> Text:
+    """The number of stale results in the book."""
+    return Text(summaries.stale(study()))
+
+
+def feature_kinds() -> None:
+    """A drawing of a uni-modal and of a paired feature."""
+    shown.figure(
+        figures.feature_kinds(),
+        "Two drawings: a class determined by one feature, and one determined by two together.",
+        "Left: a uni-modal feature, a determines the class. Right: a paired feature, neither a nor "
+        "b has any information about the class, but both together determine it.",
+    )
+
+
+def time() -> Text:
+    """The total time of the experiments."""
+    return Text(summaries.time(study()))
+
+
+def benchmarks() -> Text:
+    """What the software itself costs."""
+    return Text(benchmarks_table.table())
+
+
+def reproduced() -> Text:
+    """The results of this machine beside the published ones."""
+    return Text(tables.reproduced(study()))
+
+
+def reproduced_analyses() -> Text:
+    """The share of equal numbers in each analysis, as measured here and as published."""
+    return Text(analysis_pages.reproduced(study()))
+
+
+def _answered() -> list[Entry]:
+    return [e for e in study().entries if e.label in ANSWERED or e.method == "unimodal"]
+
+
+def row(entry: Entry, interval: Interval, label: str = "") -> tuple:
+    """A row of :func:`.figures.dots`."""
+    return label or entry.label, entry.method, is_filled(entry), interval

@@ -1,0 +1,124 @@
+"""What the pages on the maps and on regret show."""
+
+from __future__ import annotations
+
+from umt_lib.study.analyses.regime_map import summary
+from umt_lib.study.report import regime_map_figures, regime_map_text, shown
+from umt_lib.study.report.analysis_pages import MISSING, Measured, analysed
+from umt_lib.study.report.opened import study
+from umt_lib.study.report.regime_map_figures import PLACES
+from umt_lib.study.report.shown import Text
+
+
+def ordered(measured: Measured) -> Measured:
+    """The maps in the order of the page."""
+    return sorted(measured, key=lambda found: list(PLACES).index(found["world"]))
+
+
+def maps() -> Measured:
+    """All maps with a result, in the order of the page."""
+    return ordered([entry.result.measured for entry in study().analysed("map")])
+
+
+@analysed("map")
+def answer(measured: Measured, source: str) -> Text:
+    """Where UMT is the best, and what one fixed strategy loses."""
+    return Text(regime_map_text.answer(ordered(measured)))
+
+
+@analysed("map")
+def statement(measured: Measured, source: str) -> Text:
+    """What was searched."""
+    return Text(regime_map_text.statement(ordered(measured)))
+
+
+def best(world: str) -> Text | None:
+    """The family of the best strategy in every cell of a world."""
+    found = next((found for found in maps() if found["world"] == world), None)
+    if found is None:
+        return Text(MISSING)
+    shown.figure(
+        regime_map_figures.best_strategies(found),
+        f"{world}: the family of the best strategy in every cell.",
+        f"{world}: the best strategy of every cell, by its family.",
+        shown.analysed_from(study(), "map"),
+    )
+    return None
+
+
+@analysed("map")
+def interactive(measured: Measured, source: str) -> Text:
+    """The frame of the interactive map, which :mod:`.extras` writes."""
+    height = regime_map_figures.interactive(ordered(measured)).layout.height
+    return Text(
+        f'<div class="wide"><iframe class="interactive" src="../extra/map.html" height="{height}" '
+        f'title="The maps, interactive: choose a world, point at a cell for its numbers">'
+        f"</iframe></div>"
+    )
+
+
+@analysed("map")
+def counts(measured: Measured, source: str) -> Text:
+    """The cells of every world by the family of the best strategy."""
+    return shown.table(regime_map_text.counts_table(ordered(measured)), source)
+
+
+@analysed("map")
+def candidates(measured: Measured, source: str) -> Text:
+    """The cells in which UMT was expected to be the best."""
+    return shown.table(regime_map_text.candidates_table(ordered(measured)), source)
+
+
+@analysed("map")
+def regret(measured: Measured, source: str) -> None:
+    """What always using one strategy loses, as a figure."""
+    shown.figure(
+        regime_map_figures.regret(summary.regret(ordered(measured)), "all"),
+        "Regret of always using one strategy: mean, 95th percentile and worst cell.",
+        "Regret of always using one strategy, over the cells of all worlds.",
+        source,
+    )
+
+
+@analysed("map")
+def regret_table(measured: Measured, source: str) -> Text:
+    """What always using one strategy loses, in numbers."""
+    return shown.table(regime_map_text.regret_table(ordered(measured)), source)
+
+
+@analysed("map")
+def room(measured: Measured, source: str) -> None:
+    """What UMT and its variants gain and cost."""
+    shown.figure(
+        regime_map_figures.room(summary.room(ordered(measured))),
+        "What UMT and its variants gain and cost against joint training.",
+        "Minus joint training with the same head: linear (filled) and MLP (open).",
+        source,
+    )
+
+
+@analysed("map")
+def room_findings(measured: Measured, source: str) -> Text:
+    """What the variants of UMT gain and cost, in sentences."""
+    return Text(regime_map_text.room_sentences(ordered(measured)))
+
+
+def kept(world: str) -> Text | None:
+    """The share of each kind of feature that encoders keep in a world."""
+    measured = [entry.result.measured for entry in study().analysed("map-features")]
+    found = next((found for found in measured if found["world"] == world), None)
+    if found is None:
+        return Text(MISSING)
+    shown.figure(
+        regime_map_figures.kept(found),
+        f"{world}: the share of each kind of feature that encoders keep.",
+        f"{world}: the share of features that encoders keep, mean over seeds.",
+        shown.analysed_from(study(), "map-features"),
+    )
+    return None
+
+
+@analysed("map-features")
+def kept_table(measured: Measured, source: str) -> Text:
+    """The share of features that encoders keep, in numbers."""
+    return shown.table(regime_map_text.kept_table(measured), source)
