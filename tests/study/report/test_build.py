@@ -260,7 +260,7 @@ def test_the_answer_table_goes_into_its_block_of_the_readme(built, tmp_path):
     assert readme.renew(file, study)
     assert "Joint training leaves encoders lazy" in file.read_text()
     assert (tmp_path / readme.FIGURE).read_text().startswith("<?xml")
-    assert "old" not in file.read_text()
+    assert "\nold\n" not in file.read_text()
     assert file.read_text().endswith("<!-- end -->\nrest\n")
     assert not readme.renew(file, study)
 

@@ -20,7 +20,7 @@ def measured(dataset: str) -> list[Entry]:
 
 def verdict(dataset: str) -> Text:
     """The answer of the data set in a sentence; nothing if no experiment is meant to run on it."""
-    if not study().of(dataset):
+    if dataset in PAIR_KINDS and not study().of(dataset):
         return Text()
     return text(summaries.verdict_on(study(), dataset), summaries.damaged(study().of(dataset)))
 
