@@ -49,6 +49,13 @@ class Seen(NamedTuple):
     without: tuple[str, ...]
 
 
+def modalities(dataset: str) -> list[str]:
+    """The modalities that have a uni-modal experiment."""
+    files = sorted(paths.PARAMS.glob(f"{dataset}-unimodal-*.yaml"))
+    methods = (params_files.read(file)["method"] for file in files)
+    return [method["modality"] for method in methods if "modality" in method]
+
+
 def last_layer(dataset: str, seed: int) -> tuple[dict[str, np.ndarray], Splits]:
     """Features of the validation split by the uni-modal encoders of ``seed``, and the data.
 

@@ -20,6 +20,8 @@ EXPERIMENTS = {  # strategy: the name of its experiment, after <dataset>-
     "UMT": "umt",
     "UMT (MLP)": "umt-mlp",
     "joint (MLP)": "joint-mlp",
+    "frozen": "frozen-linear",
+    "frozen (MLP)": "frozen-mlp",
 }
 
 
@@ -43,7 +45,8 @@ def on_data(
     Raises:
         StudyError: a result or a uni-modal model is missing on this machine.
     """
-    accuracy = {s: _measured(dataset, name, seeds) for s, name in EXPERIMENTS.items()}
+    names = EXPERIMENTS | {f"{m} alone": f"unimodal-{m}" for m in features.modalities(dataset)}
+    accuracy = {s: _measured(dataset, name, seeds) for s, name in names.items()}
     cases = []
     first: dict[str, Any] = {}
     for seed in tqdm(seeds, desc=f"guide on {dataset}", disable=None if progress else True):

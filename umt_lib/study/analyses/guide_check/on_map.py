@@ -38,6 +38,8 @@ STRATEGIES = {  # of the guide: those of the map
     "UMT": "UMT (linear)",
     "UMT (MLP)": "UMT (MLP)",
     "joint (MLP)": "joint (MLP)",
+    "frozen": "frozen (linear)",
+    "frozen (MLP)": "frozen (MLP)",
 }
 
 
