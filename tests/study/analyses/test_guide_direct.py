@@ -18,6 +18,7 @@ from umt_lib.study.analyses.guide_check import direct as networks
 from umt_lib.study.analyses.guide_check.direct import SEEDS, direct, trainings
 from umt_lib.study.analyses.guide_check.on_features import on_features
 from umt_lib.study.analyses.guide_check.rules import CHEAP, MAIN, RULES, taken
+from umt_lib.study.report import guide_real_text
 from umt_lib.training import Diverged
 
 
@@ -134,6 +135,10 @@ def test_real_sets_are_scored_by_every_rule(monkeypatch):
     assert not second["rules"][MAIN]["decided"] or second["rules"][MAIN]["regret"] < 0.1
     assert second["verdicts"]["features"]["cheapest"] == "most frequent class"
     assert found["recommendations"]["pairs"]["verdict"] == "interactions"
+    table = guide_real_text.sets(found)
+    assert "| pairs " in table
+    assert "joint (MLP)" in table
+    assert "always frozen (linear head)" in guide_real_text.scores(found["cases"])
     with pytest.raises(StudyError, match="feature set 'pears': there is no such set"):
         on_features({"pears": 3})
 

@@ -14,6 +14,7 @@ from umt_lib.study.report import (
     figures,
     guide_check_figures,
     guide_check_text,
+    guide_real_text,
     literature,
     released_encoders_text,
     shown,
@@ -166,6 +167,20 @@ def guide_right_table(measured: Measured, source: str) -> Text:
 def guide_right_findings(measured: Measured, source: str) -> Text:
     """How often the guide is right, in sentences."""
     return Text(guide_check_text.sentences(by_dataset(measured)))
+
+
+@analysed("guide-on-features")
+def guide_real(measured: Measured, source: str) -> Text:
+    """The guide on every real feature set, beside the direct experiment."""
+    (found,) = measured
+    return shown.table(guide_real_text.sets(found), source)
+
+
+@analysed("guide-on-features")
+def guide_real_scores(measured: Measured, source: str) -> Text:
+    """How often each rule is right on real feature sets, and what it loses."""
+    (found,) = measured
+    return shown.table(guide_real_text.scores(found["cases"]), source)
 
 
 @analysed("diagnosis")

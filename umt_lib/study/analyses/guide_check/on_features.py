@@ -2,7 +2,7 @@
 
 For every set of :mod:`umt_lib.data.feature_sets` the guide reads the features, and small networks
 are trained on the same features by every strategy (:mod:`.direct`). The sets were not used to set
-any threshold.
+any threshold. Both read the same samples, so that what is special about these affects both alike.
 """
 
 from __future__ import annotations
