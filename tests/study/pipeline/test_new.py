@@ -33,7 +33,7 @@ from umt_lib.study.pipeline.new_files import (
 METHOD = ["method", "label-smoothing", "--like", "joint-linear", "--sweep", "smoothing=0.1,0.2"]
 DATASET = ["dataset", "gestures", "--like", "watch"]
 ONE_EPOCH = ["--set", "training.epochs=1", "--set", "seeds=[0]", "--device", "cpu"]
-FOLDERS = ("umt_lib", "book", "params", "tests", "benchmarks")
+FOLDERS = ("umt_lib", "book", "notebooks", "params", "tests", "benchmarks")
 FILES = ("pyproject.toml", "README.md", "CONTRIBUTING.md")
 
 
@@ -89,9 +89,9 @@ def copy(tmp_path_factory) -> Copy:
 
 
 def test_only_new_files_and_lines_are_added(copy):
-    """The README's table is renewed, all else that was there is only added to."""
+    """The README's answer is renewed, all else that was there is only added to."""
     for path, old in copy.before.items():
-        if path != "README.md":
+        if path not in ("README.md", "book/images/gains.svg"):
             kept = iter(copy.after[path].splitlines())
             assert all(line in kept for line in old.splitlines()), path
     assert not [path for path in copy.after if path.endswith((".partial", ".before"))]
