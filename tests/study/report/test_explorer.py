@@ -9,6 +9,7 @@ from umt_lib.methods import METHODS
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report import explorer
 from umt_lib.study.report.cost_figure import averages, cost_against_gain
+from umt_lib.study.report.format import NOTHING
 
 JOINT = "minus joint (linear)"
 
@@ -74,3 +75,10 @@ def test_a_method_that_ran_on_few_data_sets_has_no_dot(study):
     table = averages(explorer.summary(Study([*study.entries, *more])))
     assert "UME" not in table.index  # on one of three
     assert "OGM (linear)" in table.index  # on two of three
+
+
+def test_without_results_there_is_a_sentence_and_no_table(monkeypatch):
+    monkeypatch.setattr(explorer, "study", lambda: Study([]))
+    assert explorer.counted() == NOTHING
+    assert explorer.explore() is None
+    assert explorer.cost_against_accuracy() == NOTHING

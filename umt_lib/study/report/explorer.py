@@ -78,6 +78,8 @@ def explore() -> None:
     from IPython.display import HTML, display
 
     table = rows()
+    if table.empty:
+        return
     links = [
         f'<a href="experiments/{name}.html">{label}</a>'
         for name, label in zip(table["experiment"], table["method"], strict=True)
