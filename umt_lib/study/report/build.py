@@ -131,7 +131,7 @@ def render(
         "nitpicky": True,
         "latex_individualpages": False,
         "exclude_patterns": ["_build", "**.ipynb_checkpoints", *replaced],
-        "html_extra_path": [str(beside)] if beside else [],
+        "html_extra_path": [str(beside.resolve())] if beside else [],
     }
     doctrees = html.parent / "doctrees"
     arguments = {
