@@ -50,13 +50,13 @@ def test_raw_inputs_serve_to_detect_interactions(tmp_path, capsys):
     np.savez(tmp_path / "raw.npz", **pictures)
     line = [str(tmp_path / "mine.npz"), "--folds", "3"]
     assert command.main(line) == 0
-    assert capsys.readouterr().out.endswith(
-        "verdict: no clear winner\ncheapest: most frequent class\n"
-    )
+    without = capsys.readouterr().out
+    assert without.endswith("verdict: no clear winner\ncheapest: most frequent class\n")
+    assert "note: features alone cannot show" in without
     assert command.main([*line, "--inputs", str(tmp_path / "raw.npz")]) == 0
-    assert capsys.readouterr().out.endswith(
-        "verdict: interactions\ncheapest: most frequent class\n"
-    )
+    within = capsys.readouterr().out
+    assert within.endswith("verdict: interactions\ncheapest: frozen MLP head\n")
+    assert "features alone" not in within
 
 
 def test_raw_inputs_are_read_in_the_rows_that_are_drawn(tmp_path, capsys):
