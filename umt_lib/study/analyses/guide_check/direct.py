@@ -36,7 +36,8 @@ SWEEP_SEEDS = 2  # the first seeds, which choose learning rate and weight on val
 RATES = (0.03, 0.1, 0.3)
 WEIGHTS = (0.3, 3.0, 30.0)
 RULES: tuple[Literal["mean", "product", "weighted"], ...] = ("mean", "product", "weighted")
-BATCH, DECAY = 128, 1e-3
+BATCH = (16, 128)  # smallest and largest; between them a sixteenth of the training part
+DECAY = 1e-3
 STEPS, EPOCHS = 1000, (15, 100)  # about so many steps, in at least and at most so many epochs
 ENCODER = {"name": "mlp", "hidden": 128, "dim": 64}
 HEADS: dict[str, dict[str, Any]] = {
@@ -112,8 +113,8 @@ class _Networks:
         self.teachers: dict[int, Teachers] = {seed: {} for seed in data}
         self.head = HEADS[""]
         n = len(data[SEEDS[0]].train)
-        epochs = round(STEPS * BATCH / n)
-        self.epochs = min(max(epochs, EPOCHS[0]), EPOCHS[1])
+        self.batch = min(max(n // 16, BATCH[0]), BATCH[1])
+        self.epochs = min(max(round(STEPS * self.batch / n), EPOCHS[0]), EPOCHS[1])
 
     def best(
         self,
@@ -156,7 +157,8 @@ class _Networks:
         setting = Setting(splits.train, splits.validation, self.teachers[seed], augmented=False)
         method.start(model, setting)
         if method.epochs(self.epochs):
-            fit(model, method, splits, Training(self.epochs, BATCH, rate, weight_decay=DECAY), seed)
+            schedule = Training(self.epochs, self.batch, rate, weight_decay=DECAY)
+            fit(model, method, splits, schedule, seed)
             self.tick()
         held, tested = (outputs(model, part) for part in (splits.validation, splits.test))
         return Tried(
