@@ -105,7 +105,7 @@ rule analysis:
         runtime=60,  # minutes
     shell:
         "{sys.executable:q} -m umt_lib analyse {PARAMS:q}/analyses/{wildcards.name:q}.yaml"
-        " --workers {threads}"
+        " --workers {threads:q}"
 
 
 onerror:
