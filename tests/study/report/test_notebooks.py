@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import jupytext
 import nbformat
 import pytest
@@ -157,3 +161,25 @@ def test_a_page_of_an_experiment_has_its_accuracy_in_the_title(shown):
     first = page.executed().cells[0].source
     assert first.startswith("# synthetic, UMT (linear): ")
     assert first.count("%") == 1
+
+
+THREADED = """
+import os, sys
+from pathlib import Path
+os.cpu_count = lambda: 2
+import torch
+torch.set_num_threads(2)
+torch.rand(2**20).abs()
+from umt_lib.study.report.notebooks import CODE_CELL, Page, execute
+prose = f"# Title\\n\\n{CODE_CELL}\\nimport torch\\ntorch.rand(2**20).abs().shape\\n```\\n"
+execute([Page("first", prose), Page("second", prose)], Path(sys.argv[1]), print)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages are forked on Linux only")
+def test_cells_compute_although_this_process_has_used_threads(tmp_path):
+    """OpenMP in a forked process waits for ever if it needs more threads than one."""
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    command = [sys.executable, "-c", THREADED, str(tmp_path)]
+    subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["first.ipynb", "second.ipynb"]

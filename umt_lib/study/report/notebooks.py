@@ -21,6 +21,7 @@ from typing import Any
 import jupytext
 import nbformat
 import papermill
+import torch
 from nbformat import NotebookNode, v4
 
 from umt_lib import paths
@@ -226,7 +227,9 @@ def execute(made: Sequence[Page], folder: Path, done: Callable[[Page], None]) ->
     gc.freeze()  # all results are in memory: do not look through them after every page
     try:
         if sys.platform == "linux" and workers > 1:
-            with multiprocessing.get_context("fork").Pool(workers) as pool:
+            # of one thread each: OpenMP in a fork waits for ever for threads of its parent
+            fork = multiprocessing.get_context("fork")
+            with fork.Pool(workers, torch.set_num_threads, (1,)) as pool:
                 failed = pool.starmap(_write, jobs, chunksize=4)
         else:
             failed = [_write(*job) for job in jobs]
