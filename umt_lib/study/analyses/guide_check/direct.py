@@ -18,10 +18,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedKFold
 
 from umt_lib import models
-from umt_lib.data.splits import FOLDS, SPLIT_SEED, Split, Splits, fold_of
+from umt_lib.data.splits import FOLDS, SPLIT_SEED, Split, Splits, five_folds, fold_of
 from umt_lib.errors import StudyError
 from umt_lib.evaluation.metrics import accuracy
 from umt_lib.guide.checks import Inputs
@@ -182,16 +182,13 @@ def _splits(inputs: Inputs, fold: int) -> Splits:
             f"class {inputs.classes[int(counts.argmin())]!r} has {counts.min()} samples, {FOLDS} "
             f"folds need {FOLDS}; gather more, or leave the class out"
         )
-    if groups is None:
-        cut = StratifiedKFold(FOLDS, shuffle=True, random_state=SPLIT_SEED).split(y, y)
-    elif (number := int(groups.max()) + 1) >= FOLDS:
-        kept = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SPLIT_SEED)
-        cut = kept.split(y, y, groups)
+    if groups is not None:
+        train, validation, test = five_folds(y, groups, fold)
     else:
-        raise StudyError(f"{number} groups are too few for {FOLDS} folds; give {FOLDS} or more")
-    held = [rows for _, rows in cut]
-    test, validation = held[fold], held[(fold + 1) % FOLDS]
-    train = np.setdiff1d(np.arange(len(y)), np.concatenate([test, validation]))
+        cut = StratifiedKFold(FOLDS, shuffle=True, random_state=SPLIT_SEED).split(y, y)
+        held = [rows for _, rows in cut]
+        test, validation = held[fold], held[(fold + 1) % FOLDS]
+        train = np.setdiff1d(np.arange(len(y)), np.concatenate([test, validation]))
     whole = {}
     for m, z in inputs.features.items():
         spread = z[train].std(axis=0) if m not in inputs.wide else z[train].std()

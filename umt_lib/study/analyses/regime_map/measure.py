@@ -79,10 +79,7 @@ def regime_map(
             raise StudyError(f"there is no strategy {name!r}{nearest(name, STRATEGIES)}")
     places = chosen.among(dials, cells)
     jobs = [Job(chosen, part, tuning, report, strategies) for part in chunks(places, chosen)]
-    work = [
-        len(job.cells) * chosen.training(job.cells[0]).epochs * job.cells[0]["n_train"]
-        for job in jobs
-    ]
+    work = [_work(job) for job in jobs]
     records = [r for part in in_processes(measured, jobs, work, workers, world) for r in part]
     return {
         "world": world,
