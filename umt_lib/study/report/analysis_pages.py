@@ -34,21 +34,23 @@ Measured = list[dict[str, Any]]
 
 
 def analysed(function: str) -> Callable:
-    """Decorate a cell's function, which gets what analyses measured and their source.
+    """Decorate a cell's function: its first arguments are what analyses measured and their source.
+
+    The cell gives the other arguments.
 
     Args:
         function: of the analyses, a name of ``analysis.ANALYSES``. If none of them has a result,
             the cell shows :data:`MISSING`.
     """
 
-    def decorate(show: Callable[[Measured, str], Text | None]) -> Callable[[], Text | None]:
+    def decorate(show: Callable[..., Text | None]) -> Callable[..., Text | None]:
         @wraps(show)
-        def cell() -> Text | None:
+        def cell(*given: str) -> Text | None:
             entries = study().analysed(function)
             if not entries:
                 return Text(MISSING)
             source = shown.analysed_from(study(), function)
-            return show([entry.result.measured for entry in entries], source)
+            return show([entry.result.measured for entry in entries], source, *given)
 
         return cell
 

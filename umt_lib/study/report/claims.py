@@ -23,7 +23,7 @@ from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import two_stream_text
 from umt_lib.study.report.compared_methods import compared
 from umt_lib.study.report.format import EQUIVALENT, MINUS, markdown, percent, points
-from umt_lib.study.report.pooling import Pooled, gain, lazy, pooled
+from umt_lib.study.report.pooling import HEADS, Pooled, gain, lazy, mean_of, pooled
 
 SUPPORTED, AGAINST = "supported", "not supported"
 UNDECIDED, UNTESTABLE = "undecided", "not testable here"
@@ -37,7 +37,6 @@ NEAREST = {  # data set of the paper: the real data of the same kind that was tr
     "ucf101": None,  # public predictions on its own test split, without a joint model
     "modelnet40": "psb",
 }
-HEADS = ("linear", "MLP")
 
 
 class Claim(NamedTuple):
@@ -58,12 +57,12 @@ class Claim(NamedTuple):
     page: str
 
 
-def decided(found: Interval | None, margin: float = EQUIVALENT) -> str:
-    """Whether a claimed difference is there: the interval is above 0, or below the margin.
+def decided(found: Interval | None, margin: float = EQUIVALENT, above: float = 0.0) -> str:
+    """Whether a claim holds: the interval is above ``above``, or below the margin.
 
     Args:
-        found: what the claim says is positive.
-        margin: a difference that is not of practical size.
+        found: what the claim says is positive, or not below ``above``.
+        margin: the claim does not hold below it: a difference that is not of practical size.
 
     >>> decided(Interval(0.02, 0.01, 0.03, 7)), decided(Interval(0.001, -0.002, 0.004, 7))
     ('supported', 'not supported')
@@ -72,7 +71,7 @@ def decided(found: Interval | None, margin: float = EQUIVALENT) -> str:
     """
     if found is None or found.n < FEWEST:
         return UNDECIDED
-    if found.low > 0:
+    if found.low > above:
         return SUPPORTED
     return AGAINST if found.high < margin else UNDECIDED
 
@@ -146,7 +145,7 @@ def _recovers(study: Study) -> Claim:
     found = {head: lazy(study, f"UMT ({head})", f"joint ({head})") for head in HEADS}
     return Claim(
         "UMT recovers the uni-modal features.",
-        decided(_over(found["linear"])),
+        decided(mean_of(found["linear"])),
         f"probe after UMT minus that after joint training: {_both(found)}",
         _names(found["linear"]),
         "laziness.md",
@@ -159,7 +158,7 @@ def _better(study: Study, a: str, text: str, page: str) -> Claim:
     found = {h: gain(study, *pair) for h, pair in pairs.items()}
     return Claim(
         text,
-        decided(_over(found["linear"])),
+        decided(mean_of(found["linear"])),
         f"{a} minus joint training: {_both(found)}",
         _names(found["linear"]),
         page,
@@ -178,15 +177,11 @@ def _comparable(study: Study) -> Claim:
         return difference(ours.result, best.result)
 
     found = pooled(study, on)
-    over = _over(found)
-    verdict = UNDECIDED
-    if over and over.n >= FEWEST:
-        verdict = SUPPORTED if over.low > -EQUIVALENT else UNDECIDED
-        verdict = AGAINST if over.high < -EQUIVALENT else verdict
+    over = mean_of(found)
     number = f"{points(over)} points" if over and over.n >= FEWEST else "too few data sets yet"
     return Claim(
         "UMT is comparable to more complex methods.",
-        verdict,
+        decided(over, -EQUIVALENT, above=-EQUIVALENT),
         f"UMT minus the best compared method, both chosen on validation: {number}",
         _names(found),
         "rivals/index.md",
@@ -218,24 +213,31 @@ def _wins_with_pairs(study: Study) -> Claim:
 def _ume_suffices(study: Study) -> Claim:
     """UME against the best other strategy in cells without useful paired features."""
     maps = _maps(study)
-    number, verdict, names = "not measured yet", UNDECIDED, ()
+    number, lead, names = "not measured yet", None, ()
     if maps and (cells := _paired_gain(maps) < NO_PAIRS).any():
         lead = _lead(maps, "UME", cells)
-        verdict = SUPPORTED if lead.low > -EQUIVALENT else UNDECIDED
-        verdict = AGAINST if lead.high < -EQUIVALENT else verdict
         names = tuple(found["world"] for found in maps)
         number = (
             f"UME minus the best other strategy, both chosen on other seeds, over {lead.n} cells: "
             f"{points(lead)} points"
         )
     return Claim(
-        "UME suffices where there are no paired features.", verdict, number, names, "when/map.md"
+        "UME suffices where there are no paired features.",
+        decided(lead, -EQUIVALENT, above=-EQUIVALENT),
+        number,
+        names,
+        "when/map.md",
     )
 
 
 def _maps(study: Study) -> list[Mapping[str, Any]]:
-    entries = [e for e in study.analysed("map") if e.result and e.origin != STALE]
-    return [e.result.measured for e in entries if e.result]
+    return list(_current(study, "map").values())
+
+
+def _current(study: Study, analysis: str) -> dict[str, Mapping[str, Any]]:
+    """What the analyses of one kind measured, by name; stale results do not count."""
+    entries = [e for e in study.analysed(analysis) if e.origin != STALE]
+    return {e.name: e.result.measured for e in entries if e.result}
 
 
 def _paired_gain(maps: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -261,13 +263,10 @@ def _lead(maps: Sequence[Mapping[str, Any]], name: str, cells: np.ndarray) -> In
 
 def _rule_decides(study: Study) -> Claim:
     """The share of decided held-out cells in which the paper's rule is right."""
-    entries = [e for e in study.analysed("guide-on-map") if e.result and e.origin != STALE]
-    measured = {e.name: e.result.measured for e in entries if e.result}
+    measured = _current(study, "guide-on-map")
     right = scored(score.pooled(measured), PAPERS)["right"] if measured else None
-    verdict, number = UNDECIDED, "not measured yet"
+    number = "not measured yet"
     if right:
-        verdict = SUPPORTED if right.low >= AIM_RIGHT else UNDECIDED
-        verdict = AGAINST if right.high < AIM_RIGHT else verdict
         number = (
             f"it is right in {percent(right)}% of the held-out cells in which a strategy is "
             f"clearly the best; {100 * AIM_RIGHT:.0f}% are needed"
@@ -275,7 +274,7 @@ def _rule_decides(study: Study) -> Claim:
     names = tuple(found["dataset"] for found in measured.values())
     return Claim(
         "A comparison on frozen encoders tells which strategy a task needs.",
-        verdict,
+        decided(right, AIM_RIGHT, above=AIM_RIGHT),
         number,
         names,
         "when/right.md",
@@ -284,19 +283,21 @@ def _rule_decides(study: Study) -> Claim:
 
 def _papers_data(study: Study) -> Claim:
     """UME against joint training on the paper's data sets, or on the real data near to each."""
-    own = {d: gain_on(study, d) for d in NEAREST}
+    found = gain(study, "UME", "joint (linear)")
+    gains = found.by_dataset if found else {}
+    own = {d: gains.get(d) for d in NEAREST}
     parts = [f"{d}: {points(interval)}" for d, interval in own.items() if interval]
     for near in dict.fromkeys(near for d, near in NEAREST.items() if near and not own[d]):
-        if interval := gain_on(study, near):
+        if interval := gains.get(near):
             papers = " and ".join(d for d, n in NEAREST.items() if n == near and not own[d])
             parts.append(f"{near}, near {papers}: {points(interval)}")
-    if (found := study.analysed("two-stream")) and not own["ucf101"]:
-        half = found[0].result.measured["halves"][0]
+    if (two_stream := study.analysed("two-stream")) and not own["ucf101"]:
+        half = two_stream[0].result.measured["halves"][0]
         parts.append(
             f"public networks on {two_stream_text.tested(half)} of ucf101, flow added to RGB: "
             f"{points(two_stream_text.gained(half, two_stream_text.BOTH))}"
         )
-    every = pooled(study, lambda d: own.get(d))
+    every = pooled(study, own.get)
     return Claim(
         "It holds on VGG-Sound, Kinetics-400, UCF101 and ModelNet40.",
         decided(every.over) if every and all(own.values()) else UNTESTABLE,
@@ -306,24 +307,14 @@ def _papers_data(study: Study) -> Claim:
     )
 
 
-def gain_on(study: Study, dataset: str) -> Interval | None:
-    """UME minus joint training with linear heads on one data set, or None."""
-    found = gain(study, "UME", "joint (linear)")
-    return found.by_dataset.get(dataset) if found else None
-
-
 def _validation(entry: Entry) -> float:
     assert entry.result is not None  # of compared() or labelled()
     return float(entry.result.frame["validation_accuracy"].mean())
 
 
 def _minus(found: Pooled | None) -> Interval | None:
-    over = _over(found)
+    over = mean_of(found)
     return over and Interval(-over.mean, -over.high, -over.low, over.n)
-
-
-def _over(found: Pooled | None) -> Interval | None:
-    return found.over if found else None
 
 
 def _names(found: Pooled | None) -> tuple[str, ...]:

@@ -12,10 +12,9 @@ from umt_lib.study.experiments.comparisons import Family
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report.figures import draw_interval
 from umt_lib.study.report.format import NOTHING, points
-from umt_lib.study.report.pooling import Pooled, gain
+from umt_lib.study.report.pooling import HEADS, gain, mean_of
 from umt_lib.style import COLORS, OTHER, WIDTH, Figure, styled
 
-HEADS = ("linear", "MLP")
 EVERY = "all real data sets"
 STRATEGIES = {  # name: (label of its row with a head, colour)
     "UME": ("UME", COLORS["ume"]),
@@ -63,7 +62,7 @@ def sentence(study: Study) -> str:
     labels = {s: {h: label.format(head=h) for h in HEADS} for s, (label, _) in STRATEGIES.items()}
     over_joint = Family(
         {
-            (s, h): _over(gain(study, labels[s][h], f"joint ({h})"))
+            (s, h): mean_of(gain(study, labels[s][h], f"joint ({h})"))
             for s in STRATEGIES
             for h in HEADS
         }
@@ -80,7 +79,7 @@ def sentence(study: Study) -> str:
         parts.append(f"with {head} heads, {', '.join(shown)}")
     pairs = list(combinations(STRATEGIES, 2))
     between = Family(
-        {(a, b): _over(gain(study, labels[a][HEADS[0]], labels[b][HEADS[0]])) for a, b in pairs}
+        {(a, b): mean_of(gain(study, labels[a][HEADS[0]], labels[b][HEADS[0]])) for a, b in pairs}
     )
     differ = [
         f"{a} is {'better' if between.is_better((a, b)) else 'worse'} than {b} "
@@ -94,10 +93,6 @@ def sentence(study: Study) -> str:
         f"{len(over_joint)} of this sentence. Between these strategies, with linear heads, "
         f"{'; '.join(differ) or 'there is no clear difference'} (Holm over {len(between)})."
     )
-
-
-def _over(found: Pooled | None) -> Interval | None:
-    return found.over if found else None
 
 
 @styled

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.report import regime_map_figures, regime_map_text, shown
 from umt_lib.study.report.analysis_pages import MISSING, Measured, analysed
-from umt_lib.study.report.opened import study
 from umt_lib.study.report.regime_map_figures import PLACES
 from umt_lib.study.report.shown import Text
+
+
+def mapped(show: Callable[..., Text | None]) -> Callable[..., Text | None]:
+    """Decorate a cell's function: its first arguments are the maps, in order, and their source."""
+
+    @wraps(show)
+    def cell(measured: Measured, source: str, *given: str) -> Text | None:
+        return show(ordered(measured), source, *given)
+
+    return analysed("map")(cell)
 
 
 def ordered(measured: Measured) -> Measured:
@@ -15,41 +27,37 @@ def ordered(measured: Measured) -> Measured:
     return sorted(measured, key=lambda found: list(PLACES).index(found["world"]))
 
 
-def maps() -> Measured:
-    """All maps with a result, in the order of the page."""
-    return ordered([entry.result.measured for entry in study().analysed("map")])
-
-
-@analysed("map")
+@mapped
 def answer(measured: Measured, source: str) -> Text:
     """Where UMT is the best, and what one fixed strategy loses."""
-    return Text(regime_map_text.answer(ordered(measured)))
+    return Text(regime_map_text.answer(measured))
 
 
-@analysed("map")
+@mapped
 def statement(measured: Measured, source: str) -> Text:
     """What was searched."""
-    return Text(regime_map_text.statement(ordered(measured)))
+    return Text(regime_map_text.statement(measured))
 
 
-def best(world: str) -> Text | None:
+@mapped
+def best(measured: Measured, source: str, world: str) -> Text | None:
     """The family of the best strategy in every cell of a world."""
-    found = next((found for found in maps() if found["world"] == world), None)
+    found = next((found for found in measured if found["world"] == world), None)
     if found is None:
         return Text(MISSING)
     shown.figure(
         regime_map_figures.best_strategies(found),
         f"{world}: the family of the best strategy in every cell.",
         f"{world}: the best strategy of every cell, by its family.",
-        shown.analysed_from(study(), "map"),
+        source,
     )
     return None
 
 
-@analysed("map")
+@mapped
 def interactive(measured: Measured, source: str) -> Text:
     """The frame of the interactive map, which :mod:`.extras` writes."""
-    height = regime_map_figures.interactive(ordered(measured)).layout.height
+    height = regime_map_figures.interactive(measured).layout.height
     return Text(
         f'<div class="wide"><iframe class="interactive" src="../extra/map.html" height="{height}" '
         f'title="The maps, interactive: choose a world, point at a cell for its numbers">'
@@ -57,55 +65,55 @@ def interactive(measured: Measured, source: str) -> Text:
     )
 
 
-@analysed("map")
+@mapped
 def counts(measured: Measured, source: str) -> Text:
     """The cells of every world by the family of the best strategy."""
-    return shown.table(regime_map_text.counts_table(ordered(measured)), source)
+    return shown.table(regime_map_text.counts_table(measured), source)
 
 
-@analysed("map")
+@mapped
 def candidates(measured: Measured, source: str) -> Text:
     """The cells in which UMT was expected to be the best."""
-    return shown.table(regime_map_text.candidates_table(ordered(measured)), source)
+    return shown.table(regime_map_text.candidates_table(measured), source)
 
 
-@analysed("map")
+@mapped
 def regret(measured: Measured, source: str) -> None:
     """What always using one strategy loses, as a figure."""
     shown.figure(
-        regime_map_figures.regret(summary.regret(ordered(measured)), "all"),
+        regime_map_figures.regret(summary.regret(measured), "all"),
         "Regret of always using one strategy: mean, 95th percentile and worst cell.",
         "Regret of always using one strategy, over the cells of all worlds.",
         source,
     )
 
 
-@analysed("map")
+@mapped
 def regret_table(measured: Measured, source: str) -> Text:
     """What always using one strategy loses, in numbers."""
-    return shown.table(regime_map_text.regret_table(ordered(measured)), source)
+    return shown.table(regime_map_text.regret_table(measured), source)
 
 
-@analysed("map")
+@mapped
 def room(measured: Measured, source: str) -> None:
     """What UMT and its variants gain and cost."""
     shown.figure(
-        regime_map_figures.room(summary.room(ordered(measured))),
+        regime_map_figures.room(summary.room(measured)),
         "What UMT and its variants gain and cost against joint training.",
         "Minus joint training with the same head: linear (filled) and MLP (open).",
         source,
     )
 
 
-@analysed("map")
+@mapped
 def room_findings(measured: Measured, source: str) -> Text:
     """What the variants of UMT gain and cost, in sentences."""
-    return Text(regime_map_text.room_sentences(ordered(measured)))
+    return Text(regime_map_text.room_sentences(measured))
 
 
-def kept(world: str) -> Text | None:
+@analysed("map-features")
+def kept(measured: Measured, source: str, world: str) -> Text | None:
     """The share of each kind of feature that encoders keep in a world."""
-    measured = [entry.result.measured for entry in study().analysed("map-features")]
     found = next((found for found in measured if found["world"] == world), None)
     if found is None:
         return Text(MISSING)
@@ -113,7 +121,7 @@ def kept(world: str) -> Text | None:
         regime_map_figures.kept(found),
         f"{world}: the share of each kind of feature that encoders keep.",
         f"{world}: the share of features that encoders keep, mean over seeds.",
-        shown.analysed_from(study(), "map-features"),
+        source,
     )
     return None
 

@@ -21,6 +21,7 @@ from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.experiments.results import Result
 from umt_lib.study.pipeline.collection import STALE, Study
 
+HEADS = ("linear", "MLP")
 GENERATED = (  # the label is computed from drawn or chosen features
     "synthetic",
     "digit-pairs",
@@ -57,6 +58,11 @@ def pooled(study: Study, quantity: Callable[[str], Interval | None]) -> Pooled |
         units.setdefault(SAME_SOURCE.get(dataset, dataset), []).append(interval.mean)
     by_unit = {unit: mean(means) for unit, means in units.items()}
     return Pooled(found, by_unit, t_interval(list(by_unit.values()))) if units else None
+
+
+def mean_of(found: Pooled | None) -> Interval | None:
+    """The mean over units, or None."""
+    return found.over if found else None
 
 
 def gain(study: Study, a: str, b: str) -> Pooled | None:

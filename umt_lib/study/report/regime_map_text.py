@@ -36,10 +36,7 @@ def answer(maps: Maps) -> str:
 
 def _least(table: pd.DataFrame) -> str:
     """Which strategy has the smallest worst regret over all cells, and where UMT stands."""
-    every = table[
-        table["world"] == ("all" if "all" in set(table["world"]) else table["world"].iloc[0])
-    ]
-    ranked = every.sort_values("worst")
+    ranked = table[table["world"] == "all"].sort_values("worst")
     first = ranked.iloc[0]
     umt = ranked[ranked["strategy"].str.startswith("UMT (")].iloc[0]
     place = 1 + ranked["strategy"].tolist().index(umt["strategy"])

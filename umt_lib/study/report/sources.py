@@ -19,7 +19,7 @@ from nbformat import NotebookNode, v4
 from umt_lib import paths
 from umt_lib.data.availability import available
 from umt_lib.errors import StudyError
-from umt_lib.study.pipeline.collection import Entry, Study
+from umt_lib.study.pipeline.collection import Entry, Shown, Study
 from umt_lib.study.pipeline.run_graph import digest
 from umt_lib.study.report import experiment_page, notebooks
 from umt_lib.study.report.notebooks import Page, write_if_new
@@ -128,7 +128,8 @@ def _digest(*parts: str) -> str:
 def _results(study: Study) -> str:
     """Digest of all results that pages may show, and of which data is on this machine."""
     shown = [(e.name, e.origin, e.stale, _content(e)) for e in study.shown]
-    data = {e.dataset: available(e.params["dataset"]) for e in study.entries}
+    options = {e.dataset: e.params["dataset"] for e in study.entries}
+    data = {dataset: available(given) for dataset, given in options.items()}
     return _digest(repr(shown), repr(data))
 
 
@@ -138,10 +139,5 @@ def _result(study: Study, entry: Entry) -> str:
     return _digest(repr(shown), repr(gains(study, [entry]).gains))
 
 
-def _content(entry) -> str:
-    return "" if entry.result is None else hash_of(entry.result.model_dump_json())
-
-
-def hash_of(text: str) -> str:
-    """A short digest of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _content(entry: Shown) -> str:
+    return "" if entry.result is None else _digest(entry.result.model_dump_json())
