@@ -9,6 +9,8 @@ from functools import cache
 import guide_cases as cases
 import numpy as np
 import pytest
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from umt_lib.errors import StudyError
 from umt_lib.guide import VERDICTS, Recommendation, evidence, recommend
@@ -111,6 +113,19 @@ def test_the_rule_of_the_paper_is_reported_too():
     assert found("UMT").paper == "UMT"
     assert found("UME").paper == "no clear winner"
     assert found("interactions").paper != "interactions"  # it has no such verdict
+
+
+def test_it_computes_with_one_thread_whatever_the_process_may_use():
+    """With more threads sums have another order, and a verdict near a border another side."""
+    used: set[int] = set()
+
+    def tick() -> None:
+        used.update([torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())])
+
+    with threadpool_limits(2):
+        recommend(*cases.noise(60), folds=2, tick=tick)
+        assert torch.get_num_threads() == 2
+    assert used == {1}
 
 
 def test_one_seed_gives_one_result_whatever_the_labels_are_called():

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
 
 from umt_lib.errors import StudyError
 from umt_lib.guide.checks import MAX_SAMPLES, Inputs, checked, with_extra
@@ -21,6 +22,7 @@ STRIDE = 7919  # between the seeds of repeats: the repeats of neighbouring seeds
 Extra = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 
+@threadpool_limits.wrap(limits=1)  # sums in another order can move a verdict that is near a border
 def recommend(
     features: Mapping[str, ArrayLike],
     labels: ArrayLike,
@@ -46,7 +48,7 @@ def recommend(
             that no others are read. The rule is then applied twice, see
             :func:`umt_lib.guide.verdict.deciding`.
         seed: of folds and initialisations; on a CPU one seed always gives the same
-            result, except for the time in ``cost``.
+            result, except for the time in ``cost``. One thread is used.
         folds: number of cross-validation folds; by default 5, of more than 5,000 samples 3.
         max_samples: of more samples than this, a stratified random subset is used.
         source: the name of the input in messages and in the report.

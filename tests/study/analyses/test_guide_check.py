@@ -8,7 +8,7 @@ import pytest
 
 from umt_lib.errors import StudyError
 from umt_lib.study.analyses.guide_check.on_map import held_out, on_map, spread
-from umt_lib.study.analyses.guide_check.rules import BOTH, CHEAP, LAST, MAIN, RULES, WIDE, outcome
+from umt_lib.study.analyses.guide_check.rules import BOTH, LAST, MAIN, RULES, WIDE, outcome
 from umt_lib.study.analyses.guide_check.score import held_out as held_out_cases
 from umt_lib.study.analyses.guide_check.score import scored
 from umt_lib.study.analyses.regime_map.worlds import WORLDS
@@ -93,6 +93,7 @@ def case(uni: float, paired: float, verdict: str, accuracy: dict) -> dict:
         if set(rule.takes.values()) <= set(accuracy)
     }
     place = {"uni": uni, "paired": paired, "asymmetry": 0.0, "n_train": 512}
+    place["bayes"] = {"all": 0.9, "additive": 0.9 - paired / 5}
     given = {"ours": verdict, "paper": papers, "paper by sign": "UMT"}
     place["verdicts"] = dict.fromkeys((LAST, WIDE, BOTH), given)
     return {**place, "held_out": True, "test": accuracy, "rules": rules}
@@ -149,7 +150,8 @@ def test_a_tiny_map_is_measured():
     measured = on_map("synthetic", 1, (0, 1), n_validation=150)
     (found,) = json.loads(json.dumps(measured))["cases"]
     assert found["held_out"]
-    assert set(found["rules"]) == set(RULES) - {CHEAP}  # single modalities are not tested there
+    assert set(found["rules"]) == set(RULES)
+    assert found["bayes"]["all"] >= found["bayes"]["additive"]
     assert all(len(values) == 2 for values in found["test"].values())
     assert set(found["verdicts"]) == {LAST, WIDE, BOTH}
     with pytest.raises(StudyError, match="held out"):

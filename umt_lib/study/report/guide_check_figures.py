@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from umt_lib import style
 from umt_lib.study.analyses.guide_check.rules import LAYER, MAIN, SIGN
-from umt_lib.study.analyses.guide_check.score import AIM_REGRET, AIM_RIGHT, pooled, scored
+from umt_lib.study.analyses.guide_check.score import (
+    AIM_REGRET,
+    AIM_RIGHT,
+    paired_gain,
+    pooled,
+    scored,
+)
 from umt_lib.study.report.figures import draw_interval
 from umt_lib.style import Figure
 
-REGIONS = {  # by the strength of paired features
-    "no paired feature": lambda case: case["paired"] == 0,
-    "weak paired feature (below 0.5)": lambda case: 0 < case["paired"] < 0.5,
-    "strong paired feature (0.5 or more)": lambda case: case["paired"] >= 0.5,
+REGIONS = {  # by what paired features add to the best possible accuracy
+    "no paired feature": lambda case: paired_gain(case) < 0.001,
+    "weak paired feature (below 5 points)": lambda case: 0.001 <= paired_gain(case) < 0.05,
+    "strong paired feature (5 points or more)": lambda case: paired_gain(case) >= 0.05,
 }
 SHOWN = {
     MAIN: "umt",

@@ -28,6 +28,7 @@ from umt_lib.study.analyses.guide_check.score import (
     AIM_RIGHT,
     Cases,
     held_out,
+    paired_gain,
     pooled,
     scored,
 )
@@ -100,7 +101,9 @@ def _errors(cases: Cases) -> str:
     if not wrong:
         return "**Errors of the guide**: it is right in every decided cell."
     given = [c["verdicts"][BOTH]["ours"] for c in wrong]
-    paired = sum(v == INTERACTIONS and c["paired"] > 0 for v, c in zip(given, wrong, strict=True))
+    paired = sum(
+        v == INTERACTIONS and paired_gain(c) > 0 for v, c in zip(given, wrong, strict=True)
+    )
     counts = ", ".join(f"{v} in {given.count(v)}" for v in VERDICTS if v in given)
     return (
         f"**Errors of the guide**: it is not right in {len(wrong)} decided cells, and its verdict "

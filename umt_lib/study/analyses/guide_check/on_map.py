@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from umt_lib.errors import StudyError
 from umt_lib.study.analyses.guide_check.rules import record, verdicts
-from umt_lib.study.analyses.regime_map.measure import Tried, best, explore
+from umt_lib.study.analyses.regime_map.measure import Tried, best, explore, unimodal
 from umt_lib.study.analyses.regime_map.parallel import chunks
 from umt_lib.study.analyses.regime_map.strategies import UME
 from umt_lib.study.analyses.regime_map.train import Chunk
@@ -69,9 +69,9 @@ def on_map(
         part: "held out", or "tuning" for the cells on which thresholds may be set.
 
     Returns:
-        "cases" [{"uni", "paired", "asymmetry", "n_train", "seed", "held_out", "test" {strategy:
-        accuracy per seed}, "verdicts" {view: {who: verdict}}, "gains" {view: {gain: interval}},
-        "rules" {rule: see :func:`outcome`}}].
+        "cases" [{every dial, "bayes" (best possible accuracies), "seed", "held_out", "test"
+        {strategy: accuracy per seed}, "verdicts" {view: {who: verdict}}, "gains" {view: {gain:
+        interval}}, "rules" {rule: see :func:`outcome`}}].
 
     Raises:
         StudyError: the data set has no map, or the part is unknown.
@@ -120,12 +120,14 @@ def _cases(
     for i, cell in enumerate(cells):
         accuracy = {name: _chosen(tuned[strategy], i) for name, strategy in STRATEGIES.items()}
         accuracy["UME (mean)"] = tuned[UME][0].test[i]
+        accuracy |= {f"{m} alone": _chosen(tuned[unimodal(m)], i) for m in features}
+        facts = {**cell.dials, "bayes": where.bayes(cell.dials)}
         for place, seed in enumerate(guided):
             g = i * len(seeds) + place
             seen = {m: z[g].numpy() for m, z in features.items()}
             known, held = ({m: x[g] for m, x in s.x.items()} for s in (train, validation))
             found = verdicts(seen, (known, held), validation.y[g].numpy())
-            case = {**cell.dials, "seed": seed, "held_out": held_out(cell), "test": accuracy}
+            case = {**facts, "seed": seed, "held_out": held_out(cell), "test": accuracy}
             cases.append(case | record(found, accuracy))
     return cases
 
