@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -127,7 +127,13 @@ def open_journal(out: Path, header: dict[str, Any], layout: Layout) -> Iterator[
                 f"{out}: another process is preparing into this folder; wait for it or stop it"
             ) from None
         if not path.exists():
-            yield Journal(path, header, layout, {}, 0)
+            try:
+                yield Journal(path, header, layout, {}, 0)
+            finally:
+                if not path.exists():  # nothing was prepared: leave no folder
+                    Path(lock.name).unlink()
+                    with suppress(OSError):  # there are other files in it
+                        out.rmdir()
             return
         raw = path.read_bytes()
         whole = raw[: raw.rfind(b"\n") + 1]  # an incomplete last line is a sample to repeat
