@@ -38,6 +38,14 @@ class Answer(NamedTuple):
     seeds: Seeds
 
 
+class Step(NamedTuple):
+    """The answer for a cell, and the finished ones of ``length`` cells on a line through it."""
+
+    answer: Answer
+    line: list[Answer]
+    length: int
+
+
 class Explorer:
     """Answers for the cells of one world, kept for as long as the object exists.
 
@@ -72,14 +80,23 @@ class Explorer:
             kept.append(found)
         yield Answer(cell, kept[-1], "", self.rounds[-1])
 
-    def line(self, cell: Cell, dial: str, values: Sequence[float]) -> Iterator[list[Answer]]:
-        """The finished answers along a dial: an empty list or more before each step, all at the end."""
-        done: list[Answer] = []
-        for value in values:
-            for answer in self.answers(Cell.at(**{**cell.dials, dial: value})):
-                yield list(done)
-            done.append(answer)
-        yield done
+    def steps(self, cell: Cell, dial: str, values: Sequence[float]) -> Iterator[Step]:
+        """The answers for a cell, then those for the cells with other values of one dial."""
+        cells = [Cell.at(**{**cell.dials, dial: value}) for value in values]
+        for answer in self.answers(cell):
+            yield Step(answer, self._finished(cells), len(cells))
+        for other in cells:
+            for _ in self.answers(other):
+                yield Step(answer, self._finished(cells), len(cells))
+
+    def _finished(self, cells: Sequence[Cell]) -> list[Answer]:
+        """The answers of those cells that need no more training."""
+        kept = {cell: self._kept.get(cell, []) for cell in cells}
+        return [
+            Answer(cell, tests[-1], "", self.rounds[-1])
+            for cell, tests in kept.items()
+            if len(tests) == len(self.rounds)
+        ]
 
 
 @dataclass(frozen=True)
