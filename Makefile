@@ -33,7 +33,7 @@ smoke: setup ## run every experiment whose data is here for one epoch, to prove 
 	@$(BIN)/python -m umt_lib smoke
 
 lab: setup ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab notebooks
+	@$(BIN)/jupyter lab notebooks/start.py
 
 publish: setup ## copy this machine's complete, current results to results/, renew the README
 	@$(BIN)/python -m umt_lib publish && $(BIN)/python -m umt_lib book --readme

@@ -26,18 +26,22 @@ import pandas as pd
 from IPython.display import Markdown
 from sklearn.datasets import load_digits
 
-from umt_lib.guide import recommend, report
+from umt_lib.guide import readers, recommend, report
 from umt_lib.study.analyses.guide_check.features import load
 
 # %% [markdown]
 # ## The parameters
 #
-# `source` is a file of your features (`.npz`, `.csv`, `.parquet`), a folder of `.npy` files, or the
-# name of one of our data sets (say `"digit-pairs"`) whose uni-modal encoders `make study` has
-# trained. If it is empty, the notebook uses the example that the next cell saves.
+# `source` is a file of your features (`.npz`, `.h5`, `.mat`, `.pt`, `.csv`, `.parquet`), a folder of
+# `.npy` files, or the name of one of our data sets (say `"digit-halves"`) whose uni-modal encoders
+# `make study` has trained; `print(readers.FORMATS)` describes the files. A path is relative to this
+# notebook. `inputs` is a file with raw inputs of the same samples, to find interactions that the
+# features do not contain. If `source` is empty, the notebook uses the example that the next cell
+# saves.
 
 # %% tags=["parameters"]
 source = ""
+inputs = ""
 seed = 0
 
 # %% [markdown]
@@ -56,6 +60,8 @@ if not source:
     np.savez(saved, left=left.reshape(n, -1), right=right.reshape(n, -1), labels=digits.target)
     source = str(saved)
 given = load(source, seed)
+if inputs:
+    given = given._replace(extra=readers.inputs(inputs, given))
 {m: x.shape for m, x in given.features.items()} | {"labels": given.labels.shape}
 
 # %% [markdown]

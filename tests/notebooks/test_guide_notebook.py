@@ -43,6 +43,22 @@ def test_it_shows_the_verdict_of_the_guide(tmp_path):
     assert f"Cheapest: **{found.cheapest}**." in shown[-1]["text/markdown"]
 
 
+def test_raw_inputs_from_a_second_file_are_used(tmp_path, monkeypatch):
+    rng, y = np.random.default_rng(0), np.arange(60) % 2
+    np.savez(
+        tmp_path / "mine.npz", a=rng.normal(size=(60, 2)), b=rng.normal(size=(60, 2)), labels=y
+    )
+    np.savez(tmp_path / "raw.npz", a=rng.normal(size=(60, 3, 3)), b=rng.normal(size=(60, 5)))
+    monkeypatch.chdir(tmp_path)  # names as they are beside the notebook
+    shown = executed(tmp_path, source="mine.npz", inputs="raw.npz")
+    given = readers.load("mine.npz")
+    extra = readers.inputs("raw.npz", given)
+    with_inputs = recommend(given.features, given.labels, extra=extra)
+    assert with_inputs.warnings != recommend(given.features, given.labels).warnings
+    text = shown[-1]["text/markdown"]
+    assert all(f"- {warning}" in text for warning in with_inputs.warnings)
+
+
 def test_a_missing_source_is_refused_in_a_sentence(tmp_path):
     with pytest.raises(papermill.PapermillExecutionError) as caught:
         executed(tmp_path, source="none.npz")

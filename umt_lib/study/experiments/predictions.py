@@ -40,7 +40,7 @@ class Predicted(NamedTuple):
         return torch.bincount(pairs, minlength=k * k).view(k, k)
 
     def most_wrong(self, number: int) -> Tensor:
-        """Positions of misclassified samples, those with the lowest probability of their class first."""
+        """Positions of wrong predictions, lowest probability of the correct class first."""
         own = self.probabilities[torch.arange(len(self.test)), self.test.y]
         wrong = (self.probabilities.argmax(1) != self.test.y).nonzero()[:, 0]
         return wrong[own[wrong].argsort(stable=True)[:number]]

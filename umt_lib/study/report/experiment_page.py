@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import yaml
 
+from umt_lib import paths
+from umt_lib.errors import StudyError, nearest
 from umt_lib.evaluation.intervals import accuracy_interval
+from umt_lib.study.experiments import results
 from umt_lib.study.pipeline.collection import Entry
 from umt_lib.study.report import figures, shown
 from umt_lib.study.report.format import markdown, percent, points, setting
@@ -14,8 +17,18 @@ from umt_lib.study.report.tables import REFERENCES, gains
 
 
 def entry(name: str) -> Entry:
-    """The experiment of this name."""
-    return study().named[name]
+    """The experiment of this name, or a trial of this machine (``umt run --set``).
+
+    Raises:
+        StudyError: there is neither.
+    """
+    if name in study().named:
+        return study().named[name]
+    trial = paths.runs() / "trials" / f"{name}.json"
+    if not trial.exists():
+        raise StudyError(f"there is no experiment {name!r}{nearest(name, study().named)}")
+    result = results.load(trial)
+    return Entry(name, result.params, result, None)
 
 
 def title(one: Entry) -> str:
