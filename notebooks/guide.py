@@ -32,12 +32,12 @@ from umt_lib.study.analyses.guide_check.features import load
 # %% [markdown]
 # ## The parameters
 #
-# `source` is a file of your features (`.npz`, `.h5`, `.mat`, `.pt`, `.csv`, `.parquet`), a folder of
-# `.npy` files, or the name of one of our data sets (say `"digit-halves"`) whose uni-modal encoders
-# `make study` has trained; `print(readers.FORMATS)` describes the files. A path is relative to this
-# notebook. `inputs` is a file with raw inputs of the same samples, to find interactions that the
-# features do not contain. If `source` is empty, the notebook uses the example that the next cell
-# saves.
+# `source` is a file of your features (`.npz`, `.h5`, `.mat`, `.pt`, `.csv`, `.parquet`), a folder
+# of `.npy` files, or the name of one of our data sets (say `"digit-halves"`) whose uni-modal
+# encoders `make study` has trained; `print(readers.FORMATS)` describes the files. A path is
+# relative to this notebook. `inputs` is a file with raw inputs of the same samples, to find
+# interactions that the features do not contain. If `source` is empty, the notebook uses the example
+# that the next cell saves.
 
 # %% tags=["parameters"]
 source = ""

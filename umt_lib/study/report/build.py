@@ -26,6 +26,7 @@ from pathlib import Path
 from umt_lib import paths
 from umt_lib.errors import StudyError, exit_status
 from umt_lib.study.pipeline.run_graph import digest
+from umt_lib.study.report import home
 
 STAMP = ".made-from"  # a file in the HTML folder: the digest of everything the book is made from
 VERSION = "@VERSION@"  # in the pages that Sphinx makes
@@ -47,7 +48,8 @@ class Sources:
         pages = [place for place in self.pages.iterdir() if place.name != "_build"]
         folders = (self.params, self.published, self.local, self.notebooks)
         code = (paths.ROOT / "umt_lib", *paths.ROOT.glob("notebooks/*.py"))
-        return digest(*code, *pages, *(folder for folder in folders if folder))
+        project = paths.ROOT / "pyproject.toml"  # the address of the repository
+        return digest(project, *code, *pages, *(folder for folder in folders if folder))
 
 
 def sources(published_only: bool = False) -> Sources:
@@ -132,6 +134,7 @@ def render(
         "latex_individualpages": False,
         "exclude_patterns": ["_build", "**.ipynb_checkpoints", *replaced],
         "html_extra_path": [str(beside.resolve())] if beside else [],
+        "repository": home.repository(),
     }
     doctrees = html.parent / "doctrees"
     arguments = {

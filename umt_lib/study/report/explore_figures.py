@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.analyses.regime_map.one_cell import Answer
 from umt_lib.study.report.figures import draw_interval
-from umt_lib.study.report.regime_map_figures import DIALS
 from umt_lib.style import COLORS, OTHER, WIDTH, Figure, styled
 
 HEADS = ("linear", "MLP")
@@ -25,6 +24,12 @@ GAINS = {  # lines of the second figure: strategy, colour
     "joint (MLP)": COLORS["joint"],
     "UMT (MLP)": COLORS["umt"],
     "frozen (linear)": COLORS["unimodal"],
+}
+DIALS = {
+    "uni": "uni-modal strength",
+    "paired": "paired strength",
+    "asymmetry": "asymmetry",
+    "n_train": "training samples",
 }
 BEST = {"additive": ":", "all": "--"}  # best possible accuracies and their lines
 
@@ -82,8 +87,7 @@ def seeds_of(number: int) -> str:
 
 def _dials(answer: Answer) -> str:
     """The values of the dials, in words."""
-    named = {**DIALS, "uni": "uni-modal", "paired": "paired", "n_train": "training samples"}
-    return ", ".join(f"{named.get(dial, dial)} {value:g}" for dial, value in answer.cell.values)
+    return ", ".join(f"{DIALS[dial]} {value:g}" for dial, value in answer.cell.values)
 
 
 def _legend() -> list[Line2D]:
