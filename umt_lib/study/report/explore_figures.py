@@ -55,7 +55,7 @@ def cell(answer: Answer, best: Mapping[str, float]) -> Figure:
     shown = len(next(iter(answer.test.values()), ()))
     ax.set_yticks(range(len(ROWS)), [label for label, _ in ROWS.values()])
     ax.set(ylim=(len(ROWS) - 0.4, -0.6), xlabel=f"test accuracy (%), {seeds_of(shown)}")
-    figure.suptitle(_dials(answer), x=0.02, ha="left", fontsize=9.5, fontweight="bold")
+    figure.suptitle(_dials(answer), x=0.02, ha="left", fontsize=9)
     ax.grid(axis="y", visible=False)
     figure.legend(handles=_legend(), loc="outside lower center", ncols=2, fontsize=9)
     return figure

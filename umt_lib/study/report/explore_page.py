@@ -103,7 +103,8 @@ def progress(step: Step) -> str:
         waits = len(line) < length
         return f"{done} Training the line: {len(line)} of {length} ..." if waits else done
     shown = len(next(iter(answer.test.values()), ()))
-    what = f"Training {answer.training} with {figures.seeds_of(len(answer.seeds))} ..."
+    number = len(answer.seeds)
+    what = f"Training {answer.training} with {number} seed{'s' if number > 1 else ''} ..."
     return f"{what} Below: {figures.seeds_of(shown)}." if shown else what
 
 
