@@ -26,7 +26,7 @@ def test_the_progress_says_what_is_trained_and_what_is_shown():
     first = answer("UMT (linear)")._replace(test={}, seeds=(0,))
     assert progress(Step(first, [], 2)) == "Training UMT (linear) with 1 seed ..."
     second = progress(Step(answer("UMT (linear)", seeds=1), [], 2))
-    assert second.endswith("of 3 seeds ... Below: 1 seed.")
+    assert second == "Training UMT (linear) with 3 seeds ... Below: 1 seed."
     assert progress(Step(answer(), [answer()], 2)) == (
         "Finished with 3 seeds. Training the line: 1 of 2 ..."
     )
