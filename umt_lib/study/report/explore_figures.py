@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -31,7 +32,8 @@ DIALS = {
     "asymmetry": "asymmetry",
     "n_train": "training samples",
 }
-BEST = {"additive": ":", "all": "--"}  # best possible accuracies and their lines
+# best possible accuracies and their lines
+BEST: dict[str, Literal[":", "--"]] = {"additive": ":", "all": "--"}
 
 
 @styled
@@ -92,9 +94,12 @@ def _dials(answer: Answer) -> str:
 
 def _legend() -> list[Line2D]:
     filled = Line2D([], [], marker="o", color=OTHER, linewidth=2, label="linear head, or UME")
-    hollow = Line2D([], [], marker="o", color=OTHER, linewidth=2, markerfacecolor="white",
-                    label="MLP head")  # fmt: skip
+    hollow = Line2D(
+        [], [], marker="o", color=OTHER, linewidth=2, markerfacecolor="white", label="MLP head"
+    )
     words = {"additive": "best possible without interactions", "all": "best possible"}
-    lines = [Line2D([], [], color=OTHER, linestyle=line, linewidth=1, label=words[name])
-             for name, line in BEST.items()]  # fmt: skip
+    lines = [
+        Line2D([], [], color=OTHER, linestyle=line, linewidth=1, label=words[name])
+        for name, line in BEST.items()
+    ]
     return [filled, hollow, *lines]

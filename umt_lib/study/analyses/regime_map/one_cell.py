@@ -111,7 +111,8 @@ class Copies:
         """The test accuracy of every seed, with the option that is best on validation."""
         tried = options(name)
         together = [[option] for option in tried] if name == UME else [tried]
-        validation, test = [], []
+        validation: list[list[float]] = []
+        test: list[list[float]] = []
         for part in together:
             chunk = self._chunk(len(part))
             params = {m: self._copied(made, len(part)) for m, made in self.unimodal.items()}
