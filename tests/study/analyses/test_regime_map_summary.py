@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
 from maps import cell, place, world
 
@@ -101,11 +104,18 @@ def test_variants_are_compared_with_joint_training_where_umt_gains_and_where_it_
     )
 
 
+def test_of_one_candidate_a_lead_of_half_its_interval_would_have_been_clear():
+    one = pd.DataFrame({"lead": [0.03], "low": [0.01]})
+    assert "a lead of 2.0 points" in regime_map_text._detectable(one, 8)
+    assert "a lead of 2.0 points" not in regime_map_text._detectable(pd.concat([one] * 5), 8)
+
+
 def test_the_page_has_the_numbers_of_the_maps(maps):
     text = regime_map_text.answer(maps)
     assert "clearly the best strategy in 2 of 5 cells** (shared-nuisance, lazy)" in text
     assert "expected it in 3 cells" in text
     assert "UMT (MLP) is number" in text
+    assert re.search(r"in half of them a lead of \d+\.\d points would have been clear", text)
     for found in maps:
         for one in found["cells"]:
             one["test"] = one["test"] | {"UME": [0.95, 0.96, 0.94, 0.95]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
+from scipy import stats
 
 from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.analyses.regime_map import summary
@@ -29,9 +30,20 @@ def answer(maps: Maps) -> str:
         where = f"**In none of {len(found)} cells is UMT clearly the best strategy.**"
     return (
         f"{where} The search on other data expected it in {len(candidates)} cells; there, its lead "
-        f"over the best other strategy is {_mean(candidates['lead'])} points on {seeds} new seeds. "
+        f"over the best other strategy is {_mean(candidates['lead'])} points on {seeds} new seeds"
+        f"{_detectable(candidates, seeds)}. "
         f"{_least(losses)}"
     )
+
+
+def _detectable(candidates: pd.DataFrame, seeds: int) -> str:
+    """How large a lead would have been clear: Holm's method begins at a p-value of 0.05 / cells."""
+    if candidates.empty:
+        return ""
+    freedom = seeds - 1
+    error = (candidates["lead"] - candidates["low"]) / stats.t.ppf(0.975, freedom)
+    needed = error * stats.t.ppf(1 - summary.CLEAR / 2 / len(candidates), freedom)
+    return f" (in half of them a lead of {100 * needed.median():.1f} points would have been clear)"
 
 
 def _least(table: pd.DataFrame) -> str:
