@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def render(
         "exclude_patterns": ["_build", "**.ipynb_checkpoints", *replaced],
         "html_extra_path": [str(beside.resolve())] if beside else [],
     }
-    doctrees = html.parent / "doctrees"
+    doctrees = _resumed(html.parent / "doctrees")
     arguments = {
         "sourcedir": str(pages),
         "outputdir": str(html),
@@ -157,11 +158,27 @@ def render(
         env={**os.environ, "NO_COLOR": "1"},
     )
     if run.returncode:
-        shutil.rmtree(doctrees, ignore_errors=True)  # Sphinx warns of a page only when it reads it
         lines = [line for line in (run.stdout + run.stderr).splitlines() if line.strip()]
         wrong = [line for line in lines if re.search(r"WARNING|ERROR", line)] or lines[-5:]
         why = re.sub(r"\x1b\[[0-9;]*m", "", " | ".join(wrong)).replace(f"{pages}/", "")
         raise StudyError(f"the book was not built: {why}; fix the page and build again")
+    doctrees.rename(html.parent / "doctrees")
+
+
+def _resumed(doctrees: Path) -> Path:
+    """Move what Sphinx has read of all pages to where this rendering changes it; return that.
+
+    It is moved back after a complete rendering without warnings. Otherwise all pages are rendered:
+    an interrupted rendering leaves pages half-written, and Sphinx warns of a page only when it
+    reads it. All are rendered too if the clock was set back, because Sphinx compares dates.
+    """
+    changed, state = doctrees.with_name("doctrees.unfinished"), doctrees / "environment.pickle"
+    shutil.rmtree(changed, ignore_errors=True)
+    if state.exists() and state.stat().st_mtime <= time.time():
+        doctrees.rename(changed)
+    else:
+        shutil.rmtree(doctrees, ignore_errors=True)
+    return changed
 
 
 def main(arguments: list[str] | None = None) -> int:
