@@ -1,13 +1,15 @@
-"""Pages are rendered again where that is needed: after an interruption, and by whatever clock."""
+"""Builds that are interrupted, run twice at once, have no space left, or a clock that is wrong."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from pathlib import Path
 
 import pytest
 
+from umt_lib.errors import StudyError
 from umt_lib.study.report import build
 
 
@@ -56,3 +58,29 @@ def test_a_page_that_is_changed_after_the_clock_was_set_back_is_rendered(pages, 
     monkeypatch.setattr(build.time, "time", lambda: yesterday)
     build.render(pages, page.parent)
     assert "Something else." in page.read_text(encoding="utf-8")
+
+
+def test_a_second_build_of_the_same_book_is_refused(tmp_path):
+    nothing = build.Sources(*[tmp_path / "none"] * 3, None, None)
+    with (tmp_path / ".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StudyError, match="another process builds this book; wait for it"):
+            build.build(nothing, tmp_path / "html")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device", "a.html"),
+        build.shutil.Error([("from", "a.html", "No space left on device")]),
+    ],
+)
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr(build, "_build_locked", full)
+    with pytest.raises(
+        StudyError, match=r"^a.html: cannot be written \(No space left on device\);"
+    ):
+        build.build(build.Sources(*[tmp_path] * 3, None, None), tmp_path / "html")
