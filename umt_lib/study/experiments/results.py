@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
 from umt_lib.paths import PARAMS, PUBLISHED
-from umt_lib.study.experiments.params import read
+from umt_lib.study.experiments.params import Name, read
 from umt_lib.study.experiments.provenance import code_key, params_key, source, training_key
 from umt_lib.training import Training
 
@@ -52,8 +52,8 @@ class SeedRecord(Record):
     epoch: int
     validation: Score
     test: Score
-    unimodal: dict[str, float]  # test accuracy of the unimodal logits of each modality
-    probes: dict[str, float]  # test accuracy of a linear probe of each encoder
+    unimodal: dict[Name, float]  # test accuracy of the unimodal logits of each modality
+    probes: dict[Name, float]  # test accuracy of a linear probe of each encoder
     curves: dict[str, list[Any]]  # one entry per epoch; "probe": [{"epoch", modality: accuracy}]
 
 
@@ -67,7 +67,7 @@ class Trial(Record):
         nll: cross-entropy in nats; None if training diverged, and in results before version 1.
     """
 
-    field: str = ""
+    field: Name | Literal[""] = ""
     value: Any
     validation: float
     nll: float | None = None
@@ -77,7 +77,7 @@ class Measured(Record):
     """The measurements, which are bit-identical when the experiment runs again on a CPU."""
 
     sweep: list[Trial]
-    chosen: dict[str, Any]
+    chosen: dict[Name, Any]
     seeds: list[SeedRecord]
 
     @property
