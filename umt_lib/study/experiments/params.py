@@ -115,7 +115,7 @@ def mapping(path: Path) -> dict[str, Any]:
         others = sorted(other.stem for other in path.parent.glob("[!.]*.yaml"))
         similar = nearest(path.stem, others) if others else "; its folder has none"
         raise StudyError(f"{path}: no such params file{similar}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         why = " ".join(str(error).split())
         raise StudyError(f"{path}: not readable as YAML ({why}); correct the file") from None
     if not isinstance(params, dict):
