@@ -38,7 +38,7 @@ def forked(work: Callable[[], int], printed: Path) -> int:
     if not pid:
         status = 70
         try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background
             descriptor = os.open(printed, os.O_WRONLY | os.O_CREAT)
             os.dup2(descriptor, 2)
             import sys

@@ -1,6 +1,9 @@
 """Files appear whole or not at all."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -50,10 +53,29 @@ def test_ctrl_c_in_the_middle_leaves_the_old_content_and_no_scratch(tmp_path, mo
     assert listing(tmp_path) == ["a.json"]
 
 
-def test_the_leftover_of_a_killed_run_is_no_obstacle(tmp_path):
-    """kill -9 cannot clean up; the next run writes over it."""
-    (tmp_path / ".a.json.partial").write_bytes(b"half")
+def test_leftovers_of_killed_processes_are_deleted_and_those_of_others_kept(tmp_path):
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    others = [f".b.json.{os.getppid()}.partial", f".b.{10**30}.partial", ".b.partial"]
+    for name in (f".b.json.{killed.pid}.partial", *others):
+        (tmp_path / name).write_bytes(b"half")
     write_atomically(tmp_path / "a.json", b"whole")
+    assert listing(tmp_path) == sorted([*others, "a.json"])
+
+
+def test_two_processes_may_write_one_file_at_once(tmp_path, monkeypatch):
+    path, fsync = tmp_path / "a.json", os.fsync
+
+    def while_the_other_writes(descriptor):
+        monkeypatch.setattr("umt_lib.files.os.fsync", fsync)
+        write = f"write_atomically(Path({str(path)!r}), b'theirs')"
+        code = f"from pathlib import Path; from umt_lib.files import write_atomically; {write}"
+        subprocess.run([sys.executable, "-c", code], check=True)
+        assert path.read_bytes() == b"theirs"
+
+    monkeypatch.setattr("umt_lib.files.os.fsync", while_the_other_writes)
+    write_atomically(path, b"ours")
+    assert path.read_bytes() == b"ours"
     assert listing(tmp_path) == ["a.json"]
 
 

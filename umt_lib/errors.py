@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -19,8 +20,11 @@ def exit_status(
 ) -> int:
     """Run ``command`` and return its exit status; 2 for a StudyError, 130 for Ctrl-C.
 
-    The message of the StudyError, or ``interrupted``, is printed on standard error.
+    The message of the StudyError, or ``interrupted``, is printed on standard error. A process that
+    a script starts in the background inherits that Ctrl-C is ignored; it is handled here again.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return command()
     except StudyError as error:

@@ -18,12 +18,15 @@ from umt_lib.errors import StudyError
 def write_atomically(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``, completely or not at all; missing folders are made.
 
+    Several processes may write the same file at once. What killed processes left is deleted.
+
     Raises:
         StudyError: the file cannot be written (e.g. a full disk, no permission).
     """
-    partial = path.with_name(f".{path.name}.partial")  # a fixed name: a killed run leaves one file
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _delete_leftovers(path.parent)
         with partial.open("wb") as file:
             file.write(content)
             file.flush()
@@ -37,6 +40,18 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def _delete_leftovers(folder: Path) -> None:
+    """Delete partial files in ``folder`` whose processes were killed."""
+    for partial in folder.glob(".*.partial"):
+        process = partial.name.split(".")[-2]
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            partial.unlink(missing_ok=True)
+        except (ValueError, OverflowError, OSError):  # not ours, or the process of another user
+            continue
 
 
 def check_writable(folder: Path) -> None:

@@ -97,7 +97,9 @@ def test_the_same_evidence_gives_the_same_bytes(found):
     assert report.page(found) == report.page(found)
 
 
-@pytest.mark.parametrize("name", ["<b>&", "a$b$", r"$\nothing{$", "音声", "a_b^c"])
+@pytest.mark.parametrize(
+    "name", ["<b>&", "<script>alert(1)</script>", "{{x}}", "a$b$", r"$\nothing{$", "音声", "a_b^c"]
+)
 def test_names_in_any_script_are_shown_as_they_are(found, name):
     named = replace(
         found,
@@ -106,6 +108,7 @@ def test_names_in_any_script_are_shown_as_they_are(found, name):
     )
     page = report.page(named)
     assert "<b>" not in page
+    assert "<script" not in page
     escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert page.count(escaped) >= 4  # source, modality, picture, table
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import pickle
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -46,7 +44,9 @@ def pytorch(path: Path) -> Any:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
+    except OSError:
+        raise
+    except Exception as error:  # of many kinds, if the file is damaged
         why = "it holds Python objects" if "eights" in str(error) else "it is damaged"
         raise StudyError(
             f"{path}: cannot be read ({why}); save a dictionary of tensors with torch.save"

@@ -19,6 +19,7 @@ from umt_lib.errors import StudyError
 from umt_lib.study.pipeline.notebook_engine import execute
 
 WORKER = [sys.executable, "-m", "umt_lib.study.pipeline.notebook_server"]
+BACKGROUND = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as a script starts it with "&"
 HEAD = '# %% tags=["parameters"]\nseeds = [7]\n\n'
 RICH = """# %%
 import sys
@@ -205,7 +206,7 @@ pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(os.getpid()) + ".")
 time.sleep(1000)
 """
     client = subprocess.Popen(
-        command(job(cells)), env=environment, stderr=subprocess.PIPE, text=True
+        [*BACKGROUND, *command(job(cells))], env=environment, stderr=subprocess.PIPE, text=True
     )
     pid = tmp_path / "pid"
     wait_for(lambda: pid.exists() and pid.read_text().endswith("."))
@@ -214,6 +215,14 @@ time.sleep(1000)
     assert client.returncode == 130
     assert error == "interrupted; run the same command again to resume\n"
     wait_for(lambda: not alive(int(pid.read_text()[:-1])))
+
+
+def test_ctrl_c_on_a_server_in_the_background_ends_its_command(runs):
+    serve = [*BACKGROUND, *WORKER, "serve", "--", "sleep", "1000"]
+    server = subprocess.Popen(serve, start_new_session=True)
+    wait_for(lambda: (runs / "worker.sock").exists())
+    server.send_signal(signal.SIGINT)
+    assert server.wait(timeout=60) == 128 + signal.SIGINT
 
 
 def test_a_second_study_in_the_same_folder_is_refused(server, environment):

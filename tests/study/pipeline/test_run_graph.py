@@ -24,9 +24,11 @@ from umt_lib.paths import PARAMS, ROOT, results_dir
 from umt_lib.study.experiments import results
 from umt_lib.study.experiments.experiment import Experiment
 from umt_lib.study.pipeline import run_graph
+from umt_lib.study.pipeline.publish import check, publish
 from umt_lib.study.pipeline.publish import main as publish_command
-from umt_lib.study.pipeline.publish import publish
 from umt_lib.study.pipeline.smoke import shorten
+
+NAMES = ("tiny-a", "tiny-b", "tiny-umt", "tiny-joint")
 
 
 @pytest.fixture
@@ -142,7 +144,7 @@ def test_what_is_stale_twice_for_one_reason_has_two_different_stamps(folder):
 
 
 def test_contents_decide_what_is_stale_and_dates_do_not(folder):
-    for name in ("tiny-a", "tiny-b", "tiny-umt", "tiny-joint"):
+    for name in NAMES:
         run(folder, name)
     assert must_run(folder) == set()
     for path in [*folder.iterdir(), *results_dir().iterdir()]:
@@ -158,6 +160,34 @@ def test_contents_decide_what_is_stale_and_dates_do_not(folder):
     teacher = read(folder, "tiny-a")
     write(folder, {**teacher, "training": {**teacher["training"], "epochs": 2}})
     assert must_run(folder) == {"tiny-joint", "tiny-a", "tiny-umt"}
+
+
+def test_what_is_stale_runs_again_although_the_clock_was_set_back(folder):
+    for name in ("tiny-a", "tiny-joint"):
+        run(folder, name)
+        os.utime(results_dir() / f"{name}.json", (time.time() + 86400,) * 2)
+    write(folder, {**read(folder, "tiny-joint"), "seeds": [3]})
+    command = [*SNAKEMAKE, "-n", "--quiet", "host", "--config", f"params={folder}", "--"]
+    done = subprocess.run([*command, "experiments"], cwd=ROOT, capture_output=True, text=True)
+    listed = {name for name in NAMES if f"wildcards: name={name}\n" in done.stdout + done.stderr}
+    assert listed == {"tiny-joint", "tiny-b", "tiny-umt"}
+
+
+def test_results_of_two_machines_are_merged(folder, tmp_path, monkeypatch):
+    """Each publishes what it has measured; the tables are those of one machine that has all."""
+    published = tmp_path / "published"
+    for machine, names in (("one", ["tiny-a", "tiny-joint"]), ("two", ["tiny-b", "tiny-joint"])):
+        monkeypatch.setenv("UMT_RUNS", str(tmp_path / machine))
+        for name in names:
+            run(folder, name)
+        assert publish(folder, results_dir(), published)[0] == names
+    copied = {path.name for path in published.glob("*.json")}
+    assert copied == {"tiny-a.json", "tiny-b.json", "tiny-joint.json"}
+    measured = (published / "measured.csv").read_bytes()
+    run(folder, "tiny-a")
+    publish(folder, results_dir(), tmp_path / "whole")
+    assert (tmp_path / "whole/measured.csv").read_bytes() == measured
+    assert check(folder, published) == {}
 
 
 def test_what_was_settled_is_current_until_something_changes(folder, monkeypatch):

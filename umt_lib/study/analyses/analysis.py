@@ -27,7 +27,7 @@ from pydantic import BaseModel, Field
 
 from umt_lib import models, paths
 from umt_lib.errors import StudyError, exit_status
-from umt_lib.files import write_atomically
+from umt_lib.files import check_writable, write_atomically
 from umt_lib.models import ENCODERS, HEADS
 from umt_lib.study.analyses.diagnosis import diagnosis
 from umt_lib.study.analyses.distillation_cost.measure import distillation_cost
@@ -124,9 +124,12 @@ def run(params: dict[str, Any], progress: bool = True, workers: int = 1) -> Anal
         workers: processes, for an analysis that can use several.
 
     Raises:
-        StudyError: a needed result is missing, or what the function of the analysis raises.
+        StudyError: a needed result is missing, the result cannot be written, or what the function
+            of the analysis raises.
     """
     began = time.perf_counter()
+    folder = paths.results_dir() / "analyses"
+    check_writable(folder)
     needs = {name: measured_digest(paths.results_dir(), name) for name in params.get("needs", [])}
     for name, found in needs.items():
         if not found:
@@ -149,7 +152,7 @@ def run(params: dict[str, Any], progress: bool = True, workers: int = 1) -> Anal
     )
     result = Analysed(name=params["name"], params=params, measured=measured, provenance=made)
     content = json.dumps(result.model_dump(), separators=(",", ":")) + "\n"
-    write_atomically(paths.results_dir() / f"analyses/{result.name}.json", content.encode())
+    write_atomically(folder / f"{result.name}.json", content.encode())
     return result
 
 

@@ -89,5 +89,5 @@ def replace(params: dict[str, Any], setting: str) -> None:
         )
     try:
         at[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # the last two: 2020-99-99, [[[...
         raise StudyError(f"--set {setting}: the value is not readable as YAML; quote it") from None

@@ -34,6 +34,7 @@ from umt_lib.study.experiments.sweep import MOST
 from umt_lib.training import Training
 
 Named = dict[str, Any]
+Name = Annotated[str, Field(pattern=r"^\w[\w .-]*$")]  # is shown on pages, so it has no markup
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -51,7 +52,7 @@ class Params(BaseModel):
     model_config = STRICT
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     dataset: Named
-    encoders: Annotated[dict[str, Named], Field(min_length=1)]
+    encoders: Annotated[dict[Name, Named], Field(min_length=1)]
     head: Named
     method: Named
     training: Named
@@ -114,7 +115,7 @@ def mapping(path: Path) -> dict[str, Any]:
         others = sorted(other.stem for other in path.parent.glob("[!.]*.yaml"))
         similar = nearest(path.stem, others) if others else "; its folder has none"
         raise StudyError(f"{path}: no such params file{similar}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         why = " ".join(str(error).split())
         raise StudyError(f"{path}: not readable as YAML ({why}); correct the file") from None
     if not isinstance(params, dict):

@@ -12,15 +12,15 @@ import json
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
 from umt_lib.paths import PARAMS, PUBLISHED
-from umt_lib.study.experiments.params import read
+from umt_lib.study.experiments.params import Name, read
 from umt_lib.study.experiments.provenance import code_key, params_key, source, training_key
 from umt_lib.training import Training
 
@@ -52,8 +52,8 @@ class SeedRecord(Record):
     epoch: int
     validation: Score
     test: Score
-    unimodal: dict[str, float]  # test accuracy of the unimodal logits of each modality
-    probes: dict[str, float]  # test accuracy of a linear probe of each encoder
+    unimodal: dict[Name, float]  # test accuracy of the unimodal logits of each modality
+    probes: dict[Name, float]  # test accuracy of a linear probe of each encoder
     curves: dict[str, list[Any]]  # one entry per epoch; "probe": [{"epoch", modality: accuracy}]
 
 
@@ -67,7 +67,7 @@ class Trial(Record):
         nll: cross-entropy in nats; None if training diverged, and in results before version 1.
     """
 
-    field: str = ""
+    field: Name | Literal[""] = ""
     value: Any
     validation: float
     nll: float | None = None
@@ -77,8 +77,8 @@ class Measured(Record):
     """The measurements, which are bit-identical when the experiment runs again on a CPU."""
 
     sweep: list[Trial]
-    chosen: dict[str, Any]
-    seeds: list[SeedRecord]
+    chosen: dict[Name, Any]
+    seeds: Annotated[list[SeedRecord], Field(min_length=1)]
 
     @property
     def sweeps(self) -> dict[str, list[Trial]]:
@@ -103,10 +103,20 @@ class Provenance(Record):
     params: str
     code: str
     source: str
-    keys: dict[str, str]
+    keys: dict[Annotated[str, Field(pattern=r"^\d{1,18}$")], str]
     environment: dict[str, Any]
     cost: Cost
     seconds: float  # of the whole experiment: all seeds, the whole sweep, probes and tests
+
+
+def _described(params: dict[str, Any]) -> dict[str, Any]:
+    """The params of a result, which must have what tables show."""
+    for key in ("dataset", "method", "head"):
+        if not isinstance(params.get(key), dict) or not isinstance(params[key].get("name"), str):
+            raise ValueError(f"{key} has no name")
+    if not isinstance(params.get("training"), dict):
+        raise ValueError("training is missing")
+    return params
 
 
 class Result(Record):
@@ -118,7 +128,7 @@ class Result(Record):
 
     format: int = 2
     name: str
-    params: dict[str, Any]
+    params: Annotated[dict[str, Any], AfterValidator(_described)]
     measured: Measured
     provenance: Provenance
 
@@ -182,7 +192,7 @@ def table(results: Iterable[Result]) -> pd.DataFrame:
         }
         part = result.frame.reset_index().assign(
             seconds=result.provenance.cost.seconds,
-            device=result.provenance.environment.get("device", ""),
+            device=str(result.provenance.environment.get("device", "")),
         )
         parts.append(part.assign(**about)[[*about, *part.columns]])
     whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -220,7 +230,7 @@ def parse(path: Path, kind: type[R], made_by: str) -> R:
 
 def learning_rate(result: Result) -> float:
     """The learning rate that an experiment was trained with."""
-    given = Training(**result.params["training"]).learning_rate
+    given = result.params["training"].get("learning_rate", Training.learning_rate)
     return result.measured.chosen.get("learning_rate", given)
 
 
@@ -231,7 +241,7 @@ def measured_digest(folder: Path, name: str) -> str:
     """
     try:
         measured = json.loads((folder / f"{name}.json").read_bytes())["measured"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
     return hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()
 

@@ -2,8 +2,8 @@
 
 Snakemake compares dates, this study compares contents. So every experiment and analysis has a stamp
 file under ``runs/stamps`` with the reason why its result is stale. The date of the stamp tells
-Snakemake the same: now if the result is stale, 1970 if it is current. The Snakefile declares all
-other dates ancient.
+Snakemake the same: later than the result's if it is stale, 1970 if it is current. The Snakefile
+declares all other dates ancient.
 
     run_graph PARAMS WHICH SOURCES   records that the results of WHICH are current
 """
@@ -125,11 +125,12 @@ def mark(params_dir: Path, which: str = "full") -> list[str]:
     if current.exists() and current.read_text() == _state(sources(params_dir)):
         return []
     reasons = {unit.name: _reason(unit) for unit in units(params_dir)}
-    now = datetime.now().isoformat()
+    now = datetime.now()
     for name, reason in reasons.items():
         # with the time, since Snakemake ignores the new date of a stamp with the same content
-        _write(stamps_dir() / name, f"{reason}, seen {now}\n" if reason else "")
-        os.utime(stamps_dir() / name, None if reason else (0, 0))
+        _write(stamps_dir() / name, f"{reason}, seen {now.isoformat()}\n" if reason else "")
+        date = max(now.timestamp(), _date(results_dir() / f"{name}.json") + 1) if reason else 0
+        os.utime(stamps_dir() / name, (date, date))
     return [name for name, reason in reasons.items() if reason]
 
 
@@ -164,6 +165,11 @@ def _reason(unit: Unit) -> str:
         return unit.stale(results_dir())
     except StudyError as error:  # its run reports this, without stopping the others
         return str(error)
+
+
+def _date(file: Path) -> float:
+    """The date of a file, which is in the future if the clock was set back; 0 without the file."""
+    return file.stat().st_mtime if file.exists() else 0
 
 
 def _write(path: Path, text: str) -> None:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+from typing import NoReturn
 
 import yaml
 
 from umt_lib import paths
 from umt_lib.data.availability import available
+from umt_lib.errors import exit_status
+from umt_lib.files import check_writable, write_atomically
 from umt_lib.study.pipeline import run_graph
 
 
@@ -29,13 +32,17 @@ def shorten(params: dict) -> dict:
     return {**kept, "training": training, "seeds": params["seeds"][:1]}
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> int:
     """The command: write the short params files, then replace this process by the run graph."""
     argparse.ArgumentParser(prog="umt smoke", description=__doc__).parse_args(arguments)
+    return exit_status(_smoke)
+
+
+def _smoke() -> NoReturn:
     smoke = paths.runs() / "smoke"
     shutil.rmtree(smoke, ignore_errors=True)
     folder = smoke / "params"
-    folder.mkdir(parents=True)
+    check_writable(folder)
     left_out = []
     for path in sorted(paths.PARAMS.glob("*.yaml")):
         params = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -43,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
             left_out.append(path.stem)
             continue
         short = yaml.safe_dump(shorten(params), sort_keys=False)
-        (folder / path.name).write_text(short, encoding="utf-8")
+        write_atomically(folder / path.name, short.encode())
     if left_out:
         print(f"smoke: {len(left_out)} experiments are left out: their data is not available")
     os.environ["UMT_RUNS"] = str(smoke)

@@ -31,6 +31,12 @@ ROWS = (
         f"{{:.2f}}{TIMES}",
         f"at most 1.10{TIMES}",
     ),
+    (
+        "storm different_files",
+        "files that differ after {kills} kills of the study at random moments",
+        "{:d}",
+        "0",
+    ),
     ("peak_memory largest_mb", "memory of the largest experiment", "{:.0f} MB", "at most 1,500 MB"),
     *(
         (

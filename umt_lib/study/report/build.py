@@ -12,12 +12,14 @@ those of the existing book, nothing is done; slow imports are delayed until afte
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,8 +65,34 @@ def build(made_from: Sources, html: Path) -> bool:
     """Build the book into the folder ``html``; return False if it is up to date.
 
     Raises:
-        StudyError: a cell failed, or a page has a warning. The existing book stays.
+        StudyError: a cell failed, a page has a warning, another process builds this book, or a file
+            cannot be written. The existing book stays.
     """
+    try:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        with (html.parent / ".lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.set_inheritable(lock.fileno(), True)  # Sphinx has it too, in case this is killed
+            return _build_locked(made_from, html)
+    except BlockingIOError:
+        raise StudyError(
+            f"{html.parent}: another process builds this book; wait for it, then build again"
+        ) from None
+    except OSError as error:
+        place, why = error.filename or html, error.strerror
+        if isinstance(error, shutil.Error):  # of copying a folder: (from, to, why) of each file
+            _, place, why = error.args[0][0]
+        raise StudyError(
+            f"{place}: cannot be written ({why or error}); free some space or fix the permissions, "
+            f"then build again"
+        ) from None
+
+
+def _build_locked(made_from: Sources, html: Path) -> bool:
+    # each has one name, so that a killed build leaves one folder
+    new, old = html.parent / ".unfinished", html.parent / ".replaced"
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
     digest_now, stamp = made_from.digest(), html / STAMP
     if stamp.is_file() and stamp.read_text() == digest_now:
         return False
@@ -77,14 +105,13 @@ def build(made_from: Sources, html: Path) -> bool:
     replaced = write(study, made_from.pages, made_from.notebooks, work / "pages")
     extras.write(study, work / "beside" / extras.FOLDER)
     render(work / "pages", work / "html", replaced, work / "beside")
-    new = html.parent / ".unfinished"  # one name, so that a killed build leaves one folder
-    shutil.rmtree(new, ignore_errors=True)
     shutil.copytree(work / "html", new, ignore=_unused)
     _fill(new, VERSION, version())
     (new / STAMP).write_text(digest_now)
     if html.exists():
-        shutil.rmtree(html)
+        html.rename(old)  # at once: a folder that is deleted in part still has its stamp
     new.rename(html)
+    shutil.rmtree(old, ignore_errors=True)
     return True
 
 
@@ -136,7 +163,7 @@ def render(
         "html_extra_path": [str(beside.resolve())] if beside else [],
         "repository": home.repository(),
     }
-    doctrees = html.parent / "doctrees"
+    doctrees = _resumed(html.parent / "doctrees")
     arguments = {
         "sourcedir": str(pages),
         "outputdir": str(html),
@@ -157,14 +184,31 @@ def render(
         input=json.dumps(arguments),
         capture_output=True,
         text=True,
+        close_fds=False,  # it keeps the lock of the book
         env={**os.environ, "NO_COLOR": "1"},
     )
     if run.returncode:
-        shutil.rmtree(doctrees, ignore_errors=True)  # Sphinx warns of a page only when it reads it
         lines = [line for line in (run.stdout + run.stderr).splitlines() if line.strip()]
         wrong = [line for line in lines if re.search(r"WARNING|ERROR", line)] or lines[-5:]
         why = re.sub(r"\x1b\[[0-9;]*m", "", " | ".join(wrong)).replace(f"{pages}/", "")
         raise StudyError(f"the book was not built: {why}; fix the page and build again")
+    doctrees.rename(html.parent / "doctrees")
+
+
+def _resumed(doctrees: Path) -> Path:
+    """Move what Sphinx has read of all pages to where this rendering changes it; return that.
+
+    It is moved back after a complete rendering without warnings. Otherwise all pages are rendered:
+    an interrupted rendering leaves pages half-written, and Sphinx warns of a page only when it
+    reads it. All are rendered too if the clock was set back, because Sphinx compares dates.
+    """
+    changed, state = doctrees.with_name("doctrees.unfinished"), doctrees / "environment.pickle"
+    shutil.rmtree(changed, ignore_errors=True)
+    if state.exists() and state.stat().st_mtime <= time.time():
+        doctrees.rename(changed)
+    else:
+        shutil.rmtree(doctrees, ignore_errors=True)
+    return changed
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from umt_lib.evaluation.intervals import accuracy_interval
 from umt_lib.study.experiments import results
 from umt_lib.study.pipeline.collection import Entry
 from umt_lib.study.report import figures, shown
-from umt_lib.study.report.format import markdown, percent, points, setting
+from umt_lib.study.report.format import literal, markdown, percent, points, setting
 from umt_lib.study.report.opened import study
 from umt_lib.study.report.shown import Text, text
 from umt_lib.study.report.tables import REFERENCES, gains
@@ -41,7 +41,7 @@ def about(name: str) -> Text:
     """Which data set and method this is, where the result was measured and whether it is stale."""
     one = entry(name)
     made = one.result.provenance
-    where, commit = made.environment.get("device", "unknown"), made.environment.get("commit", "")
+    where, commit = (literal(made.environment.get(key, "")) for key in ("device", "commit"))
     links = (
         f"Data set [{one.dataset}](/datasets/{one.dataset}.md), method "
         f"[{one.label}](/methods/{one.method}.md); [all results](/results.md)."
@@ -50,7 +50,7 @@ def about(name: str) -> Text:
     return text(
         links,
         f"Test accuracy: mean of {len(one.result.measured.seeds)} seeds, 95% t-interval. Measured "
-        f"on {where}{f', with commit {commit[:7]}' if commit else ''}, in "
+        f"on {where or 'unknown'}{f', with commit {commit[:7]}' if commit else ''}, in "
         f"{made.seconds / 60:.1f} minutes with sweeps, probes and tests; one seed trains for "
         f"{made.cost.seconds:.1f} s.{stale}",
         shown.made_from(study(), [one]),

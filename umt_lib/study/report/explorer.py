@@ -93,6 +93,7 @@ def explore() -> None:
         connected=False,
         allow_html=True,
         showIndex=False,
+        table_id="all-results",  # without it, a random one: the page is the same in every build
         maxBytes=0,
         layout={"top1": "searchPanes", "topStart": "buttons"},
         buttons=["colvis"],

@@ -51,7 +51,16 @@ def signed(value: float, bound: bool = False) -> str:
 def plain(value: Any) -> str:
     """The value of a hyper-parameter: a number without trailing zeros, or a word."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value:g}" if is_number else str(value)
+    return f"{value:g}" if is_number else literal(value)
+
+
+def literal(text: object) -> str:
+    """Text from a results file as it is: nothing in it is read as Markdown or HTML.
+
+    >>> literal("<b>*")
+    '&#60;b&#62;&#42;'
+    """
+    return re.sub(r"[&<>*`\[\]\\|{}$]", lambda mark: f"&#{ord(mark[0])};", str(text))
 
 
 def setting(field: str, value: Any) -> str:

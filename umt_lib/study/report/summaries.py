@@ -11,7 +11,7 @@ from umt_lib.study.experiments.provenance import has_folds
 from umt_lib.study.experiments.results import DAMAGED
 from umt_lib.study.pipeline.collection import Shown, Study
 from umt_lib.study.report.findings import FINDINGS, Page
-from umt_lib.study.report.format import NOTHING, in_words, points
+from umt_lib.study.report.format import NOTHING, in_words, literal, points
 
 FRONT = {  # (a, b): the comparison a minus b on the front page, as (start, a, b) in words
     ("UME", "joint (linear)"): ("", "UME", "joint training"),
@@ -231,7 +231,8 @@ def time(study: Study) -> str:
     if not shown:
         return NOTHING
     minutes = sum(result.provenance.seconds for result in shown) / 60
-    devices = sorted({result.provenance.environment["device"] for result in shown})
+    found = {literal(result.provenance.environment.get("device", "unknown")) for result in shown}
+    devices = sorted(found)
     return (
         f"The {len(shown)} experiments that this book shows took {minutes:.0f} minutes in total "
         f"(with sweeps, probes and tests), on: {'; '.join(devices)}."
