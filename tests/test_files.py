@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 
@@ -56,8 +57,14 @@ def test_ctrl_c_in_the_middle_leaves_the_old_content_and_no_scratch(tmp_path, mo
 def test_leftovers_of_killed_processes_are_deleted_and_those_of_others_kept(tmp_path):
     killed = subprocess.Popen(["true"])
     killed.wait()
-    others = [f".b.json.{os.getppid()}.partial", f".b.{10**30}.partial", ".b.partial"]
-    for name in (f".b.json.{killed.pid}.partial", *others):
+    here = platform.node()
+    others = [
+        f".b.json.{here}.{os.getppid()}.partial",
+        f".b.json.other-{here}.{killed.pid}.partial",  # of a machine that has the same folder
+        f".b.{here}.{10**30}.partial",
+        ".b.partial",
+    ]
+    for name in (f".b.json.{here}.{killed.pid}.partial", *others):
         (tmp_path / name).write_bytes(b"half")
     write_atomically(tmp_path / "a.json", b"whole")
     assert listing(tmp_path) == sorted([*others, "a.json"])

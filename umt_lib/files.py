@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from umt_lib.errors import StudyError
+
+_HOST = platform.node() or "host"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -23,7 +26,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         StudyError: the file cannot be written (e.g. a full disk, no permission).
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _delete_leftovers(path.parent)
@@ -44,7 +47,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def _delete_leftovers(folder: Path) -> None:
     """Delete partial files in ``folder`` whose processes were killed."""
-    for partial in folder.glob(".*.partial"):
+    for partial in folder.glob(f".*.{_HOST}.*.partial"):  # not of other machines of a cluster
         process = partial.name.split(".")[-2]
         try:
             os.kill(int(process), 0)
