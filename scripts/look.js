@@ -4,7 +4,7 @@ const found = [];
 
 const scrolls = new Set(["auto", "scroll", "hidden", "clip"]);
 const widthOf = (element) => element.getBoundingClientRect().width;
-const name = (element) => `${element.tagName.toLowerCase()} "${element.textContent.trim().slice(0, 30)}"`;
+const name = (element) => `${element.tagName.toLowerCase()} "${element.textContent.trim().replace(/\s+/g, " ").slice(0, 40)}"`;
 
 function channels(color) {
   const [r, g, b, alpha = 1] = color.match(/[\d.]+/g).map(Number);
@@ -29,10 +29,9 @@ function contrast(element, view) {
   return (Math.max(back, text) + 0.05) / (Math.min(back, text) + 0.05);
 }
 
-function* problems(width, theme) {
+function* misplaced(article, width) {
   const view = frame.contentWindow;
   const root = frame.contentDocument.documentElement;
-  const article = root.querySelector("article") ?? root;
   if (root.scrollWidth > root.clientWidth + 1) yield `is ${root.scrollWidth} pixels wide`;
   for (const image of article.querySelectorAll("img"))
     if (!image.naturalWidth) yield `lacks the picture ${image.getAttribute("src")}`;
@@ -40,15 +39,19 @@ function* problems(width, theme) {
     for (const box of article.querySelectorAll("div:not(.highlight, .math)"))
       if (box.scrollWidth > box.clientWidth + 1 && scrolls.has(view.getComputedStyle(box).overflowX))
         yield `scrolls sideways by ${box.scrollWidth - box.clientWidth} pixels: ${name(box)}`;
-  const faint = new Set();
+}
+
+function* faint(article) {
+  const view = frame.contentWindow;
+  const kinds = new Set();
   for (const element of article.querySelectorAll("p, li, td, th, a, code, span, h1, h2, summary, label, div")) {
     if (element.matches(".headerlink")) continue; // shown where the pointer is
     const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
     if (!text || !element.checkVisibility() || !widthOf(element)) continue;
     const ratio = contrast(element, view);
     const kind = `${element.tagName}.${element.className}`;
-    if (ratio < LEGIBLE && !faint.has(kind)) {
-      faint.add(kind);
+    if (ratio < LEGIBLE && !kinds.has(kind)) {
+      kinds.add(kind);
       yield `is hard to read, contrast ${ratio.toFixed(1)}: ${name(element)}`;
     }
   }
@@ -61,10 +64,13 @@ async function look(page, width) {
     frame.onload = done;
     frame.src = page;
   });
+  const root = frame.contentDocument.documentElement;
+  const article = root.querySelector("article") ?? root;
+  for (const problem of misplaced(article, width)) found.push(`${page} at ${width}: ${problem}`);
   for (const theme of ["light", "dark"]) {
-    frame.contentDocument.documentElement.dataset.theme = theme;
+    root.dataset.theme = theme;
     await new Promise((done) => setTimeout(done, 50));
-    for (const problem of problems(width, theme)) found.push(`${page} at ${width}, ${theme}: ${problem}`);
+    for (const problem of faint(article)) found.push(`${page} at ${width}, ${theme}: ${problem}`);
   }
 }
 

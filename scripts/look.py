@@ -84,12 +84,13 @@ def look(book: Path, pages: Sequence[str]) -> list[str]:
 
     class Handler(Silent):
         def do_GET(self):
-            if self.path != "/look":
-                return super().do_GET()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(filled.encode())
+            if self.path == "/look":
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.end_headers()
+                self.wfile.write(filled.encode())
+            else:
+                super().do_GET()
 
     handler = functools.partial(Handler, directory=str(book))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -109,7 +110,9 @@ def errors(log: str) -> list[str]:
     for line in log.splitlines():
         if opened := re.search(r'CONSOLE.*"LOOK (.*?)"', line):
             page = opened[1]
-        elif message := re.search(r'CONSOLE.*?"(.*(?:Uncaught|Error|Failed to load).*)", source', line):
+        elif message := re.search(
+            r'CONSOLE.*?"(.*(?:Uncaught|Error|Failed to load).*)", source', line
+        ):
             found[f"{page}: {message[1]}"] = None
     return list(found)
 

@@ -93,6 +93,7 @@ def explore() -> None:
         connected=False,
         allow_html=True,
         showIndex=False,
+        classes="display compact",
         maxBytes=0,
         layout={"top1": "searchPanes", "topStart": "buttons"},
         buttons=["colvis"],
@@ -100,7 +101,7 @@ def explore() -> None:
         order=[[columns.index("data set"), "asc"], [columns.index("accuracy"), "desc"]],
         searchPanes={
             "columns": [columns.index(name) for name in FILTERS],
-            "layout": "columns-5",
+            "layout": "columns-3",
             "initCollapsed": True,
             "cascadePanes": True,
         },
