@@ -33,5 +33,5 @@ page.acts(method)
 # %% [markdown]
 # ## Results
 
-# %%
+# %% tags=["full-width"]
 page.results(method)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import functools
-import http.server
+import importlib.util
 import json
 import os
 import re
 import shutil
-import subprocess
-import threading
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
 import pytest
 import tiny_study
@@ -26,8 +23,9 @@ from umt_lib.study.pipeline.collection import gather
 from umt_lib.study.report import build, readme
 from umt_lib.study.report.format import percent
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-QUIET = ("background-networking", "component-update", "sync", "quic", "gpu")
+SPEC = importlib.util.spec_from_file_location("look", paths.ROOT / "scripts/look.py")
+look = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(look)
 WEIGHT = 1_500_000  # bytes of a page beyond what all pages share
 
 
@@ -95,22 +93,8 @@ def test_no_page_asks_the_network_for_anything(built):
 
 
 def test_every_link_leads_somewhere(built):
-    anchors = {
-        page: {a.get("id") for _, a in elements(page)} | {a.get("name") for _, a in elements(page)}
-        for page in pages(built)
-    }
-    broken = []
-    for page in pages(built):
-        for tag, attributes in elements(page):
-            address = urlsplit((attributes.get("href") if tag == "a" else "") or "")
-            if address.scheme or address.netloc or not (address.path or address.fragment):
-                continue
-            target = (page.parent / unquote(address.path)).resolve() if address.path else page
-            known = anchors.get(target)
-            missing = known is not None and unquote(address.fragment) not in {"", *known}
-            if not target.exists() or missing:
-                broken.append(f"{page.relative_to(built.html)}: {attributes['href']}")
-    assert not broken
+    names = [page.relative_to(built.html).as_posix() for page in pages(built)]
+    assert not look.dead_links(built.html, names)
 
 
 def test_equations_come_from_the_book_itself(built):
@@ -125,7 +109,7 @@ def test_every_image_has_alt_text_and_is_there(built):
         for tag, attributes in elements(page):
             if tag == "img":
                 images += 1
-                assert attributes.get("alt", "").strip(), f"{page.name}: {attributes['src']}"
+                assert len(attributes.get("alt", "").split()) >= 5, f"{page.name}: {attributes}"
                 assert (page.parent / attributes["src"]).exists()
                 assert "_images" not in attributes["alt"], f"{page.name}: {attributes['alt']}"
     assert images >= 7
@@ -277,79 +261,52 @@ def test_the_readme_shows_the_published_answer():
     assert readme.with_answer(text, study, "README.md") == text, message
 
 
-def browse(tmp_path: Path, address: str, *options: str) -> tuple[str, str]:
-    """The page and the log of a browser that has no network."""
-    if CHROMIUM is None:
+@pytest.fixture
+def browser() -> None:
+    """Skips a test if there is no browser."""
+    if look.chromium() is None:
         if os.environ.get("UMT_REQUIRE_BROWSER") == "1":
             pytest.fail("UMT_REQUIRE_BROWSER=1, and chromium is not installed")
         pytest.skip("chromium is not installed")
-    run = subprocess.run(
-        [
-            *(CHROMIUM, "--headless", "--no-sandbox", "--no-first-run"),
-            *(f"--disable-{thing}" for thing in QUIET),
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no name has an address
-            f"--user-data-dir={tmp_path}",
-            *("--enable-logging=stderr", "--v=0"),
-            *options,
-            "--dump-dom",
-            address,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    return run.stdout, run.stderr
 
 
 @pytest.mark.parametrize("page", ["features.html", "methods/umt.html"])
-def test_a_browser_draws_the_equations_without_a_network(built, page, tmp_path):
-    shown, log = browse(tmp_path, (built.html / page).as_uri(), "--virtual-time-budget=15000")
+def test_a_browser_draws_the_equations_without_a_network(built, page, browser):
+    shown, log = look.browse((built.html / page).as_uri(), "--virtual-time-budget=15000")
     assert shown.count("<mjx-container") >= 1, log[-2000:]
     assert "<mjx-merror" not in shown
 
 
-def test_a_browser_filters_the_table_of_all_results(built, tmp_path):
+def test_a_browser_filters_the_table_of_all_results(built, browser):
     address = (built.html / "results.html").as_uri()
-    shown, log = browse(tmp_path, address, "--virtual-time-budget=15000")
+    shown, log = look.browse(address, "--virtual-time-budget=15000")
     assert "dtsp-panesContainer" in shown, log[-2000:]
     assert "experiments/synthetic-umt.html" in shown
     assert "Uncaught" not in log
 
 
-class Silent(http.server.SimpleHTTPRequestHandler):
-    """Serves files and prints nothing."""
-
-    def log_message(self, *_):
-        pass
+def test_a_browser_finds_nothing_wrong_on_any_page(built, browser):
+    assert not look.look(built.html, look.pages_of(built.html))
 
 
-LOOK = """<!doctype html><title>look</title><iframe id="frame" height="900"></iframe><script>
-const frame = document.getElementById("frame"), found = [];
-(async () => {
-  for (const width of WIDTHS) for (const page of PAGES) {
-    frame.width = width;
-    await new Promise((done) => { frame.onload = done; frame.src = page; });
-    const root = frame.contentDocument.documentElement;
-    if (root.scrollWidth > root.clientWidth + 1)
-      found.push(`${page} is ${root.scrollWidth} wide at ${width}`);
-  }
-  document.body.innerHTML = `<pre id="found">${found.join("\\n")}</pre>`;
-})();
-</script>"""
+WRONG = {
+    "<p style='width: 2000px'>wide</p>": "is 20.. pixels wide",
+    "<img src='gone.png' alt='x'>": "lacks the picture gone.png",
+    "<div style='overflow: auto'><p style='width: 3000px'>x</p></div>": 'by 1... pixels: div "x"',
+    "<p style='color: #ccc; background: #fff'>faint</p>": 'contrast 1.6: p "faint"',
+    "<script>missing()</script>": "Uncaught ReferenceError: missing is not defined",
+}
 
 
-def test_a_browser_sees_no_error_and_no_page_wider_than_the_screen(built, tmp_path):
-    names = [page.relative_to(built.html).as_posix() for page in pages(built)]
-    names = [name for name in names if name not in ("search.html", "genindex.html")]
-    look = LOOK.replace("PAGES", json.dumps(names)).replace("WIDTHS", "[1280, 390]")
-    (built.html / "look.html").write_text(look)
-    handler = functools.partial(Silent, directory=str(built.html))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/look.html"
-        shown, log = browse(tmp_path, address, "--virtual-time-budget=600000")
-        server.shutdown()
-    (built.html / "look.html").unlink()
-    assert re.search(r'<pre id="found">(.*?)</pre>', shown, re.DOTALL)[1] == ""
-    errors = [line for line in log.splitlines() if re.search(r"CONSOLE.*(Uncaught|Error)", line)]
-    assert not errors
+def test_what_is_wrong_with_a_page_is_found_and_named(browser, tmp_path, capsys):
+    for number, body in enumerate(WRONG):
+        page = f"<!doctype html><body>{body}<a href='index.html#here'>dead</a>"
+        (tmp_path / f"{number}.html").write_text(page)
+    (tmp_path / "index.html").write_text("<!doctype html><body><p>all is well</p>")
+    assert look.main([str(tmp_path)]) == 1
+    found = capsys.readouterr().out
+    for number, problem in enumerate(WRONG.values()):
+        assert re.search(rf"(?m)^{number}\.html at 1280[^:]*: .*{problem}", found), (problem, found)
+        assert f"{number}.html: the link index.html#here leads nowhere" in found
+    assert "\nindex.html" not in found
+    assert look.main([str(tmp_path), "index.html"]) == 0

@@ -41,6 +41,14 @@ def test_saturation_works_without_a_reference(study):
     assert len(figure.axes) == 2
 
 
+def test_the_legend_of_the_curves_covers_no_name_of_an_axis(study):
+    figure = figures.history(study.result("synthetic", "joint"))
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    for ax in figure.axes:
+        assert not legend.get_window_extent().overlaps(ax.xaxis.label.get_window_extent())
+
+
 @pytest.mark.parametrize("draw", [figures.curves, figures.saturation])
 def test_a_method_that_trains_nothing_has_a_sentence_for_a_figure(study, draw):
     figure = draw(study.result("synthetic", "ume", rule="mean"))

@@ -160,12 +160,15 @@ def test_it_can_be_drawn(splits):
 DATASET_PAGE = """# {title}
 
 {marker} What a sample is, what its modalities are and how the splits are made {{cite:p}}`{name}`.
+
+**Source:** [{marker} home page of the data](https://example.org). **Licence:** {marker}
 """
 
 SOURCE = """
 @misc{{{name},
-  title = {{{marker} title, authors and year of the source of {name}}},
+  title = {{{marker} title, authors, address and year of the source of {name}}},
   author = {{Author, First}},
+  url = {{https://example.org}},
   year = {{{year}}}
 }}
 """

@@ -3,6 +3,7 @@
     umt book                this machine's results, and published ones where there are none
     umt book --published    published results only
     umt book --readme       renew the answer in README.md, build nothing
+    umt book --pictures     renew the pictures of data sets in book/images/datasets, build nothing
 
 The book is built in ``work`` beside it, where executed notebooks and Sphinx's files stay, so that
 only what has changed is made again; then it is copied into place. If pages, results and code are
@@ -216,7 +217,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="umt book", description=__doc__)
     parser.add_argument("--published", action="store_true", help="published results only")
     parser.add_argument("--readme", action="store_true", help="renew the answer in README.md")
+    parser.add_argument("--pictures", action="store_true", help="renew the pictures of data sets")
     given = parser.parse_args(arguments)
+    if given.pictures:
+        return exit_status(_renew_pictures)
     return exit_status(_renew_readme if given.readme else lambda: _build(given.published))
 
 
@@ -227,6 +231,17 @@ def _renew_readme() -> int:
     published = gather(paths.PARAMS, paths.PUBLISHED, None)
     changed = readme.renew(paths.ROOT / "README.md", published)
     print(f"README.md: {'renewed' if changed else 'up to date'}")
+    return 0
+
+
+def _renew_pictures() -> int:
+    from umt_lib.study.pipeline.collection import gather
+    from umt_lib.study.report import pictures
+
+    lacking = pictures.write(gather(paths.PARAMS, paths.PUBLISHED, None))
+    print(
+        f"{pictures.FOLDER}: renewed; without the data and without a picture: {lacking or 'none'}"
+    )
     return 0
 
 

@@ -25,7 +25,7 @@ from umt_lib.study.experiments.params import read
 from umt_lib.study.pipeline.collection import Entry, Study
 from umt_lib.study.report import figures
 from umt_lib.study.report.choices import JOINT, SIMPLE, simple
-from umt_lib.study.report.format import NONE, markdown, percent, points
+from umt_lib.study.report.format import NONE, SPACE, markdown, percent, points
 from umt_lib.style import Figure
 
 COMPARED = tuple(name for name, method in METHODS.items() if not method.baseline)
@@ -172,7 +172,7 @@ def improvements(study: Study) -> str:
             )
             for choice in choices
         ]
-        rows.append([name, f"{order[name].mean:.1f}", *map(percent, found)])
+        rows.append([name, f"{order[name].mean:.1f}", *(percent(p, 0) for p in found)])
     return markdown(["method", "mean rank", *(f"better than {c}, %" for c in choices)], rows)
 
 
@@ -191,7 +191,7 @@ def ranking(found: dict[str, Interval], methods: dict[str, list[Entry]]) -> Figu
 
 
 def counts(study: Study, family: Family) -> str:
-    """A table of how many methods are better and worse than each simple choice, corrected."""
+    """A table of how many methods are better / worse than each simple choice, corrected."""
     rows = []
     for dataset in study.datasets:
         if methods := compared(study, dataset):
@@ -200,11 +200,9 @@ def counts(study: Study, family: Family) -> str:
                 keys = [(dataset, short_name(entry), choice) for entry in methods]
                 keys = [key for key in keys if family.get(key)]
                 better, worse = (sum(map(f, keys)) for f in (family.is_better, family.is_worse))
-                words = f"{better}\N{NO-BREAK SPACE}better, {worse}\N{NO-BREAK SPACE}worse"
-                cells.append(words if keys else NONE)
+                cells.append(f"{better}{SPACE}/{SPACE}{worse}" if keys else NONE)
             rows.append([dataset, str(len(methods)), *cells])
-    against = (f"against {choice}" for choice in SIMPLE)
-    return markdown(["data set", "compared methods", *against], rows) if rows else NOTHING
+    return markdown(["data set", "compared methods", *SIMPLE], rows) if rows else NOTHING
 
 
 def sentences(study: Study, family: Family) -> str:

@@ -24,7 +24,8 @@ def _used() -> list[Entry]:
 
 def counts() -> Text:
     """How many methods are better and worse than each simple choice."""
-    return shown.table(compared.counts(study(), differences()), study(), _used())
+    meaning = "*1 / 2*: one method is better than this simple choice, two are worse."
+    return shown.table(compared.counts(study(), differences()), study(), _used(), meaning)
 
 
 def corrections() -> Text:

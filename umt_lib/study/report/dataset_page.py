@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-
-from umt_lib.data import DATASETS, PAIR_KINDS, Splits, load
-from umt_lib.data.availability import available
-from umt_lib.study.experiments import provenance
+from umt_lib.data import PAIR_KINDS, Splits, load
 from umt_lib.study.pipeline.collection import Entry
-from umt_lib.study.report import figures, shown, summaries, tables
+from umt_lib.study.report import figures, pictures, shown, summaries, tables
 from umt_lib.study.report.opened import study
 from umt_lib.study.report.shown import Text, text
 
@@ -26,21 +22,28 @@ def verdict(dataset: str) -> Text:
 
 
 def facts(dataset: str) -> Text:
-    """Sizes of the splits, if the data is on this machine."""
-    if not measured(dataset) and dataset not in PAIR_KINDS:
+    """Sizes of the splits, or a sentence if the data is not on this machine."""
+    if splits := _splits(dataset):
+        return Text(tables.facts(splits))
+    if not study().of(dataset):
         return Text()
-    if (splits := _splits(dataset)) is None:
-        return Text("The machine that built this book lacks the data, so no sizes and pictures.")
-    return Text(tables.facts(splits))
+    if not measured(dataset):
+        return Text("There are no sizes and no picture, because we have not had the data.")
+    lacks = "The machine that built this book lacks the data, so there are no sizes"
+    if pictures.shipped(dataset):
+        return Text(f"{lacks}; the picture was drawn where the data was.")
+    return Text(f"{lacks} and there is no picture.")
 
 
 def picture(dataset: str) -> None:
-    """Training samples by class, if the data is on this machine."""
-    if (measured(dataset) or dataset in PAIR_KINDS) and (splits := _splits(dataset)):
-        drawn = vars(inspect.getmodule(DATASETS[dataset]))["picture"](splits)
-        drawn.form = "png"
-        caption = "Training samples, drawn from the data by the function `picture` of the data set."
-        shown.figure(drawn, f"Training samples of {dataset}, by class.", caption)
+    """Training samples: drawn if the data is on this machine, otherwise the shipped picture."""
+    shows = pictures.shows(dataset)
+    alt = f"Data of {dataset}: {shows}."
+    caption = f"The function `picture` of the data set draws {shows}."
+    if splits := _splits(dataset):
+        shown.figure(pictures.draw(dataset, splits), alt, caption)
+    elif measured(dataset) and (file := pictures.shipped(dataset)):
+        shown.picture(file, alt, caption)
 
 
 def findings(dataset: str) -> Text:
@@ -128,5 +131,4 @@ def _splits(dataset: str) -> Splits | None:
     """
     if not (entries := study().of(dataset)):
         return load(dataset) if dataset in PAIR_KINDS else None
-    params = entries[0].params
-    return provenance.splits(params, params["seeds"][0]) if available(params["dataset"]) else None
+    return pictures.first_splits(entries[0].params)

@@ -93,10 +93,11 @@ def chosen(name: str) -> Text:
 def curves(name: str) -> None:
     """Loss, accuracy and probes over epochs."""
     one = entry(name)
-    if one.result.measured.seeds[0].curves:
+    if found := one.result.measured.seeds[0].curves:
+        what = "Loss, accuracy and probes" if found.get("probe") else "Loss and accuracy"
         shown.figure(
             figures.history(one.result),
-            f"Loss, accuracy and probes of {name} over epochs.",
+            f"{what} of {name} over the epochs of training.",
             "Mean over seeds; the band is their range.",
         )
 

@@ -94,6 +94,7 @@ def explore() -> None:
         allow_html=True,
         showIndex=False,
         table_id="all-results",  # without it, a random one: the page is the same in every build
+        classes="display compact",
         maxBytes=0,
         layout={"top1": "searchPanes", "topStart": "buttons"},
         buttons=["colvis"],
@@ -101,7 +102,7 @@ def explore() -> None:
         order=[[columns.index("data set"), "asc"], [columns.index("accuracy"), "desc"]],
         searchPanes={
             "columns": [columns.index(name) for name in FILTERS],
-            "layout": "columns-5",
+            "layout": "columns-3",
             "initCollapsed": True,
             "cascadePanes": True,
         },

@@ -18,12 +18,10 @@ EQUIVALENT = 0.01  # two strategies are equivalent if the whole interval is with
 NUMBER = re.compile(rf"\**[+{MINUS}]?\d")
 
 
-def percent(interval: Interval) -> str:
+def percent(interval: Interval, digits: int = 1) -> str:
     """An accuracy in percent, as in ``83.2 [81.0, 85.4]``."""
-    mean, low, high, n = interval
-    return f"{100 * mean:.1f}" + (
-        f" [{100 * low:.1f},{SPACE}{100 * high:.1f}]" if n > 1 else " (one seed)"
-    )
+    mean, low, high = (f"{100 * value:.{digits}f}" for value in interval[:3])
+    return mean + (f" [{low},{SPACE}{high}]" if interval.n > 1 else " (one seed)")
 
 
 def points(interval: Interval | None, clear: bool = False) -> str:

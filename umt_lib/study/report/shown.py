@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
-from IPython.display import display
+from IPython.display import display, publish_display_data
 
 from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import tables
@@ -67,6 +68,13 @@ def figure(drawn: Figure, alt: str, caption: str = "", source: str = "") -> None
     caption = f'<span class="caption">{caption}</span>' if caption else ""
     if shown := text(caption, source):
         display(shown)
+
+
+def picture(file: Path, alt: str, caption: str) -> None:
+    """Display a png file as a figure, then its caption."""
+    metadata = {"image/png": {"alt": alt}}
+    publish_display_data({"image/png": file.read_bytes(), "text/plain": alt}, metadata)
+    display(text(f'<span class="caption">{caption}</span>'))
 
 
 def made_from(study: Study, entries: Sequence[Entry]) -> str:
