@@ -35,7 +35,8 @@ def history(result: Result) -> Figure:
     """Loss, accuracy and probes over epochs, side by side: mean and range of the seeds."""
     seeds = result.measured.seeds
     probes = seeds[0].curves.get("probe")
-    figure = Figure(figsize=(WIDTH, 2.2), layout="none")  # places are given: there are hundreds
+    figure = Figure(figsize=(WIDTH, 2.2))
+    figure.set_layout_engine("none")  # places are given: there are hundreds
     places = {"left": 0.07, "right": 0.99, "top": 0.88, "bottom": 0.32, "wspace": 0.25}
     axes = figure.subplots(1, 3 if probes else 2, gridspec_kw=places)
     _lines(axes[0], _curve(seeds, "train_loss"), COLORS["ume"], "train")
