@@ -115,6 +115,17 @@ def test_every_image_has_alt_text_and_is_there(built):
     assert images >= 7
 
 
+def test_pictures_of_earlier_builds_are_deleted(tmp_path):
+    (tmp_path / "_images").mkdir()
+    for name in ("here.svg", "there.png", "old.svg"):
+        (tmp_path / "_images" / name).touch()
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "index.html").write_text('<img alt="x" src="_images/here.svg">')
+    (tmp_path / "methods/umt.html").write_text('<a href="../_images/there.png">picture</a>')
+    build._delete_old_images(tmp_path)
+    assert sorted(f.name for f in tmp_path.glob("_images/*")) == ["here.svg", "there.png"]
+
+
 def test_no_page_is_heavy(built):
     for page in pages(built):
         loaded = [

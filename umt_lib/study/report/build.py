@@ -107,6 +107,7 @@ def _build_locked(made_from: Sources, html: Path) -> bool:
     extras.write(study, work / "beside" / extras.FOLDER)
     render(work / "pages", work / "html", replaced, work / "beside")
     shutil.copytree(work / "html", new, ignore=_unused)
+    _delete_old_images(new)
     _fill(new, VERSION, version())
     (new / STAMP).write_text(digest_now)
     if html.exists():
@@ -124,6 +125,15 @@ def _unused(folder: str, names: list[str]) -> set[str]:
     if Path(folder).name == "output":
         unused.add("svg")
     return unused & set(names)
+
+
+def _delete_old_images(html: Path) -> None:
+    """Delete the pictures of earlier builds, which no page shows any more: Sphinx keeps them."""
+    pages = (page.read_text(encoding="utf-8") for page in html.rglob("*.html"))
+    shown = {name for page in pages for name in re.findall(r"_images/([^\s\"'&<>]+)", page)}
+    for image in (html / "_images").glob("*"):
+        if image.name not in shown:
+            image.unlink()
 
 
 def _fill(html: Path, mark: str, text: str) -> None:
