@@ -172,8 +172,9 @@ def render(
         "latex_individualpages": False,
         "exclude_patterns": ["_build", "**.ipynb_checkpoints", *replaced],
         "html_extra_path": [str(beside.resolve())] if beside else [],
-        "repository": home.repository(),
     }
+    if address := home.repository():
+        options["repository"] = address
     doctrees = _resumed(html.parent / "doctrees")
     arguments = {
         "sourcedir": str(pages),
