@@ -14,7 +14,7 @@ THEIRS = re.compile(
     r"|code does|the authors (start|train|use)|\btoolkit\b|github\.com/(?!Jakobovski)",
     re.IGNORECASE,
 )
-COMMIT = re.compile(r"commit [0-9a-f]{7}\b")
+COMMIT = re.compile(r"(commit [0-9a-f]{7}\b|/tree/[0-9a-f]{40}\b)")
 GENERAL = {  # sections that speak of such code in general, and link to pages that name it
     ("book/rivals/released.md", "The effect on accuracy"),
 }

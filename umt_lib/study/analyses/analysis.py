@@ -128,8 +128,6 @@ def run(params: dict[str, Any], progress: bool = True, workers: int = 1) -> Anal
             of the analysis raises.
     """
     began = time.perf_counter()
-    folder = paths.results_dir() / "analyses"
-    check_writable(folder)
     needs = {name: measured_digest(paths.results_dir(), name) for name in params.get("needs", [])}
     for name, found in needs.items():
         if not found:
@@ -137,6 +135,8 @@ def run(params: dict[str, Any], progress: bool = True, workers: int = 1) -> Anal
                 f"{params['name']}: needs the result of {name!r}, which is missing; run its params "
                 f"file, params/{name}.yaml, first (umt run, or umt analyse for an analysis)"
             )
+    folder = paths.results_dir() / "analyses"
+    check_writable(folder)
     spec = params["analysis"]
     function = ANALYSES[spec["name"]]
     given = {"progress": progress, "workers": workers}
