@@ -90,9 +90,9 @@ which the correction with interactions is clearly better on the features of the 
 **Extra columns.** An encoder trained on one modality may lose information that is useful only
 together with another modality. The ``extra`` columns (principal components of the raw inputs, or a
 hidden layer) serve only to detect this: the rule is applied without and with them. If they show
-interactions, or paired features that a linear head can use, such as a nuisance that both modalities
-share, the verdict is ``interactions``: train jointly from the inputs, since teachers lack them too
-(:func:`umt_lib.guide.verdict.deciding`). Otherwise it is the verdict for the features without extra
+interactions, the verdict is ``interactions``; if they show paired features that a linear head can
+use, such as a nuisance that both modalities share, it is ``UMT``: either way, encoders have to be
+trained jointly from the inputs (:func:`umt_lib.guide.verdict.deciding`). Otherwise it is the verdict for the features without extra
 columns, where small gains are easier to detect. Without extra columns the report says that features
 alone cannot tell.
 
