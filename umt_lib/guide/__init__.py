@@ -92,9 +92,9 @@ together with another modality. The ``extra`` columns (principal components of t
 hidden layer) serve only to detect this: the rule is applied without and with them. If they show
 interactions, the verdict is ``interactions``; if they show paired features that a linear head can
 use, such as a nuisance that both modalities share, it is ``UMT``: either way, encoders have to be
-trained jointly from the inputs (:func:`umt_lib.guide.verdict.deciding`). Otherwise it is the verdict for the features without extra
-columns, where small gains are easier to detect. Without extra columns the report says that features
-alone cannot tell.
+trained jointly from the inputs (:func:`umt_lib.guide.verdict.deciding`). Otherwise it is the
+verdict for the features without extra columns, where small gains are easier to detect. Without
+extra columns the report says that features alone cannot tell.
 
 **The rule of the paper** is reported as well: the linear head against UME by the mean of
 probabilities, in accuracy. Where the two rules differ, the reason is a better rule of combining

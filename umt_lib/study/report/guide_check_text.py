@@ -51,13 +51,18 @@ def table(measured: dict[str, dict]) -> str:
                 continue  # not all of its strategies were trained
             score = scored(cases, rule)
             decided = sum(case["rules"][rule]["decided"] for case in cases)
-            shares = [_share(score[k]) for k in list(score)[:4]]
+            shares = [_share(score[k]) if names_best(rule) else NONE for k in list(score)[:4]]
             rows.append([dataset, rule, f"{decided} of {len(cases)}", *shares])
             rows[-1].append(_share(score["regret"]))
     head = ["map", "rule", "decided", "right (%)", "right if it names a strategy (%)"]
     head += [f"{UNCLEAR} in {which} cells (%)" for which in ("decided", "other")]
     head.append("regret (points)")
     return markdown(head, rows)
+
+
+def names_best(rule: str) -> bool:
+    """Whether the rule can name the best strategy; the others have a regret only."""
+    return bool(RULES[rule].takes.keys() & RULES[rule].among.keys())
 
 
 def sentences(measured: dict[str, dict]) -> str:

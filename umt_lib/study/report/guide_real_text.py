@@ -8,6 +8,7 @@ from typing import Any
 from umt_lib.study.analyses.guide_check.rules import ALL, CHEAP, LAST, LAYER, PAPERS, PAPERS_MLP
 from umt_lib.study.analyses.guide_check.score import Cases, scored
 from umt_lib.study.report.format import NONE, markdown, percent
+from umt_lib.study.report.guide_check_text import names_best
 
 SHOWN = {  # rule: its name in tables
     LAYER: "ours",
@@ -42,7 +43,7 @@ def scores(cases: Cases) -> str:
     for rule, name in SHOWN.items():
         score = scored(cases, rule)
         decided = sum(case["rules"][rule]["decided"] for case in cases)
-        right, regret = score["right"], score["regret"]
+        right, regret = score["right"] if names_best(rule) else None, score["regret"]
         row = [NONE if part is None else percent(part) for part in (right, regret)]
         rows.append([name, f"{decided} of {len(cases)}", *row])
     return markdown(["rule", "decided", "right (%)", "regret (points)"], rows)
