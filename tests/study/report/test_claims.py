@@ -11,7 +11,7 @@ from entries import entry, ume
 from maps import cell, place, world
 
 from umt_lib.evaluation.intervals import t_interval
-from umt_lib.study.analyses.guide_check.rules import PAPERS
+from umt_lib.study.analyses.guide_check.rules import OWN_SIGN
 from umt_lib.study.pipeline.collection import AnalysisEntry, Study
 from umt_lib.study.report import claims, gains, pooling
 
@@ -198,7 +198,9 @@ def test_the_papers_rule_has_to_be_right_in_most_decided_cells(right, verdict):
         {
             "held_out": True,
             "uni": i / 100,
-            "rules": {PAPERS: {"right": i < right, "decided": True, "unclear": False, "regret": 0}},
+            "rules": {
+                OWN_SIGN: {"right": i < right, "decided": True, "unclear": False, "regret": 0}
+            },
         }
         for i in range(100)
     ]
