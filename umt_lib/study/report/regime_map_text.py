@@ -12,6 +12,8 @@ from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import FAMILIES, Maps
 from umt_lib.study.report.format import MINUS, NONE, markdown, percent, points, signed
 
+LISTED = 15  # candidates
+
 
 def answer(maps: Maps) -> str:
     """Whether UMT has a region of its own, and what always using it loses: the first paragraph."""
@@ -85,17 +87,22 @@ def counts_table(maps: Maps) -> str:
 
 
 def candidates_table(maps: Maps) -> str:
-    """The cells in which UMT was expected to be the best, and its lead on the report seeds."""
+    """The cells in which UMT was expected to be the best, by its lead on the report seeds.
+
+    Of many, those with the largest leads.
+    """
     found = summary.searched(maps)
     found = found[found["candidate"]].sort_values("lead", ascending=False)
     dials = summary.dials(maps)
     rows = []
-    for place, row in found.iterrows():
+    for place, row in found.head(LISTED).iterrows():
         values = ", ".join(f"{k} {v:g}" for k, v in dials.loc[place].dropna().items())
         lead = Interval(row["lead"], row["low"], row["high"], len(maps[0]["report"]))
         shown = points(lead, clear=bool(row["clear"]))
         rows.append([place[0], values, row["strategy"], row["other"], shown, f"{row['holm']:.3f}"])
-    return markdown(["world", "cell", "UMT", "best other", "lead, points", "p (Holm)"], rows)
+    table = markdown(["world", "cell", "UMT", "best other", "lead, points", "p (Holm)"], rows)
+    more = len(found) - len(rows)
+    return f"{table}\n\n{more} other candidates have smaller leads." if more > 0 else table
 
 
 def regret_table(maps: Maps) -> str:
