@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from forked import forked
 
 from umt_lib.errors import StudyError
 from umt_lib.study.experiments import command, experiment, results
@@ -30,24 +30,14 @@ def file(params: dict[str, Any], tmp_path: Path) -> Path:
     return path
 
 
-def forked(work: Callable[[], int], printed: Path) -> int:
-    """The exit status of ``work`` in a process of its own (minus the signal that ended it)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside idle BLAS threads
-        pid = os.fork()
-    if not pid:
-        status = 70
-        try:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background
-            descriptor = os.open(printed, os.O_WRONLY | os.O_CREAT)
-            os.dup2(descriptor, 2)
-            import sys
+def in_background(work: Callable[[], int], printed: Path) -> int:
+    """:func:`forked`, with Ctrl-C ignored as in a process that a script starts with ``&``."""
 
-            sys.stderr = os.fdopen(2, "w", buffering=1)
-            status = work()
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    def ignoring() -> int:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return work()
+
+    return forked(ignoring, printed)
 
 
 def at_save(number: int, happens: Callable[[], Any]) -> None:
@@ -95,7 +85,7 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
     params, file, runs, tmp_path, monkeypatch, number, status, sentence
 ):
     printed = tmp_path / "printed"
-    assert forked(interrupted(file, number), printed) == status
+    assert in_background(interrupted(file, number), printed) == status
     assert sentence in printed.read_text()
     assert "Traceback" not in printed.read_text()
     assert left(runs) == ["seed0.safetensors", "seed1.unfinished.safetensors"]
@@ -117,7 +107,7 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
 def test_a_full_disk_is_reported_and_leaves_nothing_half_written(params, file, runs, tmp_path):
     printed = tmp_path / "printed"
     run = limited(lambda: command.main([str(file), "--device", "cpu"]), 1000)
-    assert forked(run, printed) == 2
+    assert in_background(run, printed) == 2
     last = printed.read_text().splitlines()[-1]
     assert "seed0.safetensors: cannot be written (File too large); free some space" in last
     assert left(runs) == []
@@ -137,5 +127,5 @@ def test_a_full_disk_under_a_notebook_is_reported_too(file, tmp_path):
             return 2
 
     printed = tmp_path / "printed"
-    assert forked(limited(run, 4000), printed) == 2
+    assert in_background(limited(run, 4000), printed) == 2
     assert "out.ipynb cannot be written (File too large); free some space" in printed.read_text()

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 import subprocess
 import time
 from types import SimpleNamespace
 
+import loaded
 import pytest
 import yaml
 
-from umt_lib.paths import PARAMS, PUBLISHED, ROOT, results_dir
+from umt_lib.paths import PARAMS, PUBLISHED, results_dir
 from umt_lib.study.pipeline.smoke import shorten
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("gpu_rows", ROOT / "scripts/gpu_rows.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded.module("scripts/gpu_rows.py")
 
 
 COPIES = {  # of experiments that take a second, under the names of the rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import jupytext
+import loaded
 import nbformat
 import pytest
 import yaml
@@ -27,14 +27,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 MAY_WRITE = {"publish": {"pages", "id-token"}, "colab": {"contents"}}  # jobs
 MENTIONS = re.compile(r"mybinder|colab|github\.com|/edit/")
-
-
-def module(file: str):
-    """A Python file that belongs to no package, as a module."""
-    spec = importlib.util.spec_from_file_location(Path(file).stem, ROOT / file)
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
 
 
 def project(folder: Path, urls: str = "") -> Path:
@@ -129,7 +121,7 @@ def test_the_book_has_buttons_only_if_there_is_an_address(pages, tmp_path, monke
 
 
 def test_every_button_leads_to_a_notebook_and_stands_on_a_page():
-    extension = module("book/_ext/home.py")
+    extension = loaded.module("book/_ext/home.py")
     for notebook in (extension.START, *extension.NOTEBOOKS.values()):
         assert (ROOT / f"notebooks/{notebook}.py").exists()
     pages = [file.relative_to(ROOT / "book").as_posix() for file in (ROOT / "book").rglob("*.md")]
@@ -138,7 +130,7 @@ def test_every_button_leads_to_a_notebook_and_stands_on_a_page():
 
 
 def test_colab_gets_every_notebook_with_a_cell_that_installs_the_study(tmp_path):
-    colab = module("scripts/colab.py")
+    colab = loaded.module("scripts/colab.py")
     assert colab.write(tmp_path, ADDRESS) == 0
     sources = [*(ROOT / "notebooks").glob("*.py")]
     assert {file.stem for file in tmp_path.iterdir()} == {file.stem for file in sources}

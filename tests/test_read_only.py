@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from forked import forked
 
 from umt_lib import paths
 from umt_lib.errors import exit_status
@@ -52,22 +52,13 @@ def folder(params: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[
 def refused(work: Callable[[], int], folder: Path, printed: Path) -> tuple[int, str]:
     """The status and the message of ``work`` in a process that cannot write to ``folder``."""
     os.chmod(folder, 0o555)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside idle BLAS threads
-        pid = os.fork()
-    if not pid:
-        status = 70
-        try:
-            os.dup2(os.open(printed, os.O_WRONLY | os.O_CREAT), 2)
-            import sys
 
-            sys.stderr = os.fdopen(2, "w", buffering=1)
-            if os.geteuid() == 0:
-                os.seteuid(NOBODY)
-            status = work()
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), printed.read_text()
+    def as_nobody() -> int:
+        if os.geteuid() == 0:
+            os.seteuid(NOBODY)
+        return work()
+
+    return forked(as_nobody, printed), printed.read_text()
 
 
 def left(folder: Path) -> set[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 
+import loaded
 import yaml
 
-from umt_lib.paths import ROOT, results_dir
+from umt_lib.paths import results_dir
 from umt_lib.study.experiments import results
 from umt_lib.study.experiments.experiment import Experiment
 
@@ -16,9 +16,7 @@ def test_a_restamped_result_is_current_and_nothing_measured_changes(
     params, trained_teachers, tmp_path
 ):
     tiny = dict(params)
-    spec = importlib.util.spec_from_file_location("restamp", ROOT / "scripts/restamp.py")
-    restamp = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(restamp)
+    restamp = loaded.module("scripts/restamp.py")
     params |= {"method": {"name": "umt"}, "teachers": trained_teachers, "sweep": {"weight": [1, 9]}}
     for m, name in trained_teachers.items():
         teacher = {**tiny, "name": name, "method": {"name": "unimodal", "modality": m}}

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import loaded
 import pytest
-
-from umt_lib.paths import ROOT
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("storm", ROOT / "benchmarks/storm.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded.module("benchmarks/storm.py")
 
 
 def test_a_preparation_that_is_killed_twice_ends_with_the_same_files(script, tmp_path):

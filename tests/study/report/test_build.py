@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
 
+import loaded
 import pytest
 import tiny_study
 
@@ -23,9 +23,7 @@ from umt_lib.study.pipeline.collection import gather
 from umt_lib.study.report import build, readme
 from umt_lib.study.report.format import percent
 
-SPEC = importlib.util.spec_from_file_location("look", paths.ROOT / "scripts/look.py")
-look = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(look)
+look = loaded.module("scripts/look.py")
 WEIGHT = 1_500_000  # bytes of a page beyond what all pages share
 
 
