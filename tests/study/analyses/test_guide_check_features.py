@@ -56,12 +56,28 @@ def test_a_class_of_ours_in_too_few_groups_is_left_out_and_named(monkeypatch):
     found = columns, replace(splits, validation=held)
     monkeypatch.setattr(features, "last_layer", lambda dataset, seed: found)
     source = features.load("synthetic")
-    assert source.name.endswith(f"seed 0, without {rare} (too few groups)")
+    assert source.name.endswith(f"seed 0, without {rare} (too few samples or groups)")
     rows = np.flatnonzero(y != 1)
     assert not (source.labels == 1).any()
     assert source.groups.tolist() == groups[rows].tolist()
     assert all(x[:, 0].tolist() == rows.tolist() for x in source.features.values())
     assert {len(x) for x in source.extra.values()} == {len(rows)}
+
+
+def test_a_class_of_ours_with_too_few_samples_for_the_folds_is_left_out(monkeypatch):
+    splits = load_data("synthetic", n_train=60, n_validation=40, n_test=50)
+    few = torch.cat([torch.where(splits.validation.y == k)[0][:n] for k, n in ((0, 15), (1, 7))])
+    held = splits.validation.take(few)
+    columns = {m: np.arange(22.0)[:, None] for m in splits.modalities}
+    found = columns, replace(splits, validation=held)
+    monkeypatch.setattr(features, "last_layer", lambda dataset, seed: found)
+    assert features.validation("synthetic", 0, folds=3).without == ()  # three folds need six
+    seen = features.validation("synthetic", 0)
+    assert seen.without == (splits.classes[1],)
+    assert set(seen.y.tolist()) == {0}
+    held = splits.validation.take(few[6:20])
+    found = {m: x[:14] for m, x in columns.items()}, replace(splits, validation=held)
+    assert features.validation("synthetic", 0).without == ()  # no class has ten: the guide refuses
 
 
 def test_a_file_is_read_and_an_unknown_name_is_refused(tmp_path):

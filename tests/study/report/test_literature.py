@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+import tiny_study
 
-from tests import tiny_study
 from umt_lib import paths
 from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.report import literature

@@ -202,7 +202,9 @@ def verdicts(measured: dict[str, dict]) -> str:
         if found["without"]:
             note += (
                 f"\n\n{dataset}: the guide reads no samples of {', '.join(found['without'])}, "
-                f"which occur in too few groups of the validation split; the test split has them."
+                f"of "
+                f"which the validation split of some seed has too few samples or groups; the test "
+                f"split has them."
             )
     return markdown(head, rows) + note
 

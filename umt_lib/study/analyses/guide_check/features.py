@@ -2,8 +2,8 @@
 
 The uni-modal encoders of one seed encode the validation split, and leading components of the inputs
 are added (:mod:`umt_lib.guide.components`). The training split is not used, because the encoders
-have fitted its labels. Classes that occur in too few groups for held-out folds are left out; the
-name of the source states which.
+have fitted its labels. Classes with too few samples, or in too few groups, for held-out folds are
+left out; the name of the source states which.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from umt_lib.data import DATASETS
 from umt_lib.data.splits import Splits
 from umt_lib.errors import StudyError, nearest
 from umt_lib.guide import components, readers
-from umt_lib.guide.checks import INNER, rare
+from umt_lib.guide.checks import FOLDS, INNER, rare
 from umt_lib.guide.readers import Source
 from umt_lib.models.inference import outputs
 from umt_lib.study.experiments import params as params_files
@@ -37,7 +37,7 @@ class Seen(NamedTuple):
         y: (n,).
         groups: (n,), or None if there are none or too few.
         together: the number of groups if they are too few and were therefore ignored, else 0.
-        without: classes left out because they occur in too few groups.
+        without: classes left out because they have too few samples or occur in too few groups.
     """
 
     features: dict[str, np.ndarray]
@@ -75,8 +75,11 @@ def last_layer(dataset: str, seed: int) -> tuple[dict[str, np.ndarray], Splits]:
     return features, splits
 
 
-def validation(dataset: str, seed: int) -> Seen:
+def validation(dataset: str, seed: int, folds: int = FOLDS) -> Seen:
     """The samples of :func:`last_layer` without the classes and groups that the guide refuses.
+
+    Args:
+        folds: the number of folds of the guide, which needs two samples of each class in each.
 
     Raises:
         StudyError: a uni-modal experiment of the data set has not been run, or not for this seed.
@@ -86,8 +89,13 @@ def validation(dataset: str, seed: int) -> Seen:
     y, groups, together = held.y.numpy(), held.groups, 0
     if groups is not None and (number := len(np.unique(groups))) < INNER:
         groups, together = None, number
-    classes = [] if groups is None else rare(y, groups)
-    keep = ~np.isin(y, classes)
+    present, counts = np.unique(y, return_counts=True)
+    classes = set(present[counts < 2 * folds].tolist())
+    if len(classes) == len(present):
+        classes = set()  # the guide asks for fewer folds
+    if groups is not None:
+        classes |= set(rare(y, groups))
+    keep = ~np.isin(y, sorted(classes))
     return Seen(
         {m: z[keep] for m, z in features.items()},
         splits.train.x,
@@ -95,7 +103,7 @@ def validation(dataset: str, seed: int) -> Seen:
         y[keep],
         None if groups is None else groups[keep],
         together,
-        tuple(splits.classes[k] for k in classes),
+        tuple(splits.classes[k] for k in sorted(classes)),
     )
 
 
@@ -124,6 +132,6 @@ def runs(dataset: str, seed: int) -> Source:
     if seen.together:  # the verdict then holds for these groups only
         name = f"{name}, {seen.together} groups taken together"
     if seen.without:  # the verdict holds for the other classes
-        name = f"{name}, without {', '.join(seen.without)} (too few groups)"
+        name = f"{name}, without {', '.join(seen.without)} (too few samples or groups)"
     extra = components.of_inputs(seen.train, seen.inputs)
     return Source(seen.features, seen.y, seen.groups, name, extra)

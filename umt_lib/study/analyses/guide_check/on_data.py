@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from umt_lib import paths
 from umt_lib.errors import StudyError
+from umt_lib.guide.checks import FOLDS
 from umt_lib.guide.verdict import deciding
 from umt_lib.study.analyses.guide_check import features
 from umt_lib.study.analyses.guide_check.rules import record, verdicts
@@ -26,13 +27,13 @@ EXPERIMENTS = {  # strategy: the name of its experiment, after <dataset>-
 
 
 def on_data(
-    dataset: str, seeds: tuple[int, ...], folds: int = 5, progress: bool = False
+    dataset: str, seeds: tuple[int, ...], folds: int = FOLDS, progress: bool = False
 ) -> dict[str, Any]:
     """Compare the verdicts of all rules with the test accuracies of finished experiments.
 
     Groups are ignored if the validation split has too few of them for folds ("groups" records
-    this). Classes that occur in too few groups are left out ("without" names them): the verdict
-    then holds for the other classes, whereas the test accuracies are for all.
+    this). Classes with too few samples or groups are left out ("without" names those of any seed):
+    the verdict then holds for the other classes, whereas the test accuracies are for all.
 
     Args:
         folds: the number of folds of the guide; a validation split with few samples of a class
@@ -49,9 +50,11 @@ def on_data(
     accuracy = {s: _measured(dataset, name, seeds) for s, name in names.items()}
     cases = []
     first: dict[str, Any] = {}
+    without: set[str] = set()
     for seed in tqdm(seeds, desc=f"guide on {dataset}", disable=None if progress else True):
-        seen = features.validation(dataset, seed)
+        seen = features.validation(dataset, seed, folds)
         found = verdicts(seen.features, (seen.train, seen.inputs), seen.y, seen.groups, folds)
+        without |= set(seen.without)
         cases.append({"seed": seed, **record(found, accuracy)})
         first = first or deciding(*found.values()).to_dict()
     first["cost"].pop("seconds")  # the only part that differs when it is measured again
@@ -59,7 +62,7 @@ def on_data(
         "dataset": dataset,
         "seeds": len(seeds),
         "groups": "too few" if seen.together else "none" if seen.groups is None else "kept",
-        "without": list(seen.without),
+        "without": sorted(without),
         "test": accuracy,
         "cases": cases,
         "recommendation": first,
