@@ -79,7 +79,9 @@ found = recommend(
     seed=seed,
     source=Path(given.name).name,
 )
-report.picture(found)
+figure = report.picture(found)
+figure.set_dpi(80)  # fits beside JupyterLab's list of files
+figure
 
 # %%
 ranked = {
@@ -87,6 +89,7 @@ ranked = {
     for name, (cost, accuracy, behind) in found.ranking.items()
 }
 columns = ["cost", "accuracy (%)", "points below the best", "low", "high"]
+pd.options.display.max_colwidth = None
 pd.DataFrame.from_dict(ranked, orient="index", columns=columns)
 
 # %%
@@ -97,8 +100,8 @@ pd.DataFrame(causes, index=["gain (points)", "low", "high"]).T.round(1)
 # ## The decision
 #
 # The paper's rule compares a head on frozen features with the mean of probabilities. Our rule tests
-# in turn whether there are interactions, whether there is a gain over the *best* rule of
-# combination, and whether there are enough samples to exclude both.
+# in turn whether there are interactions, whether paired features that a linear head can use give a
+# gain over the *best* rule of combination, and whether there are enough samples to exclude both.
 
 # %%
 Markdown(
