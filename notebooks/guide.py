@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 from sklearn.datasets import load_digits
 
 from umt_lib.guide import readers, recommend, report
@@ -81,7 +81,7 @@ found = recommend(
 )
 figure = report.picture(found)
 figure.set_dpi(80)  # fits beside JupyterLab's list of files
-figure
+display(figure)
 
 # %%
 ranked = {

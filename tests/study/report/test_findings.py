@@ -114,7 +114,8 @@ def test_a_difference_is_better_only_after_the_correction_of_its_list():
         both, "watch"
     )
     assert "better on watch" not in summaries.verdict(both)
-    assert "no clear difference between UMT and joint" in summaries.answer(both)
+    assert "**" not in summaries.answer(both)
+    assert "| **+" in summaries.answer(alone)
 
 
 def test_an_encoder_is_lazy_only_after_the_correction():

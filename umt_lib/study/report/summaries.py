@@ -11,7 +11,15 @@ from umt_lib.study.experiments.provenance import has_folds
 from umt_lib.study.experiments.results import DAMAGED
 from umt_lib.study.pipeline.collection import Shown, Study
 from umt_lib.study.report.findings import FINDINGS, Page
-from umt_lib.study.report.format import NOTHING, in_words, literal, points
+from umt_lib.study.report.format import (
+    MINUS,
+    NOTHING,
+    in_words,
+    is_equivalent,
+    literal,
+    markdown,
+    points,
+)
 
 FRONT = {  # (a, b): the comparison a minus b on the front page, as (start, a, b) in words
     ("UME", "joint (linear)"): ("", "UME", "joint training"),
@@ -79,18 +87,33 @@ def _listed(names: list[str]) -> str:
 
 
 def answer(study: Study) -> str:
-    """The comparisons of the answer table as a Markdown list, one line per data set."""
+    """The comparisons of the front page as a Markdown table, one row per data set."""
     family = front(study)
-    lines = [
-        f"- **{dataset}**: {'; '.join(parts)}."
+    measured = [pair for pair in FRONT if any(family.get((d, *pair)) for d in study.datasets)]
+    if not measured:
+        return NOTHING
+    rows = [
+        [dataset, *(_difference(family, (dataset, *pair)) for pair in measured)]
         for dataset in study.datasets
-        if (parts := _compared(family, dataset))
+        if any(family.get((dataset, *pair)) for pair in measured)
     ]
-    lines += [f"- {holm_note(family, 'this list')}"] if lines else []
+    header = ["data set", *(f"{a} {MINUS} {b}" for a, b in measured)]
+    note = (
+        f"Bold: the difference survives Holm's correction over the {len(family)} differences of "
+        f"this table (a 5% risk that any of them is a false claim). The intervals are not "
+        f"corrected. *Equivalent*: the whole interval lies within \N{PLUS-MINUS SIGN}1 point."
+    )
+    parts = [markdown(header, rows), note]
     waiting = [d for d in study.datasets if not any(e.result for e in study.of(d))]
-    if lines and waiting:
-        lines.append(f"- Not run yet, ready to run: {', '.join(waiting)}.")
-    return "\n".join(lines) or NOTHING
+    parts += [f"Not run yet, ready to run: {', '.join(waiting)}."] if waiting else []
+    return "\n\n".join(parts)
+
+
+def _difference(family: Family, key: tuple[str, str, str]) -> str:
+    """The cell of one difference: in bold if it is clear, with a word if it is equivalence."""
+    gap = family.get(key)
+    same = gap is not None and gap.n > 1 and is_equivalent(gap)
+    return points(gap, family.is_clear(key)) + (", equivalent" if same else "")
 
 
 def verdict_on(study: Study, dataset: str) -> str:
