@@ -126,21 +126,25 @@ def verdict_on(study: Study, dataset: str) -> str:
     ]
     if not scores:
         return "**Not measured yet.**"
-    compared = "; ".join(_compared(front(study), dataset)) or "nothing to compare them with yet"
+    family, parts, unclear = front(study), [], False
+    for pair, (start, a, b) in FRONT.items():
+        key = (dataset, *pair)
+        if gap := family.get(key):
+            if family.is_clear(key) or is_equivalent(gap):
+                words = in_words(a, b, gap, family.is_clear(key))
+                parts.append(f"{start}{words} ({points(gap)})")
+            else:
+                unclear = True
+    if unclear and not parts:
+        parts = ["none of the differences between them is clear"]
+    elif unclear:
+        parts.append("the other differences between them are not clear")
+    compared = "; ".join(parts) or "nothing to compare them with yet"
     return (
         f"**Test accuracy: {', '.join(scores)}. In points: {compared}.** *Better* and *worse* are "
-        f"said of differences that survive the correction for all comparisons of the front page."
+        f"said of differences that survive the correction for all comparisons of the front page, "
+        f"which lists every difference."
     )
-
-
-def _compared(family: Family, dataset: str) -> list[str]:
-    """The comparisons of the front page on one data set, in words with their intervals."""
-    parts = []
-    for pair, (start, a, b) in FRONT.items():
-        if gap := family.get((dataset, *pair)):
-            words = in_words(a, b, gap, family.is_clear((dataset, *pair)))
-            parts.append(f"{start}{words} ({points(gap)})")
-    return parts
 
 
 def saw(study: Study, dataset: str) -> str:
