@@ -24,12 +24,12 @@ from umt_lib.study.report import two_stream_text
 from umt_lib.study.report.compared_methods import compared
 from umt_lib.study.report.format import EQUIVALENT, MINUS, markdown, percent, points
 from umt_lib.study.report.pooling import HEADS, Pooled, gain, lazy, mean_of, pooled
+from umt_lib.study.report.which_strategy import NO_PAIRS, paired_gain
 
 SUPPORTED, AGAINST = "supported", "not supported"
 UNDECIDED, UNTESTABLE = "undecided", "not testable here"
 FEWEST = 3  # data sets
 MATTERS = 0.02  # paired features can raise the best possible accuracy of a cell by this much
-NO_PAIRS = 0.001  # they cannot raise it
 DRAWS, SEED = 4000, 0  # of the bootstrap of a correlation
 NEAREST = {  # data set of the paper: the real data of the same kind that was trained on here
     "vggsound": "youtube8m",
@@ -190,12 +190,12 @@ def _comparable(study: Study) -> Claim:
 
 def _wins_with_pairs(study: Study) -> Claim:
     """UMT's best member against the best other strategy in cells with useful paired features."""
-    maps = _maps(study)
+    measured = maps(study)
     number, lead, names = "not measured yet", None, ()
-    if maps and (cells := _paired_gain(maps) >= MATTERS).any():
-        lead = _lead(maps, "UMT", cells)
-        search = searched(maps)
-        names = tuple(found["world"] for found in maps)
+    if measured and (cells := paired_gain(measured) >= MATTERS).any():
+        lead = _lead(measured, "UMT", cells)
+        search = searched(measured)
+        names = tuple(found["world"] for found in measured)
         number = (
             f"UMT minus the best other strategy, both chosen on other seeds, over {lead.n} cells: "
             f"{points(lead)} points; clearly the best in {search['clear'].sum()} of "
@@ -212,11 +212,11 @@ def _wins_with_pairs(study: Study) -> Claim:
 
 def _ume_suffices(study: Study) -> Claim:
     """UME against the best other strategy in cells without useful paired features."""
-    maps = _maps(study)
+    measured = maps(study)
     number, lead, names = "not measured yet", None, ()
-    if maps and (cells := _paired_gain(maps) < NO_PAIRS).any():
-        lead = _lead(maps, "UME", cells)
-        names = tuple(found["world"] for found in maps)
+    if measured and (cells := paired_gain(measured) < NO_PAIRS).any():
+        lead = _lead(measured, "UME", cells)
+        names = tuple(found["world"] for found in measured)
         number = (
             f"UME minus the best other strategy, both chosen on other seeds, over {lead.n} cells: "
             f"{points(lead)} points"
@@ -230,7 +230,8 @@ def _ume_suffices(study: Study) -> Claim:
     )
 
 
-def _maps(study: Study) -> list[Mapping[str, Any]]:
+def maps(study: Study) -> list[Mapping[str, Any]]:
+    """What the maps measured; stale results do not count."""
     return list(_current(study, "map").values())
 
 
@@ -238,12 +239,6 @@ def _current(study: Study, analysis: str) -> dict[str, Mapping[str, Any]]:
     """What the analyses of one kind measured, by name; stale results do not count."""
     entries = [e for e in study.analysed(analysis) if e.origin != STALE]
     return {e.name: e.result.measured for e in entries if e.result}
-
-
-def _paired_gain(maps: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """What paired features can add in each cell: the best of all minus the best that adds up."""
-    facts = [cell["bayes"] for found in maps for cell in found["cells"]]
-    return np.array([fact["all"] - fact["additive"] for fact in facts])
 
 
 def _lead(maps: Sequence[Mapping[str, Any]], name: str, cells: np.ndarray) -> Interval:

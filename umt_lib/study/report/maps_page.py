@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 
 from umt_lib.study.analyses.regime_map import summary
-from umt_lib.study.report import regime_map_figures, regime_map_text, shown
+from umt_lib.study.report import regime_map_figures, regime_map_text, shown, which_strategy
 from umt_lib.study.report.analysis_pages import MISSING, Measured, analysed
 from umt_lib.study.report.regime_map_figures import PLACES
 from umt_lib.study.report.shown import Text
@@ -31,6 +31,18 @@ def ordered(measured: Measured) -> Measured:
 def answer(measured: Measured, source: str) -> Text:
     """Where UMT is the best, and what one fixed strategy loses."""
     return Text(regime_map_text.answer(measured))
+
+
+@mapped
+def which(measured: Measured, source: str) -> Text:
+    """What to use if nothing is known about the features."""
+    return Text(which_strategy.sentence(measured))
+
+
+@mapped
+def which_table(measured: Measured, source: str) -> Text:
+    """Which strategy for which kind of data."""
+    return shown.table(which_strategy.table(measured), source)
 
 
 @mapped

@@ -9,7 +9,7 @@ from umt_lib import style
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
 from umt_lib.study.pipeline.collection import Study
-from umt_lib.study.report import claims, gains, summaries
+from umt_lib.study.report import claims, gains, summaries, which_strategy
 
 BLOCK = re.compile(r"(<!-- answer: generated -->\n).*?(<!-- end -->)", re.DOTALL)
 FIGURE = "book/images/gains.svg"
@@ -43,7 +43,8 @@ def with_answer(text: str, study: Study, source: str) -> str:
         claims.table(study, "book/"),
         f"![{gains.ALT}]({FIGURE})",
         f"{gains.CAPTION} {gains.sentence(study)}",
+        which_strategy.sentence(claims.maps(study)),
         summaries.stale(study),
     )
-    answer = "\n\n".join(parts)
+    answer = "\n\n".join(part for part in parts if part)
     return BLOCK.sub(lambda found: f"{found[1]}\n{answer}\n\n{found[2]}", text)

@@ -1,0 +1,95 @@
+"""Which strategy for which kind of data: what the maps say, in one table.
+
+A strategy is chosen for a kind of data on the tuning seeds: the one with the smallest mean regret
+over the cells of the kind. Its regret is measured on the report seeds, with other data.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from umt_lib.evaluation.bootstrap import bootstrap_means
+from umt_lib.study.analyses.regime_map import summary
+from umt_lib.study.analyses.regime_map.summary import Maps
+from umt_lib.study.report.format import markdown, percent
+
+NO_PAIRS = 0.001  # paired features raise the best possible accuracy of a cell by less than this
+NONE_USEFUL, ANY = "no useful paired feature", "all cells"
+XOR = "paired: XOR"
+KINDS = {  # world: the kind of its paired feature
+    "synthetic": XOR,
+    "digit-pairs": XOR,
+    "lazy": XOR,
+    "quiet-pairs": XOR,
+    "graded-pairs": "paired: graded, each half shows a little",
+    "two-way-tables": "paired: interactions that cause the label",
+    "shared-nuisance": "paired: a shared nuisance",
+}
+FIXED = ("UME", "joint (linear)", "joint (MLP)", "UMT (MLP)", "frozen (MLP)")  # to compare with
+
+
+def paired_gain(maps: Maps) -> np.ndarray:
+    """What paired features can add in each cell: the best of all minus the best that adds up."""
+    facts = [cell["bayes"] for found in maps for cell in found["cells"]]
+    return np.array([fact["all"] - fact["additive"] for fact in facts])
+
+
+def kinds(maps: Maps) -> pd.Series:
+    """The kind of data of each cell."""
+    useless = paired_gain(maps) < NO_PAIRS
+    names = [KINDS[found["world"]] for found in maps for _ in found["cells"]]
+    return pd.Series(np.where(useless, NONE_USEFUL, names), index=summary.means(maps).index)
+
+
+def chosen(maps: Maps) -> dict[str, tuple[str, pd.DataFrame]]:
+    """{kind: (strategy, regrets)}: the strategy that tuning seeds choose, regrets of all cells.
+
+    The regrets are those on the report seeds: a row for each cell, a column for each strategy.
+    """
+    kind = kinds(maps)
+    tuned, tested = summary.means(maps, "search"), summary.regrets(maps)
+    tuned = tuned.rsub(tuned.max(axis=1), axis=0)
+    order = [NONE_USEFUL, *dict.fromkeys(KINDS.values()), ANY]
+    here = {name: kind.notna() if name == ANY else kind == name for name in order}
+    return {
+        name: (tuned[cells].mean().idxmin(), tested[cells])
+        for name, cells in here.items()
+        if cells.any()
+    }
+
+
+def table(maps: Maps) -> str:
+    """The chosen strategy of each kind of data and its regret, beside those of fixed ones."""
+    rows = [
+        [kind, str(len(regrets)), name, _mean(regrets[name])]
+        + [f"{100 * regrets[fixed].mean():.1f}" for fixed in FIXED]
+        for kind, (name, regrets) in chosen(maps).items()
+    ]
+    return markdown(["kind of data", "cells", "chosen", "its regret", *FIXED], rows)
+
+
+def sentence(maps: Maps) -> str:
+    """What to use if nothing is known about the features; "" without a map."""
+    if not maps:
+        return ""
+    found = chosen(maps)
+    name, regrets = found[ANY]
+    others = ", ".join(f"{other} {_mean(regrets[other])}" for other in FIXED[:3])
+    text = (
+        f"**If nothing is known about the features, {name} loses least**: "
+        f"{_mean(regrets[name])} points to the best strategy of each cell, on average over the "
+        f"{len(regrets)} cells of the maps; {others}."
+    )
+    if NONE_USEFUL in found:
+        text += (
+            f" Where no paired feature is useful, UME loses {_mean(found[NONE_USEFUL][1]['UME'])}."
+        )
+    return text
+
+
+def _mean(regrets: pd.Series) -> str:
+    """A mean over cells in points, with its bootstrap interval."""
+    if len(regrets) < 2:
+        return f"{100 * regrets.mean():.1f}"
+    return percent(bootstrap_means(regrets.to_numpy()[:, None])[0])
