@@ -120,6 +120,15 @@ def test_a_difference_is_better_only_after_the_correction_of_its_list():
     assert "| **+" in summaries.answer(alone)
 
 
+def test_a_training_that_failed_in_one_seed_is_named():
+    assert "failed" not in saw(entry("watch", "joint", [0.9, 0.9, 0.6]))
+    joint = entry("watch", "joint", [0.9, 0.9, 0.6])
+    for record, value in zip(joint.result.measured.seeds, (0.9, 0.95, 0.6), strict=True):
+        record.validation.accuracy = value
+    named = "joint (linear), seed 2 (60.0% on validation; the median of all seeds is 90.0%)"
+    assert f"**Trainings that failed in one seed**: {named}" in saw(joint)
+
+
 def test_an_encoder_is_lazy_only_after_the_correction():
     joint = entry("watch", "joint", at(0.7), probes={"a": 0.5, "b": 0.6})
     text = saw(joint)

@@ -37,6 +37,7 @@ PAIRS = (  # (a, b): the differences a minus b in test accuracy that the sentenc
     ("UME (weighted)", "UME (mean)"),
     (MLP, LINEAR),
 )
+COLLAPSE = 0.2  # of validation accuracy below the median of all seeds
 LAZY = (LINEAR, "UMT (linear)")  # the trainings after which the sentences state laziness
 
 
@@ -230,6 +231,24 @@ def edges(page: Page) -> Iterator[Sentence]:
         )
 
 
+def collapses(page: Page) -> Iterator[Sentence]:
+    """Trainings that failed in a seed: what they reached on validation is far below the others."""
+    found = []
+    for label, entry in page.entries.items():
+        scores = entry.result.frame["validation_accuracy"]
+        failed = scores[scores < scores.median() - COLLAPSE]
+        for place, score in failed.items():
+            seed = entry.result.measured.seeds[place].seed
+            rest = f"the median of all seeds is {100 * scores.median():.1f}%"
+            found.append(f"{label}, seed {seed} ({100 * score:.1f}% on validation; {rest})")
+    if found:
+        yield (
+            True,
+            f"**Trainings that failed in one seed**: {'; '.join(found)}. These seeds count in "
+            f"every number, and make the intervals wide.",
+        )
+
+
 def rules(page: Page) -> Iterator[Sentence]:
     """The single rules of UME against each other."""
     for rule in ("product", "weighted"):
@@ -279,6 +298,7 @@ FINDINGS = (
     controls,
     baselines,
     edges,
+    collapses,
     rules,
     head,
     lazy,
