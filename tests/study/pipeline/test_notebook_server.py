@@ -178,6 +178,12 @@ assert not more, len(more)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_garbage_collection_in_a_warm_child_leaves_what_was_imported(run):
+    """It would copy every page of memory, which costs more than the rest of a small experiment."""
+    done = run("# %%\nimport gc\n\nassert gc.get_freeze_count() > 100_000\n")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_client_s_folder_and_environment_reach_the_notebook(run, environment):
     done = run(f"# %%\nimport os\nassert os.environ['UMT_RUNS'] == {environment['UMT_RUNS']!r}\n")
     assert done.returncode == 0

@@ -11,6 +11,7 @@ server on a machine with a GPU, because CUDA does not work after a fork, nor out
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
 import os
@@ -127,6 +128,7 @@ def _answer_while(process: subprocess.Popen) -> None:
                 continue
             for module in PRELOAD:
                 importlib.import_module(module)
+            gc.freeze()  # a child that collects garbage copies no page of what was imported
             if not (pid := os.fork()):
                 listener.close()
                 _child(client)
