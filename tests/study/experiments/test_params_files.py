@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -10,18 +11,37 @@ import pytest
 import yaml
 
 from umt_lib.data import DATASETS, PAIR_KINDS
+from umt_lib.errors import StudyError
 from umt_lib.methods import METHODS
 from umt_lib.paths import PARAMS
 from umt_lib.study.experiments import params as params_files
 
 FILES = sorted(PARAMS.glob("*.yaml"))
 MAY_DIFFER = {"name", "method", "head", "sweep", "learning_rate_of", "teachers", "resources"}
-every_file = pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 
 
 @cache
 def read(path: Path) -> dict:
     return params_files.read(path)
+
+
+def every_file(rule: Callable[[Path], None]) -> Callable[[], None]:
+    """A test that every file keeps a rule, and names those that do not.
+
+    A test for each file and rule, thousands, would take longer to report than to run.
+    """
+
+    def test() -> None:
+        broken = []
+        for path in FILES:
+            try:
+                rule(path)
+            except (AssertionError, LookupError, StudyError) as error:
+                broken.append(f"{path.name}: {error!r}")
+        assert not broken, "\n".join(broken)
+
+    test.__doc__ = rule.__doc__
+    return test
 
 
 def test_there_are_experiments():

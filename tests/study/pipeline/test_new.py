@@ -114,7 +114,7 @@ def test_the_new_files_have_the_style_of_the_others(copy):
 
 def test_all_tests_pass_but_the_one_that_names_what_is_left(copy):
     """What every method must do, the generated tests, the rules for params files and digests."""
-    mine = "label-smoothing or label_smoothing or gestures or left_to_fill_in or no_others"
+    mine = "label-smoothing or label_smoothing or gestures or params_files or left or no_others"
     files = [
         "tests/methods/test_all.py",
         "tests/methods/test_label_smoothing.py",
@@ -128,7 +128,7 @@ def test_all_tests_pass_but_the_one_that_names_what_is_left(copy):
     summary = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     assert len(summary) == 1, run.stdout
     assert summary[0].startswith("FAILED tests/test_todo.py")
-    assert int(re.search(r"(\d+) passed", run.stdout)[1]) > 200
+    assert int(re.search(r"(\d+) passed", run.stdout)[1]) > 40
     written = {p for p in copy.after if p not in copy.before and not p.startswith("params/")}
     assert len(written) == 6
     for path in written | {"book/references.bib"}:
