@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import yaml
-from commands import SERVE, SNAKEMAKE
 
-from umt_lib.paths import PARAMS, ROOT, results_dir
+from umt_lib.paths import PARAMS
 from umt_lib.study.experiments import params, results
 from umt_lib.study.experiments.experiment import Experiment
 from umt_lib.study.pipeline.smoke import shorten
@@ -36,14 +34,6 @@ def shortened(
         (folder / path.name).write_text(yaml.safe_dump(short, sort_keys=False))
         names.append(path.stem)
     return names
-
-
-def through_the_graph(names: list[str], folder: Path) -> list[results.Result]:
-    """Run them as `make study` does: Snakemake, papermill, warm workers."""
-    graph = [*SERVE, *SNAKEMAKE, "--config", f"params={folder}", "--", "experiments"]
-    done = subprocess.run(graph, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return [results.load(results_dir() / f"{name}.json") for name in names]
 
 
 def one_by_one(names: list[str], folder: Path) -> list[results.Result]:

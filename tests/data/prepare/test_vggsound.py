@@ -83,26 +83,20 @@ def test_splits_pass_the_common_check_and_show_the_class(prepared):
     vggsound.picture(splits)
 
 
-def test_its_params_files_run_through_the_graph(prepared, tmp_path):
-    """Both uni-modal runs, and UMT that distils them."""
-    names = miniatures.shortened("vggsound", prepared[0], tmp_path)
-    assert len(names) == 3
-    source = data.load("vggsound", folder=str(prepared[0])).source
-    for result in miniatures.through_the_graph(names, tmp_path):
-        assert result.measured.seeds[0].test.samples == 6
-        assert result.provenance.source == source
+def test_its_params_files_run_and_methods_reach_into_its_networks(prepared, tmp_path):
+    """Both uni-modal runs, UMT that distils them, and methods that change two ResNet-18.
 
-
-def test_methods_that_reach_into_encoders_reach_into_its_networks(prepared, tmp_path):
-    """Two ResNet-18, one of several frames: between their stages, and at their kernels.
-
-    They take the learning rate of joint training.
+    One is of several frames. They are changed between their stages, and at their kernels.
     """
-    methods = ("joint-linear", "mmtm", "balanced-mmtm", "mbt", "mmlora", "mla", "di-mml")
+    changing = ("mmtm", "balanced-mmtm", "mbt", "mmlora", "mla", "di-mml")
+    methods = ("joint-linear", "umt", *changing)  # all take the learning rate of the first
     names = miniatures.shortened("vggsound", prepared[0], tmp_path, methods)
     assert len(names) == 2 + len(methods)
+    source = data.load("vggsound", folder=str(prepared[0])).source
     for result in miniatures.one_by_one(names, tmp_path):
+        assert result.measured.seeds[0].test.samples == 6, result.name
         assert np.isfinite(result.measured.seeds[0].test.nll), result.name
+        assert result.provenance.source == source
 
 
 def test_augment_cuts_inside_the_rows_and_mirrors_half_of_them(prepared):
