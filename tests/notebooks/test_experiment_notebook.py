@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -13,14 +14,15 @@ import papermill
 import pytest
 import yaml
 
+from umt_lib.data import DATASETS, load
 from umt_lib.data.availability import available
 from umt_lib.errors import StudyError
 from umt_lib.paths import PARAMS, ROOT
 from umt_lib.study.experiments import results
 from umt_lib.study.experiments.experiment import Experiment
-from umt_lib.study.experiments.params import Params, check
+from umt_lib.study.experiments.params import Params, check, options
 from umt_lib.study.pipeline.notebook_engine import NAME, execute
-from umt_lib.study.pipeline.smoke import shorten
+from umt_lib.style import Figure
 
 NOTEBOOK = ROOT / "notebooks/experiment.py"
 
@@ -62,35 +64,31 @@ def source(tmp_path) -> Path:
     return path
 
 
-def with_kernel(source: Path, params: Path) -> list[dict]:
-    """The data of all outputs of the notebook, executed by papermill with a kernel."""
+def test_with_a_kernel_it_measures_what_the_library_does_and_shows_every_figure_once(
+    source, file, expected, runs
+):
+    """As in JupyterLab and in plain papermill. The figures are samples, curves, saturation."""
     out = source.with_name("out.ipynb")
-    plain = [sys.executable, "-m", "papermill", source, out, "-f", params, "-k", "python3"]
+    plain = [sys.executable, "-m", "papermill", source, out, "-f", file, "-k", "python3"]
     done = subprocess.run(plain, check=True, capture_output=True, text=True)
     assert "unknown parameter" not in done.stderr
-    cells = nbformat.read(out, as_version=4).cells
-    return [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
-
-
-def test_plain_papermill_measures_what_the_library_does(source, file, expected, runs):
-    with_kernel(source, file)
     assert results.load(runs / "results/tiny.json").measured_bytes() == expected
+    cells = nbformat.read(out, as_version=4).cells
+    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    assert ["image/" in str([*data]) for data in shown] == [True, False, True, True, False]
 
 
 FILES = [yaml.safe_load(path.read_text()) for path in sorted(PARAMS.glob("*-joint-linear.yaml"))]
 
 
 @pytest.mark.parametrize(
-    "params",
-    [p for p in FILES if "folder" not in p["dataset"] and available(p["dataset"])],
-    ids=lambda p: p["name"],
+    "spec",
+    [p["dataset"] for p in FILES if "folder" not in p["dataset"] and available(p["dataset"])],
+    ids=lambda spec: spec["name"],
 )
-def test_a_kernel_shows_every_figure_once(params, source, tmp_path):
-    """As JupyterLab and plain papermill do: samples, curves, saturation."""
-    short = tmp_path / f"{params['name']}.yaml"
-    short.write_text(yaml.safe_dump(shorten(params)))
-    shown = with_kernel(source, short)
-    assert ["image/" in str([*data]) for data in shown] == [True, False, True, True, False]
+def test_the_samples_of_every_data_set_are_a_figure_that_notebooks_show_once(spec):
+    splits = load(spec["name"], **options(spec))
+    assert type(inspect.getmodule(DATASETS[spec["name"]]).picture(splits)) is Figure
 
 
 def test_every_key_of_a_params_file_is_a_parameter_of_the_notebook(source):
