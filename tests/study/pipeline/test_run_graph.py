@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +26,21 @@ from umt_lib.study.pipeline import run_graph
 from umt_lib.study.pipeline.publish import check, publish
 from umt_lib.study.pipeline.publish import main as publish_command
 from umt_lib.study.pipeline.smoke import shorten
+from umt_lib.study.pipeline.units import Unit
 
 NAMES = ("tiny-a", "tiny-b", "tiny-umt", "tiny-joint")
 
 
 @pytest.fixture
 def folder(params: dict[str, Any], tmp_path: Path) -> Path:
-    """Params files: two teachers, their student, and a joint experiment beside them."""
+    """Params files: two teachers, their student, and a joint experiment that asks for a GPU."""
     folder = tmp_path / "params"
     folder.mkdir()
     changes = {
         "tiny-a": {"method": {"name": "unimodal", "modality": "a"}},
         "tiny-b": {"method": {"name": "unimodal", "modality": "b"}},
         "tiny-umt": {"method": {"name": "umt"}, "teachers": {"a": "tiny-a", "b": "tiny-b"}},
-        "tiny-joint": {},
+        "tiny-joint": {"resources": {"gpu_hours": 7, "memory_gb": 10}},
     }
     for name, change in changes.items():
         write(folder, {**params, **change, "name": name, "seeds": [0]})
@@ -81,22 +81,35 @@ def must_run(folder: Path) -> set[str]:
     return stamped
 
 
-@pytest.mark.parametrize("which", ["default", "full"])
-def test_a_dry_run_lists_every_experiment_of_its_study_and_runs_none(runs, which):
-    command = [*SNAKEMAKE, "-n", "--quiet", "host", "--config", f"study={which}"]
+def dry_run(*config: str) -> str:
+    """What Snakemake prints of the jobs that it would run to make the book."""
+    command = [*SNAKEMAKE, "-n", "--quiet", "host", "--config", *config]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_dry_run_of_the_full_study_lists_every_experiment_and_runs_none(runs):
     names = [path.stem for path in PARAMS.glob("*.yaml")]
-    expected = [n for n in run_graph.wanted(PARAMS, "full") if n in names]
-    if which == "default":
-        patterns = (PARAMS / "default.txt").read_text().splitlines()[1:]
-        expected = [n for n in expected if any(fnmatch(n, p) for p in patterns)]
-        assert len(expected) < len(names)
-    assert {"watch-umt", "furniture-unimodal-rear"} <= set(expected)
-    for name in names:
-        listed = f"wildcards: name={name}\n" in done.stdout + done.stderr
-        assert listed == (name in expected)
+    expected = {*run_graph.wanted(PARAMS, "full")} & {*names}
+    assert {"watch-umt", "furniture-unimodal-rear"} <= expected
+    printed = dry_run("study=full")
+    assert {name for name in names if f"wildcards: name={name}\n" in printed} == expected
     assert not (runs / "results").exists()
+
+
+def test_a_dry_run_of_the_default_study_lists_what_its_list_needs(folder):
+    (folder / "default.txt").write_text("*-umt\n")
+    printed = dry_run(f"params={folder}")
+    listed = {name for name in NAMES if f"wildcards: name={name}\n" in printed}
+    assert listed == {"tiny-umt", "tiny-a", "tiny-b"}
+
+
+def test_the_default_study_has_the_teachers_of_its_experiments():
+    names = {path.stem for path in PARAMS.glob("*.yaml")}
+    listed = {*run_graph.wanted(PARAMS, "default")} & names
+    assert {"watch-umt", "furniture-unimodal-rear"} <= listed < names
+    assert all({*run_graph.needs(Unit(name))} <= listed for name in listed)
 
 
 def test_a_pattern_of_the_default_list_that_matches_nothing_is_refused(tmp_path):
@@ -279,8 +292,6 @@ def test_smoke_shortens_every_params_file_to_a_valid_one():
 
 
 def test_a_job_asks_for_what_its_params_file_estimates(folder, runs):
-    large = folder / "tiny-joint.yaml"
-    large.write_text(large.read_text() + "resources: {gpu_hours: 7, memory_gb: 10}\n")
     command = [*SNAKEMAKE, "-n", "--quiet", "host", "--config", f"params={folder}", "--"]
     done = subprocess.run([*command, "experiments"], cwd=ROOT, capture_output=True, text=True)
     jobs = (done.stdout + done.stderr).split("rule ")
