@@ -22,6 +22,12 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Corrections of a few steps, for tests that do not depend on what the guide finds."""
+    monkeypatch.setattr("umt_lib.evaluation.residual.STEPS", 50)
+
+
+@pytest.fixture
 def params() -> dict[str, Any]:
     """A whole params file on a tiny synthetic data set, to be changed at will."""
     encoder = {"name": "mlp", "hidden": 12, "dim": 6}

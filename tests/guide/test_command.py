@@ -60,6 +60,7 @@ def test_raw_inputs_serve_to_detect_interactions(tmp_path, capsys):
     assert "features alone" not in within
 
 
+@pytest.mark.usefixtures("brief")
 def test_raw_inputs_are_read_in_the_rows_that_are_drawn(tmp_path, capsys):
     features, labels = cases.noise(200)
     np.savez(tmp_path / "mine.npz", labels=labels, **features)

@@ -115,6 +115,7 @@ def test_the_rule_of_the_paper_is_reported_too():
     assert found("interactions").paper != "interactions"  # it has no such verdict
 
 
+@pytest.mark.usefixtures("brief")
 def test_it_computes_with_one_thread_whatever_the_process_may_use():
     """With more threads sums have another order, and a verdict near a border another side."""
     used: set[int] = set()
@@ -128,6 +129,7 @@ def test_it_computes_with_one_thread_whatever_the_process_may_use():
     assert used == {1}
 
 
+@pytest.mark.usefixtures("brief")
 def test_one_seed_gives_one_result_whatever_the_labels_are_called():
     features, y = cases.noise(60)
     first = measured(recommend(features, y, folds=2))
@@ -137,6 +139,7 @@ def test_one_seed_gives_one_result_whatever_the_labels_are_called():
     assert measured(recommend(features, y, folds=2, seed=1)) != first
 
 
+@pytest.mark.usefixtures("brief")
 def test_groups_never_straddle_folds():
     features, y = cases.noise(120)
     groups = np.array([f"person {i}" for i in np.arange(120) % 12])
@@ -151,6 +154,7 @@ def test_groups_never_straddle_folds():
     assert not any("No groups" in w for w in grouped.warnings)
 
 
+@pytest.mark.usefixtures("brief")
 def test_a_random_subset_is_stratified_and_reported():
     features, y = cases.noise(303)
     drawn = recommend(features, y, folds=2, max_samples=300)  # 3 left over for 2 classes
@@ -158,6 +162,7 @@ def test_a_random_subset_is_stratified_and_reported():
     assert any("300 of 303 samples were drawn at random" in w for w in drawn.warnings)
 
 
+@pytest.mark.usefixtures("brief")
 def test_the_oddest_value_is_found_in_the_row_as_it_was_given():
     features, y = cases.noise(303)
     first = next(iter(features))

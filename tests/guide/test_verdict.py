@@ -160,6 +160,7 @@ def test_an_interaction_of_three_is_said_to_be_in_no_pair():
     assert found.endswith("a and c (20.0 accuracy points), b and c (10.0 accuracy points)")
 
 
+@pytest.mark.usefixtures("brief")
 def test_two_folds_of_small_classes_work():
     rng = np.random.default_rng(0)
     y = np.arange(24) % 3

@@ -146,6 +146,7 @@ def test_figure_table_and_sentences_show_what_was_measured():
     assert "reaches both aims** on average, but its intervals include values that do not" in text
 
 
+@pytest.mark.usefixtures("brief")
 def test_a_tiny_map_is_measured():
     measured = on_map("synthetic", 1, (0, 1), n_validation=150)
     (found,) = json.loads(json.dumps(measured))["cases"]

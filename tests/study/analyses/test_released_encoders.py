@@ -11,6 +11,7 @@ import pytest
 from umt_lib.data import ave_features as data
 from umt_lib.data.ave_features import Released
 from umt_lib.errors import StudyError
+from umt_lib.evaluation import residual
 from umt_lib.study.analyses import released_encoders as analysis
 from umt_lib.study.report import figures
 from umt_lib.study.report import released_encoders_text as text
@@ -56,6 +57,7 @@ def measured() -> dict:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "load", made_up)
         patch.setattr(sys.modules["umt_lib.guide.recommend"], "REPEATS", 1)
+        patch.setattr(residual, "STEPS", 50)  # no test here depends on what corrections find
         found = analysis.ave_features((0, 1), folds=4, guide_folds=3)
     return json.loads(json.dumps(found))
 
