@@ -28,6 +28,12 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Corrections that stop soon, for tests in which the guide finds something large or nothing."""
+    monkeypatch.setattr("umt_lib.evaluation.residual.PATIENCE", 100)
+
+
+@pytest.fixture
 def params() -> dict[str, Any]:
     """A whole params file on a tiny synthetic data set, to be changed at will."""
     encoder = {"name": "mlp", "hidden": 12, "dim": 6}

@@ -44,7 +44,7 @@ def left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_raw_inputs_serve_to_detect_interactions(tmp_path, capsys):
+def test_raw_inputs_serve_to_detect_interactions(tmp_path, capsys, impatient):
     hidden, labels = cases.xor(240)
     np.savez(tmp_path / "mine.npz", labels=labels, **{m: x[:, 1:] for m, x in hidden.items()})
     pictures = {m: x[:, :, None] * np.ones((1, 1, 3)) for m, x in hidden.items()}

@@ -184,7 +184,7 @@ def test_a_fold_without_a_class_is_refused_with_the_source(monkeypatch):
         recommend(*cases.noise(60), source="mine")
 
 
-def test_a_joint_head_that_beats_only_a_worse_ensemble_is_no_reason_to_train_jointly():
+def test_a_joint_head_that_beats_only_a_worse_ensemble_is_no_reason_to_train_jointly(impatient):
     """On noise one of two rules is always better, but both lose to the most frequent class."""
     verdicts = {recommend(*cases.noise(120, seed=s), folds=3).verdict for s in range(4)}
     assert not verdicts & {"UMT", "interactions"}

@@ -31,7 +31,7 @@ NAMES = {
 
 
 @pytest.fixture(autouse=True)
-def once(monkeypatch):
+def once(monkeypatch, impatient):
     """One cross-validation, also near a border: repeats have tests of their own."""
     monkeypatch.setattr(sys.modules["umt_lib.guide.recommend"], "REPEATS", 1)
 

@@ -67,7 +67,7 @@ def trained():
     return splits, features, tested
 
 
-def test_inputs_show_a_shared_nuisance_that_features_lack(trained, monkeypatch):
+def test_inputs_show_a_shared_nuisance_that_features_lack(trained, monkeypatch, impatient):
     monkeypatch.setattr(sys.modules["umt_lib.guide.recommend"], "REPEATS", 1)
     splits, features, (ume, joint) = trained
     assert joint > ume + 0.1  # the direct experiment, with a linear head
@@ -85,7 +85,7 @@ def test_inputs_show_a_shared_nuisance_that_features_lack(trained, monkeypatch):
     assert not any("features alone cannot tell" in w for w in found.warnings)
 
 
-def test_only_a_gain_over_the_features_counts(trained):
+def test_only_a_gain_over_the_features_counts(trained, impatient):
     """A linear head that beats UME only because extra columns harm UME is no reason."""
     splits, features, _ = trained
     y = splits.validation.y.numpy()
