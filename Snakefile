@@ -5,13 +5,14 @@
 #   snakemake --profile profiles/local --config study=full    all of params/, not only default.txt
 #   snakemake --profile profiles/slurm             the same on a cluster
 #   snakemake --profile profiles/local runs/results/watch-umt.json     one experiment
-import os
 import sys
 from functools import cache
 from pathlib import Path
 
 from umt_lib.errors import StudyError
 from umt_lib.paths import ROOT, runs
+from umt_lib.study.experiments.progress import announce
+from umt_lib.study.pipeline.forecast import forecast, published_seconds
 from umt_lib.study.pipeline.run_graph import mark, needs, resources, sources, wanted
 from umt_lib.study.pipeline.units import Unit, units
 
@@ -20,6 +21,7 @@ PARAMS = Path(config.get("params", "params"))
 EXPERIMENTS = [unit.name for unit in units(PARAMS) if not unit.is_analysis]
 WHICH = config.get("study", "default")
 RESULT = f"{RUNS}/results/{{name}}.json"
+CORES = workflow.resource_settings.cores or 1  # not given on a cluster, where jobs are counted
 
 
 wildcard_constraints:
@@ -30,8 +32,10 @@ try:
     WANTED = wanted(PARAMS, WHICH)
     if workflow.is_main_process:  # not on the nodes of a cluster
         SOURCES = sources(PARAMS)
-        stale = mark(PARAMS, WHICH)
-        os.environ["UMT_TODO"] = " ".join(name for name in stale if name in WANTED)
+        if stale := [name for name in mark(PARAMS, WHICH) if name in WANTED]:
+            seconds = published_seconds(stale, PARAMS)
+            announce(seconds, CORES)
+            print(forecast(seconds, CORES), file=sys.stderr)
 except StudyError as error:
     print(error, file=sys.stderr)
     raise
@@ -57,7 +61,7 @@ def job(key):
 
 def cores(wildcards):
     """All cores for a map, which measures its cells in several processes."""
-    return workflow.cores or 1 if wildcards.name.startswith("map-") else 1
+    return CORES if wildcards.name.startswith("map-") else 1
 
 
 rule book:  # made from current results only; runs every time, and does nothing if nothing changed
