@@ -6,7 +6,6 @@ The processes are forks of this one, so that they need no imports of their own.
 from __future__ import annotations
 
 import os
-import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +15,8 @@ import pytest
 import yaml
 from forked import forked
 
-from umt_lib.errors import StudyError
-from umt_lib.study.experiments import command, experiment, results
+from umt_lib.study.experiments import command, experiment
 from umt_lib.study.experiments.experiment import Experiment
-from umt_lib.study.pipeline.notebook_engine import execute
 
 
 @pytest.fixture
@@ -63,16 +60,6 @@ def interrupted(file: Path, number: signal.Signals) -> Callable[[], int]:
     return work
 
 
-def limited(work: Callable[[], int], size: int) -> Callable[[], int]:
-    """``work`` where no file can grow beyond ``size`` bytes: a disk that is full."""
-
-    def inside() -> int:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-        return work()
-
-    return inside
-
-
 def left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
@@ -102,30 +89,3 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
     undisturbed = Experiment.from_params(params).run("cpu", progress=False)
     assert resumed.measured_bytes() == undisturbed.measured_bytes()
     assert left(runs) == ["seed0.safetensors", "seed1.safetensors", "tiny.json"]
-
-
-def test_a_full_disk_is_reported_and_leaves_nothing_half_written(params, file, runs, tmp_path):
-    printed = tmp_path / "printed"
-    run = limited(lambda: command.main([str(file), "--device", "cpu"]), 1000)
-    assert in_background(run, printed) == 2
-    last = printed.read_text().splitlines()[-1]
-    assert "seed0.safetensors: cannot be written (File too large); free some space" in last
-    assert left(runs) == []
-    Experiment.from_params(params).run("cpu", progress=False)
-    assert results.load(runs / "results/tiny.json").name == "tiny"
-
-
-def test_a_full_disk_under_a_notebook_is_reported_too(file, tmp_path):
-    notebook = tmp_path / "prints.py"
-    notebook.write_text('# %% tags=["parameters"]\nseeds = 1\n\n# %%\nprint("much " * 1000)\n')
-
-    def run() -> int:
-        try:
-            return execute(str(notebook), str(tmp_path / "out.ipynb"), str(file))
-        except StudyError as error:
-            os.write(2, str(error).encode())
-            return 2
-
-    printed = tmp_path / "printed"
-    assert in_background(limited(run, 4000), printed) == 2
-    assert "out.ipynb cannot be written (File too large); free some space" in printed.read_text()

@@ -5,6 +5,7 @@ import fcntl
 import json
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import time
@@ -322,6 +323,23 @@ def test_a_full_disk_is_an_error_before_anything_is_decoded(samples, tmp_path, m
     assert not list((tmp_path / "out").glob("*.npy"))
     monkeypatch.undo()
     run(samples, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("file", "limit"), [("journal.jsonl", 1000), ("manifest.json", 2200)])
+def test_a_disk_that_is_full_at_the_end_costs_no_row(samples, tmp_path, file, limit):
+    """Rows have their space from the start; the journal grows, and the manifest is written last."""
+    out, before = tmp_path / "out", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))  # no file can grow beyond it
+    try:
+        with pytest.raises(StudyError) as refused:
+            run(samples, out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    expected = f"{out / file}: cannot be written (File too large); free some space"
+    assert str(refused.value).startswith(expected)
+    assert not (out / "manifest.json").exists()
+    assert not list(out.glob("*.partial"))
+    assert run(samples, out)["digest"] == run(samples, tmp_path / "undisturbed")["digest"]
 
 
 def test_a_wrong_list_is_refused(samples, tmp_path):

@@ -311,6 +311,19 @@ def test_all_files_are_written_or_none(tmp_path, monkeypatch, fails_at, error):
     assert contents(tmp_path) == {"index": b"old"}
 
 
+def test_a_table_that_is_not_renewed_is_an_error(monkeypatch, capsys):
+    """A process of its own renews it, on a disk that may be full by then."""
+    problem = "README.md: cannot be written (No space left on device)"
+    done = subprocess.CompletedProcess([], 2, stdout="", stderr=f"{problem}\n")
+    monkeypatch.setattr(new, "write", lambda root, files: None)
+    monkeypatch.setattr(new.subprocess, "run", lambda *arguments, **options: done)
+    assert new.main(DATASET) == 2
+    assert capsys.readouterr().err == (
+        f"umt new: all files are written but the table of README.md ({problem}); run "
+        f"umt book --readme\n"
+    )
+
+
 @pytest.mark.parametrize("like", ["modality-dropout", "furniture224", "av-digits"])
 def test_the_longest_name_makes_no_line_too_long(like, tmp_path):
     name = "-".join(["ninechars"] * 3)

@@ -89,21 +89,31 @@ class Journal:
             self.write()
 
     def write(self) -> None:
-        """Force the arrays to disk, then append the new lines to the journal."""
+        """Force the arrays to disk, then append the new lines to the journal.
+
+        Raises:
+            OSError: naming the journal, whose last line may be incomplete then.
+        """
         *arrays, journal = self.open_files
-        for file in arrays:
-            os.fsync(file.fileno())
-        journal.write("".join(self.lines).encode())
-        journal.flush()
-        os.fsync(journal.fileno())
+        try:
+            for file in arrays:
+                os.fsync(file.fileno())
+            journal.write("".join(self.lines).encode())
+            journal.flush()
+            os.fsync(journal.fileno())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
         self.lines.clear()
         self.written = time.monotonic()
 
     def close(self) -> None:
         """Write what is left, and close the files."""
-        self.write()
-        for file in self.open_files:
-            file.close()
+        try:
+            self.write()
+        finally:
+            for file in self.open_files:
+                with suppress(OSError):  # of lines that could not be written, which is raised
+                    file.close()
 
 
 @contextmanager

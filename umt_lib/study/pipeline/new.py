@@ -133,13 +133,14 @@ def sweep(text: str) -> Sweep:
 
 
 def renew_readme() -> str:
-    """Renew the answer table of README.md, which names every data set; "" or what went wrong.
+    """Renew the answer table of README.md, which names every data set; "" or the error.
 
     A process of its own, since this one does not know the new data set.
     """
     command = [sys.executable, "-m", "umt_lib", "book", "--readme"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    return run.stderr.strip() if run.returncode else ""
+    lines = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
+    return lines[-1] if run.returncode else ""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -181,8 +182,12 @@ def _run(given: argparse.Namespace) -> int:
     write(ROOT, files)
     print(report(files, [place for place in left(ROOT) if place not in before]))
     if given.kind == "dataset":
-        failed = renew_readme()
-        print(f"\nREADME.md: {failed or 'its table names the new data set'}")
+        if failed := renew_readme():
+            raise StudyError(
+                f"umt new: all files are written but the table of README.md ({failed}); run "
+                f"umt book --readme"
+            )
+        print("\nREADME.md: its table names the new data set")
     params = [path for path in files.new if path.startswith("params/")]
     first = next((path for path in params if path.endswith("-joint-linear.yaml")), params[0])
     print(

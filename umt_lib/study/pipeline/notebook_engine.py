@@ -63,6 +63,7 @@ def execute(notebook: str, out: str, params: str) -> int:
         print(f"{name}: {error.ename}: {error.evalue}; see {out}", file=sys.stderr)
         return 1
     except OSError as error:
+        partial.unlink(missing_ok=True)  # it is cut off
         raise StudyError(
             f"{name}: {out} cannot be written ({error.strerror or error}); free some space, then "
             f"run the same command again"
