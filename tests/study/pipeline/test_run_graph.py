@@ -187,13 +187,24 @@ def test_what_is_stale_runs_again_although_the_clock_was_set_back(folder):
 
 
 def test_results_of_two_machines_are_merged(folder, tmp_path, monkeypatch):
-    """Each publishes what it has measured; the tables are those of one machine that has all."""
-    published = tmp_path / "published"
+    """Each publishes what it has measured; the tables are those of one machine that has all.
+
+    The second has a stale result of an experiment whose current one the first has published.
+    """
+    published, wanted = tmp_path / "published", read(folder, "tiny-a")
     for machine, names in (("one", ["tiny-a", "tiny-joint"]), ("two", ["tiny-b", "tiny-joint"])):
         monkeypatch.setenv("UMT_RUNS", str(tmp_path / machine))
+        if machine == "two":
+            write(folder, {**wanted, "seeds": [5]})
+            run(folder, "tiny-a")
+            write(folder, wanted)
         for name in names:
             run(folder, name)
-        assert publish(folder, results_dir(), published)[0] == names
+        copied, refused = publish(folder, results_dir(), published)
+        assert copied == names
+    assert refused["tiny-a"] == "made with other params"
+    first = tmp_path / "one/results/tiny-a.json"
+    assert (published / "tiny-a.json").read_bytes() == first.read_bytes()
     copied = {path.name for path in published.glob("*.json")}
     assert copied == {"tiny-a.json", "tiny-b.json", "tiny-joint.json"}
     measured = (published / "measured.csv").read_bytes()
