@@ -2,11 +2,13 @@
 
 import csv
 import os
+import subprocess
 from pathlib import Path
 
 import miniatures
 import numpy as np
 import pytest
+import slurm
 import torch
 from clips import TONES, cut, other_codec, write
 
@@ -16,6 +18,8 @@ from umt_lib.data.prepare import vggsound as raw
 from umt_lib.data.prepare.__main__ import main
 from umt_lib.data.prepare.store import SPLITS
 from umt_lib.errors import StudyError
+from umt_lib.paths import results_dir
+from umt_lib.study.experiments import results
 
 LABELS = ("bell, small", "drum")
 SMALL = ["--frames", "2", "--size", "32", "--seconds", "1", "--workers", "2"]
@@ -97,6 +101,24 @@ def test_its_params_files_run_and_methods_reach_into_its_networks(prepared, tmp_
         assert result.measured.seeds[0].test.samples == 6, result.name
         assert np.isfinite(result.measured.seeds[0].test.nll), result.name
         assert result.provenance.source == source
+
+
+@slurm.needs_slurm
+def test_prepared_clips_become_a_result_on_a_slurm_cluster(prepared, tmp_path):
+    """A job of this data set asks for a GPU, five cores, 16 GB and days, which it is granted."""
+    (tmp_path / "params").mkdir()
+    name = "vggsound-unimodal-audio"
+    assert name in miniatures.shortened("vggsound", prepared[0], tmp_path / "params", ())
+    (tmp_path / "params/vggsound-unimodal-video.yaml").unlink()
+    with slurm.cluster(tmp_path) as cluster:
+        graph = cluster.snakemake(tmp_path / "params")
+        assert graph.wait(600) == 0, cluster.printed()
+        asked = subprocess.run(["scontrol", "show", "job"], capture_output=True, text=True).stdout
+    result = results.load(results_dir() / f"{name}.json")
+    assert result.measured.seeds[0].test.samples == 6
+    assert result.provenance.source == data.load("vggsound", folder=str(prepared[0])).source
+    requests = "NumCPUs=5", "MinMemoryNode=16000M", "TimeLimit=3-04:30:00", "TresPerJob=gres:gpu:1"
+    assert [request for request in requests if request not in asked] == [], asked
 
 
 def test_augment_cuts_inside_the_rows_and_mirrors_half_of_them(prepared):

@@ -92,7 +92,7 @@ def test_the_graph_announces_only_what_is_left(runs, which):
     (first,) = announced()
     assert first.startswith(f"{len(wanted)} results are missing or stale; to make them takes ")
     assert " MB of disk (" in first
-    _, *current = [name for name in wanted if run_graph.Unit(name).stale(PUBLISHED) == ""]
+    *current, _ = [name for name in wanted if run_graph.Unit(name).stale(PUBLISHED) == ""]
     for name in current:
         (results_dir() / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PUBLISHED / f"{name}.json", results_dir() / f"{name}.json")
