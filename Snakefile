@@ -115,8 +115,9 @@ rule analysis:
 onerror:
     missing = [name for name in WANTED if not Path(RESULT.format(name=name)).exists()]
     if missing:
+        first, more = missing[:10], len(missing) - 10
         print(
-            f"{len(missing)} of {len(WANTED)} experiments have no result: {', '.join(missing)};",
-            "the same command resumes from here",
+            f"{len(missing)} of {len(WANTED)} experiments have no result: {', '.join(first)}"
+            f"{f' and {more} more' if more > 0 else ''}; the same command resumes from here",
             file=sys.stderr,
         )
