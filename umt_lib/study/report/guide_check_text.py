@@ -202,9 +202,8 @@ def verdicts(measured: dict[str, dict]) -> str:
         if found["without"]:
             note += (
                 f"\n\n{dataset}: the guide reads no samples of {', '.join(found['without'])}, "
-                f"of "
-                f"which the validation split of some seed has too few samples or groups; the test "
-                f"split has them."
+                f"of which the validation split of some seed has too few samples or groups; the "
+                f"test split has them."
             )
     return markdown(head, rows) + note
 

@@ -112,7 +112,7 @@ def answer(study: Study) -> str:
 def _difference(family: Family, key: tuple[str, str, str]) -> str:
     """The cell of one difference: in bold if it is clear, with a word if it is equivalence."""
     gap = family.get(key)
-    same = gap is not None and gap.n > 1 and is_equivalent(gap)
+    same = gap is not None and is_equivalent(gap)  # never of one seed: its interval is infinite
     return points(gap, family.is_clear(key)) + (", equivalent" if same else "")
 
 

@@ -35,11 +35,10 @@ def paired_gain(maps: Maps) -> np.ndarray:
     return np.array([fact["all"] - fact["additive"] for fact in facts])
 
 
-def kinds(maps: Maps) -> pd.Series:
+def kinds(maps: Maps) -> np.ndarray:
     """The kind of data of each cell."""
-    useless = paired_gain(maps) < NO_PAIRS
     names = [KINDS[found["world"]] for found in maps for _ in found["cells"]]
-    return pd.Series(np.where(useless, NONE_USEFUL, names), index=summary.means(maps).index)
+    return np.where(paired_gain(maps) < NO_PAIRS, NONE_USEFUL, names)
 
 
 def chosen(maps: Maps) -> dict[str, tuple[str, pd.DataFrame]]:
@@ -50,8 +49,8 @@ def chosen(maps: Maps) -> dict[str, tuple[str, pd.DataFrame]]:
     kind = kinds(maps)
     tuned, tested = summary.means(maps, "search"), summary.regrets(maps)
     tuned = tuned.rsub(tuned.max(axis=1), axis=0)
-    order = [NONE_USEFUL, *dict.fromkeys(KINDS.values()), ANY]
-    here = {name: kind.notna() if name == ANY else kind == name for name in order}
+    here = {name: kind == name for name in (NONE_USEFUL, *dict.fromkeys(KINDS.values()))}
+    here[ANY] = np.ones(len(kind), dtype=bool)
     return {
         name: (tuned[cells].mean().idxmin(), tested[cells])
         for name, cells in here.items()
