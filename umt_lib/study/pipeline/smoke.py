@@ -34,7 +34,9 @@ def shorten(params: dict) -> dict:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command: write the short params files, then replace this process by the run graph."""
-    argparse.ArgumentParser(prog="umt smoke", description=__doc__).parse_args(arguments)
+    argparse.ArgumentParser(
+        prog="umt smoke", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args(arguments)
     return exit_status(_smoke)
 
 

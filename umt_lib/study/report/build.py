@@ -225,7 +225,9 @@ def _resumed(doctrees: Path) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit status, 2 for a StudyError."""
-    parser = argparse.ArgumentParser(prog="umt book", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="umt book", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--published", action="store_true", help="published results only")
     parser.add_argument("--readme", action="store_true", help="renew the answer in README.md")
     parser.add_argument("--pictures", action="store_true", help="renew the pictures of data sets")

@@ -235,6 +235,11 @@ def maps(study: Study) -> list[Mapping[str, Any]]:
     return list(_current(study, "map").values())
 
 
+def guide_checks(study: Study) -> dict[str, Mapping[str, Any]]:
+    """What the checks of the guide on the maps measured, by name; stale results do not count."""
+    return _current(study, "guide-on-map")
+
+
 def _current(study: Study, analysis: str) -> dict[str, Mapping[str, Any]]:
     """What the analyses of one kind measured, by name; stale results do not count."""
     entries = [e for e in study.analysed(analysis) if e.origin != STALE]
@@ -262,7 +267,7 @@ def _rule_decides(study: Study) -> Claim:
     Between the two strategies that it distinguishes, and without an interval: so it always names
     one, which is the most favourable way to score it.
     """
-    measured = _current(study, "guide-on-map")
+    measured = guide_checks(study)
     right = scored(score.pooled(measured), OWN_SIGN)["right"] if measured else None
     number = "not measured yet"
     if right:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from umt_lib.evaluation.intervals import Interval, accuracy_interval
 from umt_lib.study.pipeline.collection import Entry
 from umt_lib.study.report import (
     analysis_pages,
@@ -14,13 +13,17 @@ from umt_lib.study.report import (
 )
 from umt_lib.study.report import claims as claims_table
 from umt_lib.study.report import gains as gains_figure
-from umt_lib.study.report.choices import is_filled
-from umt_lib.study.report.format import NOTHING
+from umt_lib.study.report import in_short as answer_in_short
 from umt_lib.study.report.opened import study
 from umt_lib.study.report.pooling import GENERATED
 from umt_lib.study.report.shown import Text
 
 ANSWERED = ("UME", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
+
+
+def in_short() -> Text:
+    """The answer in a few sentences."""
+    return Text(answer_in_short.sentences(study()))
 
 
 def claims() -> Text:
@@ -53,28 +56,6 @@ def answer() -> Text:
 def comparisons() -> Text:
     """The comparisons of the main strategies on every data set."""
     return Text(summaries.answer(study()))
-
-
-def headline() -> Text | None:
-    """The main accuracies of every data set as a figure."""
-    panels, used = {}, []
-    for dataset in study().datasets:
-        runs = [e for e in study().of(dataset) if e.result]
-        drawn = [e for e in runs if e.label in ANSWERED or e.method in ("unimodal", "ume")]
-        used += drawn
-        if drawn:
-            panels[dataset] = [row(e, accuracy_interval(e.result.accuracy)) for e in drawn]
-    if not panels:
-        return Text(NOTHING)
-    shown.figure(
-        figures.dots(panels, "test accuracy (%)"),
-        "Test accuracy of uni-modal models, UME, joint training and UMT on every data set.",
-        "Test accuracy: mean over seeds and 95% t-interval. UME without a rule is the one whose "
-        "rule validation chose. Filled dots: linear head, UME, or its rule *mean*. Open dots: MLP "
-        "head, or another rule of UME.",
-        shown.made_from(study(), used),
-    )
-    return None
 
 
 def stale() -> Text:
@@ -114,8 +95,3 @@ def reproduced_analyses() -> Text:
 
 def _answered() -> list[Entry]:
     return [e for e in study().entries if e.label in ANSWERED or e.method == "unimodal"]
-
-
-def row(entry: Entry, interval: Interval, label: str = "") -> tuple:
-    """A row of :func:`.figures.dots`."""
-    return label or entry.label, entry.method, is_filled(entry), interval

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from umt_lib.study.experiments.comparisons import laziness
 from umt_lib.study.report import figures, shown, summaries
+from umt_lib.study.report.choices import is_filled
 from umt_lib.study.report.format import NOTHING
-from umt_lib.study.report.front_page import ANSWERED, row
+from umt_lib.study.report.front_page import ANSWERED
 from umt_lib.study.report.opened import study
 from umt_lib.study.report.shown import Text
 
@@ -19,7 +20,7 @@ def overview() -> Text | None:
         trained = [e for e in study().of(dataset) if e.result and e.method not in KEEP_ENCODERS]
         answered = [e for e in trained if e.label in ANSWERED]
         rows = [
-            row(entry, gap, f"{modality}, {entry.label}")
+            (f"{modality}, {entry.label}", entry.method, is_filled(entry), gap)
             for modality, reference in study().unimodal(dataset).items()
             for entry in answered
             if entry.result and (gap := laziness(entry.result, reference, modality))

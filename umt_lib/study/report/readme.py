@@ -1,4 +1,4 @@
-"""Renew the answer in README.md, the claims and their figure, from the published results."""
+"""Renew the answer in README.md, in short, claims and figure, from the published results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from umt_lib import style
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
 from umt_lib.study.pipeline.collection import Study
-from umt_lib.study.report import claims, gains, summaries, which_strategy
+from umt_lib.study.report import claims, gains, in_short, summaries
 
 BLOCK = re.compile(r"(<!-- answer: generated -->\n).*?(<!-- end -->)", re.DOTALL)
 FIGURE = "book/images/gains.svg"
@@ -40,10 +40,11 @@ def with_answer(text: str, study: Study, source: str) -> str:
             f"'<!-- end -->'"
         )
     parts = (
+        in_short.sentences(study),
+        "The claims of the paper, and what the results of this study say about them:",
         claims.table(study, "book/"),
         f"![{gains.ALT}]({FIGURE})",
         f"{gains.CAPTION} {gains.sentence(study)}",
-        which_strategy.sentence(claims.maps(study)),
         summaries.stale(study),
     )
     answer = "\n\n".join(part for part in parts if part)

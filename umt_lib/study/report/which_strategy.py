@@ -61,7 +61,7 @@ def chosen(maps: Maps) -> dict[str, tuple[str, pd.DataFrame]]:
 def table(maps: Maps) -> str:
     """The chosen strategy of each kind of data and its regret, beside those of fixed ones."""
     rows = [
-        [kind, str(len(regrets)), name, _mean(regrets[name])]
+        [kind, str(len(regrets)), name, mean_regret(regrets[name])]
         + [f"{100 * regrets[fixed].mean():.1f}" for fixed in FIXED]
         for kind, (name, regrets) in chosen(maps).items()
     ]
@@ -72,22 +72,16 @@ def sentence(maps: Maps) -> str:
     """What to use if nothing is known about the features; "" without a map."""
     if not maps:
         return ""
-    found = chosen(maps)
-    name, regrets = found[ANY]
-    others = ", ".join(f"{other} {_mean(regrets[other])}" for other in FIXED[:3])
-    text = (
+    name, regrets = chosen(maps)[ANY]
+    others = ", ".join(f"{other} {mean_regret(regrets[other])}" for other in FIXED[:3])
+    return (
         f"**If nothing is known about the features, {name} loses least**: "
-        f"{_mean(regrets[name])} points to the best strategy of each cell, on average over the "
-        f"{len(regrets)} cells of the maps; {others}."
+        f"{mean_regret(regrets[name])} points to the best strategy of each cell, on average over "
+        f"the {len(regrets)} cells of the maps; {others}."
     )
-    if NONE_USEFUL in found:
-        text += (
-            f" Where no paired feature is useful, UME loses {_mean(found[NONE_USEFUL][1]['UME'])}."
-        )
-    return text
 
 
-def _mean(regrets: pd.Series) -> str:
+def mean_regret(regrets: pd.Series) -> str:
     """A mean over cells in points, with its bootstrap interval."""
     if len(regrets) < 2:
         return f"{100 * regrets.mean():.1f}"

@@ -1,0 +1,98 @@
+"""The answer in a few sentences, from hand-made results whose answer is known."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from entries import entry, ume
+from maps import cell, place, world
+
+from umt_lib.study.analyses.guide_check.rules import MAIN
+from umt_lib.study.pipeline.collection import AnalysisEntry, Study
+from umt_lib.study.report import in_short
+
+REAL = {"digit-halves": 0.0, "watch": 0.01, "furniture": -0.01, "av-digits": 0.005}
+
+
+def at(value: float) -> list[float]:
+    return [value, value + 0.01, value + 0.02]
+
+
+def real(umt: float, fused: float) -> list:
+    """Joint training at 70%, UMT and UME at given means over data sets."""
+    return [
+        e
+        for dataset, shift in REAL.items()
+        for e in (
+            entry(dataset, "joint", at(0.7)),
+            entry(dataset, "umt", at(umt + shift)),
+            ume(dataset, at(fused + shift)),
+        )
+    ]
+
+
+def analysed(name: str, measured: dict) -> AnalysisEntry:
+    result = SimpleNamespace(measured=measured, frame=None)
+    return AnalysisEntry(name, {"analysis": {"name": name}}, None, result)
+
+
+@pytest.mark.parametrize(
+    ("umt", "fused", "claim", "between"),
+    [
+        (0.80, 0.80, "UME and UMT are better than joint training", "no clear difference"),
+        (0.70, 0.80, "UME is better than joint training", "UME is better"),
+        (0.80, 0.70, "UMT is better than joint training", "UMT is better"),
+        (0.70, 0.70, "UME and UMT: not clearly better than joint training", "no clear difference"),
+    ],
+)
+def test_real_data_say_which_remedies_are_better_and_whether_they_differ(
+    umt, fused, claim, between
+):
+    text = in_short.sentences(Study(real(umt, fused)))
+    assert text.startswith(f"- **On real data, {claim}**: ")
+    assert f"Between UMT and UME: {between} (" in text
+    assert "mean over 4 data sets" in text
+
+
+def maps() -> list[AnalysisEntry]:
+    """A cell without a useful paired feature, UME best by 20 points; one with, joint (MLP) best."""
+    none = cell(place("synthetic", paired=0.0), {"UME": 0.9}, {"UME": 0.9})
+    none["bayes"] = {"additive": 0.8, "all": 0.8}
+    pairs = cell(place("synthetic"), {"joint (MLP)": 0.8}, {"joint (MLP)": 0.8})
+    return [analysed("map", world("synthetic", [none, pairs]))]
+
+
+def test_maps_say_what_each_strategy_loses_without_and_with_paired_features():
+    known, unknown = in_short.sentences(Study([], maps())).splitlines()
+    without, with_pairs = known.split("**Where it needs paired features, ")
+    assert "UME loses 0.0 points** to the best strategy" in without
+    assert "joint training with an MLP head 20." in without
+    assert with_pairs.startswith("UME loses 10.0**, joint training with an MLP head 0.0")
+    assert "UMT is clearly the best strategy in 0 of 2 cells" in with_pairs
+    assert unknown.startswith("- **If nothing is known about the features, ")
+
+
+def test_the_guide_is_scored_on_held_out_cells_beside_fixed_strategies():
+    lost = {MAIN: 0.002, "always UME": 0.03, "always joint (MLP)": 0.013}
+    cases = [
+        {
+            "held_out": held,
+            "uni": i / 10,
+            "rules": {
+                rule: {"right": i < 8, "decided": True, "unclear": False, "regret": regret}
+                for rule, regret in lost.items()
+            },
+        }
+        for i in range(10)
+        for held in (True, False)
+    ]
+    measured = {"dataset": "synthetic", "cases": cases}
+    text = in_short.sentences(Study([], [analysed("guide-on-map", measured)]))
+    assert "names the best strategy in 80.0 [" in text
+    assert "of 10 held-out cells" in text
+    assert text.endswith("always using UME 3.0, always joint (MLP) 1.3.")
+
+
+def test_nothing_is_said_without_results():
+    assert in_short.sentences(Study([])) == ""
