@@ -13,7 +13,7 @@ from maps import cell, place, world
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.analyses.guide_check.rules import OWN_SIGN
 from umt_lib.study.pipeline.collection import AnalysisEntry, Study
-from umt_lib.study.report import claims, gains, pooling
+from umt_lib.study.report import claims, gains, laziness_figures, pooling
 
 REAL = ("digit-halves", "watch", "furniture", "av-digits")
 
@@ -103,6 +103,26 @@ def test_laziness_is_correlated_with_the_gain_of_ume_over_data_sets():
     assert other.low < 0 < other.high
 
 
+def test_laziness_and_gain_have_a_row_for_each_data_set_and_a_dot_in_the_figure():
+    rows = [*on("utd-mhad", 0.7, 0.8, lazy=0.2), *on("utd-mhad3", 0.7, 0.74, lazy=0.1)]
+    table = claims.lost_and_gained(Study(rows))
+    assert table["dataset"].tolist() == ["utd-mhad", "utd-mhad3"]
+    assert table["unit"].tolist() == ["utd-mhad", "utd-mhad"]
+    assert table["lost"].tolist() == pytest.approx([-0.2, -0.1])
+    assert table["gained"].tolist() == pytest.approx([0.1, 0.04])
+    (ax,) = laziness_figures.against_gain(table).axes
+    dots = [line.get_xydata()[0] for line in ax.lines if line.get_marker() == "o"]
+    assert np.array(dots) == pytest.approx(np.array([[-20, 10], [-10, 4]]))
+    assert claims.lost_and_gained(Study([])).empty
+
+
+def test_laziness_hurts_if_lazier_data_sets_gain_more_and_not_if_they_gain_less():
+    sizes = dict(zip((*REAL, "psb", "youtube8m"), (0.02, 0.04, 0.06, 0.08, 0.1, 0.12), strict=True))
+    for sign, verdict in ((1, "supported"), (-1, "not supported")):
+        rows = [e for d, v in sizes.items() for e in on(d, 0.7, 0.7 + v, lazy=sign * v)]
+        assert claims.laziness_hurts(Study(rows)).verdict == verdict
+
+
 @pytest.mark.parametrize(("umt", "verdict"), [(0.80, "supported"), (0.70, "not supported")])
 def test_umt_is_compared_with_the_best_method_on_validation(umt, verdict):
     methods = {"ogm": 0.9, "ogm-ge": 0.1, "agm": 0.8, "pmr": 0.95}  # on the test split
@@ -175,7 +195,7 @@ def test_maps_decide_where_paired_features_matter_and_where_there_are_none():
     wins, suffices = "UMT is the best strategy where paired features matter", "UME suffices where"
     useful = {c.text: c for c in claims.claims(drawn("UMT (MLP)", useful=True))}
     assert useful[f"{wins}."].verdict == "supported"
-    assert "6 of 6 candidates among 6 cells" in useful[f"{wins}."].number
+    assert "clearly the best in 6 of the 6 cells" in useful[f"{wins}."].number
     other = {c.text: c for c in claims.claims(drawn("joint (MLP)", useful=True))}
     assert other[f"{wins}."].verdict == "not supported"
     for best, verdict in {"UME": "supported", "joint (MLP)": "not supported"}.items():

@@ -133,7 +133,7 @@ def test_an_encoder_is_lazy_only_after_the_correction():
     joint = entry("watch", "joint", at(0.7), probes={"a": 0.5, "b": 0.6})
     text = saw(joint)
     assert "**The encoder of a is lazy after joint training**" in text
-    assert "**The encoder of b is not clearly lazy after joint training**" in text
+    assert "**The encoder of b is not shown to be lazy after joint training**" in text
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,10 @@ class Study:
         """The entries of a data set that have a result, {label: entry}."""
         return {e.label: e for e in self.of(dataset) if e.result}
 
+    def current(self, dataset: str) -> dict[str, Entry]:
+        """Those of :meth:`labelled` whose result is not stale: what is compared with what."""
+        return {label: e for label, e in self.labelled(dataset).items() if e.origin != STALE}
+
     def analysed(self, function: str) -> list[AnalysisEntry]:
         """The analyses with a result that use ``function``, a name of ``analysis.ANALYSES``."""
         return [e for e in self.analyses if e.params["analysis"]["name"] == function and e.result]

@@ -22,7 +22,7 @@ from umt_lib.methods import METHODS
 from umt_lib.paths import PARAMS, ROOT
 from umt_lib.study.experiments.comparisons import Family, difference, discovered
 from umt_lib.study.experiments.params import read
-from umt_lib.study.pipeline.collection import Entry, Study
+from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import figures
 from umt_lib.study.report.choices import JOINT, SIMPLE, simple
 from umt_lib.study.report.format import NONE, SPACE, markdown, percent, points
@@ -39,9 +39,29 @@ QUESTIONS = {
 
 
 def compared(study: Study, dataset: str) -> list[Entry]:
-    """The compared methods with a result on ``dataset``, as in their papers, not as released."""
-    entries = [e for method in COMPARED for e in study.of(dataset, method)]
-    return [e for e in entries if e.result and not e.params["method"].get("released")]
+    """The compared methods with a result on ``dataset``, as in their papers, not as released.
+
+    Stale results are left out: their test samples may be others.
+    """
+    entries = [e for e in _with_result(study, dataset) if not e.params["method"].get("released")]
+    return [e for e in entries if e.origin != STALE]
+
+
+def _with_result(study: Study, dataset: str) -> list[Entry]:
+    return [e for method in COMPARED for e in study.of(dataset, method) if e.result]
+
+
+def left_out(study: Study) -> str:
+    """How many results of compared methods are stale; "" if none is."""
+    found = [e for d in study.datasets for e in _with_result(study, d)]
+    stale = [e for e in found if e.origin == STALE]
+    if not stale:
+        return ""
+    where = ", ".join(dict.fromkeys(e.dataset for e in stale))
+    return (
+        f"**{len(stale)} of {len(found)} results of compared methods are stale and left out** "
+        f"({where}): they will be measured again."
+    )
 
 
 def short_name(entry: Entry) -> str:
@@ -52,7 +72,12 @@ def short_name(entry: Entry) -> str:
 def simple_and_compared(study: Study, dataset: str) -> list[tuple[str, Entry]]:
     """(name, entry) of the simple choices, then of the compared methods."""
     methods = ((short_name(e), e) for e in compared(study, dataset))
-    return [*simple(study, dataset).items(), *methods]
+    return [*_references(study, dataset).items(), *methods]
+
+
+def _references(study: Study, dataset: str) -> dict[str, Entry]:
+    found = simple(study, dataset)
+    return {label: e for label, e in found.items() if e.origin != STALE}
 
 
 def differences(study: Study) -> Family:
@@ -62,7 +87,7 @@ def differences(study: Study) -> Family:
             (dataset, short_name(entry), choice): difference(entry.result, other.result)
             for dataset in study.datasets
             for entry in compared(study, dataset)
-            for choice, other in simple(study, dataset).items()
+            for choice, other in _references(study, dataset).items()
         }
     )
 
@@ -84,7 +109,8 @@ def survivors(family: Family) -> str:
 def released(study: Study) -> list[tuple[Entry, Entry]]:
     """(as in the paper, as in the released code) for every method and data set with both."""
     papers = {(e.dataset, e.method): e for d in study.datasets for e in compared(study, d)}
-    codes = [e for e in study.entries if e.result and e.params["method"].get("released")]
+    codes = [e for d in study.datasets for e in _with_result(study, d) if e.origin != STALE]
+    codes = [e for e in codes if e.params["method"].get("released")]
     pairs = [(papers.get((e.dataset, e.method)), e) for e in codes]
     return [(paper, code) for paper, code in pairs if paper]
 
@@ -124,14 +150,16 @@ def costs(file: Path) -> str:
     return markdown(header, rows)
 
 
-def ranked(study: Study) -> dict[str, list[Entry]]:
-    """{name: one entry per data set} of methods and simple choices with results on all data sets.
-
-    A data set with fewer than half as many methods as another one is left out of the ranking.
-    """
-    found: dict[str, list[Entry]] = {}
+def covered(study: Study) -> list[str]:
+    """The data sets that are ranked: with at least half as many methods as any other."""
     counts = {d: len(compared(study, d)) for d in study.datasets}
-    datasets = [d for d, count in counts.items() if count and 2 * count >= max(counts.values())]
+    return [d for d, count in counts.items() if count and 2 * count >= max(counts.values())]
+
+
+def ranked(study: Study) -> dict[str, list[Entry]]:
+    """{name: one entry per data set} of methods and simple choices on all covered data sets."""
+    found: dict[str, list[Entry]] = {}
+    datasets = covered(study)
     for dataset in datasets:
         for name, entry in simple_and_compared(study, dataset):
             found.setdefault(name, []).append(entry)
@@ -210,7 +238,7 @@ def sentences(study: Study, family: Family) -> str:
     datasets = [d for d in study.datasets if compared(study, d)]
     lines = []
     for question, choices in QUESTIONS.items():
-        able = [d for d in datasets if set(choices) <= simple(study, d).keys()]
+        able = [d for d in datasets if set(choices) <= _references(study, d).keys()]
         parts = []
         for dataset in able:
             names = map(short_name, compared(study, dataset))
@@ -222,7 +250,8 @@ def sentences(study: Study, family: Family) -> str:
             if better:
                 parts.append(f"on {dataset} {', '.join(better)}")
         absent = [d for d in datasets if d not in able]
-        found = "; ".join(parts) or "none, on no data set" if able else "not known"
-        rest = f" Not all of these choices have run on {', '.join(absent)}." if absent else ""
+        found = "; ".join(parts) or "none, on any data set" if able else "not known"
+        rest = f" Not counted: {', '.join(absent)}, where some of these have no current result."
+        rest = rest if absent else ""
         lines.append(f"- **{question}**: {found}.{rest}")
     return "\n".join(lines) if datasets else ""

@@ -25,7 +25,8 @@ def _used() -> list[Entry]:
 def counts() -> Text:
     """How many methods are better and worse than each simple choice."""
     meaning = "*1 / 2*: one method is better than this simple choice, two are worse."
-    return shown.table(compared.counts(study(), differences()), study(), _used(), meaning)
+    notes = f"{meaning}\n\n{compared.left_out(study())}".strip()
+    return shown.table(compared.counts(study(), differences()), study(), _used(), notes)
 
 
 def corrections() -> Text:
@@ -47,7 +48,8 @@ def ranks() -> Text | None:
         compared.ranking(found, methods),
         "Mean rank of every method over all data sets, with intervals over seeds.",
         "Mean rank over data sets, with 95% t-intervals over seeds. Filled dots: the simple "
-        "choices. The data do not distinguish two methods whose intervals overlap widely.",
+        "choices. The data do not distinguish two methods whose intervals overlap widely. Data "
+        f"sets: {', '.join(compared.covered(study()))}.",
         shown.made_from(study(), [entry for rows in methods.values() for entry in rows]),
     )
     return None

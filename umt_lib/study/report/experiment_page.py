@@ -103,6 +103,8 @@ def curves(name: str) -> None:
 
 
 def params(name: str) -> Text:
-    """The params file."""
-    shown_params = yaml.safe_dump(entry(name).params, sort_keys=False, default_flow_style=None)
-    return Text(f"```yaml\n{shown_params.strip()}\n```")
+    """The parameters that the result was made with."""
+    one = entry(name)
+    made = yaml.safe_dump(one.result.params, sort_keys=False, default_flow_style=None)
+    changed = "The params file has changed since then." if one.result.params != one.params else ""
+    return text(f"```yaml\n{made.strip()}\n```", changed)

@@ -7,7 +7,7 @@ from pathlib import Path
 import plotly.offline
 
 from umt_lib.study.pipeline.collection import Study
-from umt_lib.study.report import maps_page, regime_map_figures
+from umt_lib.study.report import regime_map_figures, regime_map_text
 
 FOLDER = "extra"  # of the book
 
@@ -17,7 +17,7 @@ def write(study: Study, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     study.frame.to_csv(folder / "results.csv", index=False, lineterminator="\n")
     study.frame.to_parquet(folder / "results.parquet", index=False)
-    if maps := maps_page.ordered([entry.result.measured for entry in study.analysed("map")]):
+    if maps := regime_map_text.ordered([entry.result.measured for entry in study.analysed("map")]):
         (folder / "plotly.min.js").write_text(plotly.offline.get_plotlyjs(), encoding="utf-8")
         html = regime_map_figures.interactive(maps).to_html(
             include_plotlyjs="plotly.min.js",

@@ -46,7 +46,7 @@ class Page:
 
     def __init__(self, study: Study, dataset: str):
         self.study, self.dataset = study, dataset
-        self.entries = study.labelled(dataset)
+        self.entries = study.current(dataset)
         self.unimodal = study.unimodal(dataset)
         results = {label: entry.result for label, entry in self.entries.items()}
         gains: dict[Any, Interval | None] = {
@@ -153,7 +153,9 @@ def guide(page: Page) -> Iterator[Sentence]:
     outcome = UNCLEAR
     if page.family.is_clear(key):
         outcome = "UMT" if truth.mean > 0 else "UME"
-    if prediction == outcome:
+    if prediction == outcome == UNCLEAR:
+        verdict = "gives no recommendation"
+    elif prediction == outcome:
         verdict = "is confirmed"
     elif prediction == UNCLEAR:
         verdict = "predicts no clear winner where there is one"
@@ -232,13 +234,12 @@ def edges(page: Page) -> Iterator[Sentence]:
 
 
 def collapses(page: Page) -> Iterator[Sentence]:
-    """Trainings that failed in a seed: what they reached on validation is far below the others."""
+    """Seeds whose validation accuracy is far below the median."""
     found = []
     for label, entry in page.entries.items():
         scores = entry.result.frame["validation_accuracy"]
         failed = scores[scores < scores.median() - COLLAPSE]
-        for place, score in failed.items():
-            seed = entry.result.measured.seeds[place].seed
+        for seed, score in failed.items():
             rest = f"the median of all seeds is {100 * scores.median():.1f}%"
             found.append(f"{label}, seed {seed} ({100 * score:.1f}% on validation; {rest})")
     if found:
@@ -260,11 +261,14 @@ def rules(page: Page) -> Iterator[Sentence]:
 def head(page: Page) -> Iterator[Sentence]:
     """Joint training with an MLP head against joint training with a linear head."""
     if page.family.is_better((MLP, LINEAR)):
-        after = "An MLP head can use paired features; an additive head cannot."
+        after = "An MLP head can use interactions between the modalities; a linear head cannot."
     elif page.family.is_worse((MLP, LINEAR)):
         after = "The larger head loses more than it can gain from paired features."
     else:
-        after = "So there is no evidence of paired features, which an additive head cannot use."
+        after = (
+            "So there is no evidence of interactions that a linear head cannot use; whether there "
+            "are paired features that it can use, this comparison does not show."
+        )
     names, where = ("an MLP head", "a linear head"), "in joint training, "
     yield from _comparison(page, MLP, LINEAR, names, where, f" {after}", claimed=False)
 
@@ -275,7 +279,7 @@ def lazy(page: Page) -> Iterator[Sentence]:
         gaps = {t: gap for t in LAZY if (gap := page.family.get((t, modality)))}
         if LINEAR not in gaps:
             continue
-        kind = "not lazy" if page.family.is_better((LINEAR, modality)) else "not clearly lazy"
+        kind = "not lazy" if page.family.is_better((LINEAR, modality)) else "not shown to be lazy"
         kind = "lazy" if page.family.is_worse((LINEAR, modality)) else kind
         shown = {
             t: points(gap) + ("" if page.family.is_clear((t, modality)) else " (not clear)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from umt_lib.study.experiments.comparisons import laziness
-from umt_lib.study.report import figures, shown, summaries
+from umt_lib.study.report import claims, figures, laziness_figures, shown, summaries
 from umt_lib.study.report.choices import is_filled
 from umt_lib.study.report.format import NOTHING
 from umt_lib.study.report.front_page import ANSWERED
@@ -44,3 +44,27 @@ def overview() -> Text | None:
 def sentence() -> Text:
     """How many encoders are clearly lazy after joint training and after UMT."""
     return Text(summaries.lazy(study()))
+
+
+def against_gain() -> Text | None:
+    """Laziness against what UME gains, as a figure with the correlation."""
+    table = claims.lost_and_gained(study())
+    if table.empty:
+        return Text(NOTHING)
+    rows = [e for d in table["dataset"] for e in study().of(d) if e.result]
+    used = [e for e in rows if e.label in ("UME", claims.JOINT) or e.method == "unimodal"]
+    shown.figure(
+        laziness_figures.against_gain(table),
+        "Laziness after joint training against the gain of UME over joint training: a dot per data "
+        "set.",
+        "Each dot is a data set, with linear heads. Across: laziness, the mean over its encoders. "
+        "Up: test accuracy of UME minus that of joint training. Lines: 95% t-intervals over seeds.",
+        shown.made_from(study(), used),
+    )
+    return None
+
+
+def correlation() -> Text:
+    """Whether lazier data sets gain more, in words."""
+    claim = claims.laziness_hurts(study())
+    return Text(f"**{claim.verdict.capitalize()}**: {claim.number}.")

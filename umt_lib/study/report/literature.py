@@ -69,7 +69,7 @@ def ours(study: Study) -> Family:
     gains = {}
     for what, label in GAINS.items():
         for dataset in study.datasets:
-            entries = study.labelled(dataset)
+            entries = study.current(dataset)
             if label in entries and OUR_JOINT in entries:
                 a, b = (entries[name].result for name in (label, OUR_JOINT))
                 gains[what, dataset] = difference(a, b)

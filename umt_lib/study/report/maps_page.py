@@ -8,7 +8,6 @@ from functools import wraps
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.report import regime_map_figures, regime_map_text, shown, which_strategy
 from umt_lib.study.report.analysis_pages import MISSING, Measured, analysed
-from umt_lib.study.report.regime_map_figures import PLACES
 from umt_lib.study.report.shown import Text
 
 
@@ -17,14 +16,9 @@ def mapped(show: Callable[..., Text | None]) -> Callable[..., Text | None]:
 
     @wraps(show)
     def cell(measured: Measured, source: str, *given: str) -> Text | None:
-        return show(ordered(measured), source, *given)
+        return show(regime_map_text.ordered(measured), source, *given)
 
     return analysed("map")(cell)
-
-
-def ordered(measured: Measured) -> Measured:
-    """The maps in the order of the page."""
-    return sorted(measured, key=lambda found: list(PLACES).index(found["world"]))
 
 
 @mapped

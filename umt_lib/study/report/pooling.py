@@ -19,7 +19,7 @@ from umt_lib.data import PAIR_KINDS
 from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.experiments.results import Result
-from umt_lib.study.pipeline.collection import STALE, Study
+from umt_lib.study.pipeline.collection import Study
 
 HEADS = ("linear", "MLP")
 GENERATED = (  # the label is computed from drawn or chosen features
@@ -99,5 +99,5 @@ def lazy(study: Study, after: str, before: str | None = None) -> Pooled | None:
 
 def _current(study: Study, dataset: str) -> dict[str, Result]:
     """The results on a data set that are not stale, by label."""
-    found = study.labelled(dataset)
-    return {label: e.result for label, e in found.items() if e.result and e.origin != STALE}
+    found = study.current(dataset)
+    return {label: e.result for label, e in found.items() if e.result}

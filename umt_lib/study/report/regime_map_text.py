@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from scipy import stats
@@ -11,8 +12,14 @@ from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import FAMILIES, Maps
 from umt_lib.study.report.format import MINUS, NONE, markdown, percent, points, signed
+from umt_lib.study.report.which_strategy import KINDS
 
 LISTED = 15  # candidates
+
+
+def ordered(measured: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The maps in the order of their page."""
+    return sorted(measured, key=lambda found: list(KINDS).index(found["world"]))
 
 
 def answer(maps: Maps) -> str:

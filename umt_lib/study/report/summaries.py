@@ -9,7 +9,7 @@ from umt_lib.evaluation.intervals import Interval, accuracy_interval
 from umt_lib.study.experiments.comparisons import Family, difference, laziness
 from umt_lib.study.experiments.provenance import has_folds
 from umt_lib.study.experiments.results import DAMAGED
-from umt_lib.study.pipeline.collection import Shown, Study
+from umt_lib.study.pipeline.collection import STALE, Shown, Study
 from umt_lib.study.report.findings import FINDINGS, Page
 from umt_lib.study.report.format import (
     MINUS,
@@ -40,7 +40,7 @@ def front(study: Study) -> Family:
     """The family of all comparisons of the front page, with keys (data set, a, b)."""
     gains: dict[tuple[str, str, str], Interval | None] = {}
     for dataset in study.datasets:
-        found = {label: entry.result for label, entry in study.labelled(dataset).items()}
+        found = {label: entry.result for label, entry in study.current(dataset).items()}
         gains |= {(dataset, a, b): difference(found.get(a), found.get(b)) for a, b in FRONT}
     return Family(gains)
 
@@ -122,9 +122,12 @@ def verdict_on(study: Study, dataset: str) -> str:
     scores = [
         f"{label} {100 * accuracy_interval(found[label].result.accuracy).mean:.1f}%"
         for label in dict.fromkeys(label for pair in FRONT for label in pair)
-        if label in found and found[label].result and not found[label].stale
+        if label in found and found[label].result and found[label].origin != STALE
     ]
     if not scores:
+        stale = {entry.stale for entry in found.values()}
+        if stale:
+            return f"**Measured, but all results are stale** ({', '.join(sorted(stale))})."
         return "**Not measured yet.**"
     family, parts, unclear = front(study), [], False
     for pair, (start, a, b) in FRONT.items():
@@ -142,8 +145,8 @@ def verdict_on(study: Study, dataset: str) -> str:
     compared = "; ".join(parts) or "nothing to compare them with yet"
     return (
         f"**Test accuracy: {', '.join(scores)}. In points: {compared}.** *Better* and *worse* are "
-        f"said of differences that survive the correction for all comparisons of the front page, "
-        f"which lists every difference."
+        f"used only for differences that survive Holm's correction over the {len(family)} of the "
+        f"front page; the findings below are corrected over those of this page."
     )
 
 
@@ -152,7 +155,10 @@ def saw(study: Study, dataset: str) -> str:
     page = Page(study, dataset)
     found = [sentence for finding in FINDINGS for sentence in finding(page)]
     parts = []
-    for title, against in (("Against the claim, or undecided", True), ("Other findings", False)):
+    for title, against in (
+        ("Against a claim of the paper, or undecided", True),
+        ("Other findings", False),
+    ):
         if lines := [f"- {text}" for speaks_against, text in found if speaks_against == against]:
             parts.append("\n".join([f"**{title}**", "", *lines]))
     if parts and len(page.family):
@@ -211,9 +217,10 @@ def stale(study: Study) -> str:
         return f"{current} {lost}".strip()
     reasons = Counter(entry.stale for entry in study.stale)
     listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+    listed = listed if len(reasons) > 1 else next(iter(reasons))
     return (
         f"**{len(study.stale)} of the {shown} results that the book shows are stale** ({listed}). "
-        f"Tables and sources mark them, and they are not compared with results of other splits. "
+        f"Tables and sources mark them, and no sentence, ranking or verdict uses them. "
         f"{lost}"
     ).strip()
 
@@ -234,7 +241,7 @@ def lazy(study: Study) -> str:
     """How many encoders are clearly lazy after joint training and after UMT."""
     gains: dict[tuple[str, str, str], Interval | None] = {}
     for dataset in study.datasets:
-        found = study.labelled(dataset)
+        found = study.current(dataset)
         for label in LAZY:
             for modality, reference in study.unimodal(dataset).items():
                 if label in found and (after := found[label].result):
