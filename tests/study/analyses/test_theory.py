@@ -145,6 +145,7 @@ def test_measure_has_the_documented_shape(measured):
 def test_measured_is_drawn_and_described(measured):
     figure = theory_figures.theory(measured)
     assert len(figure.axes) == 9
+    assert "the model correctly predicts" in theory_text.answer(measured)
     text = theory_text.sentences(measured)
     assert text.count("\n- **") == 6
     assert "13 settings and 2 seeds" in text

@@ -9,8 +9,9 @@ from entries import entry, ume
 from maps import cell, place, world
 
 from umt_lib.study.analyses.guide_check.rules import MAIN
+from umt_lib.study.analyses.regime_map.summary import FAMILIES
 from umt_lib.study.pipeline.collection import AnalysisEntry, Study
-from umt_lib.study.report import in_short
+from umt_lib.study.report import in_short, regime_map_text
 
 REAL = {"digit-halves": 0.0, "watch": 0.01, "furniture": -0.01, "av-digits": 0.005}
 
@@ -65,12 +66,26 @@ def maps() -> list[AnalysisEntry]:
 
 def test_maps_say_what_each_strategy_loses_without_and_with_paired_features():
     known, unknown = in_short.sentences(Study([], maps())).splitlines()
-    without, with_pairs = known.split("**Where it needs paired features, ")
-    assert "UME loses 0.0 points** to the best strategy" in without
+    without, with_pairs = known.split("**With paired features, ")
+    assert "UME is 0.0 points below the best strategy** (1 settings)" in without
     assert "joint training with an MLP head 20." in without
-    assert with_pairs.startswith("UME loses 10.0**, joint training with an MLP head 0.0")
-    assert "UMT is clearly the best strategy in 0 of 2 cells" in with_pairs
+    assert with_pairs.startswith("UME is 10.0 points below it** (1 settings), joint training")
+    assert "MLP head 0.0" in with_pairs
+    assert "of the family UME in 1, joint in 1" in with_pairs
     assert unknown.startswith("- **If nothing is known about the features, ")
+
+
+def test_a_family_can_have_the_highest_mean_without_being_clearly_the_best():
+    measured = [entry.result.measured for entry in maps()]
+    text = regime_map_text.highest(measured)
+    assert "of the family UME in 1, joint in 1" in text
+    assert "clearly the best: UME in 1, joint in 1." in text
+    cells = [place("synthetic"), place("synthetic")]
+    one = [world("synthetic", [cell(c, {"UME": 0.7005}, {"UME": 0.7005}) for c in cells])]
+    assert "of the family UME in 2" in regime_map_text.highest(one)
+    rows = regime_map_text.families_table(measured).splitlines()
+    assert [row.split("|")[1].strip() for row in rows[2:]] == list(FAMILIES)
+    assert [part.strip() for part in rows[2].split("|")[2:5]] == ["1", "1", "1"]  # of UME
 
 
 def test_the_guide_is_scored_on_held_out_cells_beside_fixed_strategies():
@@ -89,8 +104,8 @@ def test_the_guide_is_scored_on_held_out_cells_beside_fixed_strategies():
     ]
     measured = {"dataset": "synthetic", "cases": cases}
     text = in_short.sentences(Study([], [analysed("guide-on-map", measured)]))
-    assert "names the best strategy in 80.0 [" in text
-    assert "of 10 held-out cells" in text
+    assert "The guide names the best strategy in **80.0 [" in text
+    assert "of the 10 held-out cells" in text
     assert text.endswith("always using UME 3.0, always joint (MLP) 1.3.")
 
 

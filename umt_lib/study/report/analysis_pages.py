@@ -102,6 +102,12 @@ def theory(measured: Measured, source: str) -> None:
 
 
 @analysed("theory")
+def theory_answer(measured: Measured, source: str) -> Text:
+    """Whether the model predicts what networks learn, in short."""
+    return Text(theory_text.answer(measured[0]))
+
+
+@analysed("theory")
 def theory_findings(measured: Measured, source: str) -> Text:
     """Where the model predicts what networks learn."""
     (found,) = measured
@@ -157,6 +163,12 @@ def guide_right(measured: Measured, source: str) -> None:
         "How often the guide and other rules are right, and what they lose: held-out cells.",
         source,
     )
+
+
+@analysed("guide-on-map")
+def guide_right_answer(measured: Measured, source: str) -> Text:
+    """How often the guide is right, in short."""
+    return Text(guide_check_text.answer(by_dataset(measured)))
 
 
 @analysed("guide-on-map")

@@ -28,7 +28,7 @@ def in_short() -> Text:
 
 def claims() -> Text:
     """The claims of the paper with our verdicts."""
-    return Text(claims_table.table(study()))
+    return shown.table(claims_table.table(study()), after=claims_table.NOTE)
 
 
 def gains() -> None:

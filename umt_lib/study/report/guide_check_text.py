@@ -34,6 +34,7 @@ from umt_lib.study.analyses.guide_check.score import (
 )
 from umt_lib.study.report.format import NONE, markdown, percent
 
+FIXED = {"always UME": "always using UME", "always joint (MLP)": "always joint (MLP)"}
 NAMES = {
     MAIN: "Our rule, inputs for pairs",
     LAYER: "Our rule, last layer only",
@@ -81,6 +82,25 @@ def sentences(measured: dict[str, dict]) -> str:
         f"seeds with {tested} test samples each; the guide reads {read} validation samples."
     )
     return "\n".join(f"- {line}" for line in lines)
+
+
+def answer(measured: Mapping[str, Mapping[str, Any]]) -> str:
+    """How often the guide names the best strategy, and what it loses, beside fixed strategies."""
+    cases = pooled(measured)
+    found = scored(cases, MAIN) if cases else {}
+    right, regret = found.get("right"), found.get("regret")
+    if right is None or regret is None:
+        return ""
+    fixed = ", ".join(
+        f"{name} {100 * np.mean([case['rules'][rule]['regret'] for case in cases]):.1f}"
+        for rule, name in FIXED.items()
+    )
+    return (
+        f"The guide names the best strategy in **{percent(right)}%** of the {right.n} held-out "
+        f"cells in which one of UME, UMT and joint training (MLP) is best (our aim: "
+        f"{100 * AIM_RIGHT:.0f}%). Over all {len(cases)} held-out cells it loses "
+        f"{percent(regret)} points to the best of them (our aim: {100 * AIM_REGRET:.1f}); {fixed}."
+    )
 
 
 def _aim(cases: Cases, rule: str) -> str:

@@ -95,9 +95,10 @@ def summary(measured: dict[str, Any]) -> str:
 def sentences(measured: dict[str, Any]) -> str:
     """The answer to the two questions, then one line for each kind, as Markdown."""
     lines = [
-        f"**A linear head, trained jointly,** gains this share of what an MLP head gains: "
+        f"**At the largest value of each dial, joint training with a linear head** reaches this "
+        f"share of the gain over UME of joint training with an MLP head: "
         f"{_ranked(measured, 'joint (linear)')}.",
-        f"**Encoders that are trained alone** keep what an MLP head needs for this share of it: "
+        f"**An MLP head on frozen uni-modal encoders** reaches this share of it: "
         f"{_ranked(measured, 'frozen (MLP)')}.",
     ]
     for kind, found in measured["kinds"].items():

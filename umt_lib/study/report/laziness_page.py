@@ -41,6 +41,15 @@ def overview() -> Text | None:
     return None
 
 
+def on_average() -> Text:
+    """Whether encoders are lazy on average over the real data sets, and what UMT changes."""
+    lazy, recovers = claims.is_lazy(study()), claims.recovers(study())
+    return Text(
+        f"On average over the real data sets: {lazy.number}. **{lazy.text.split(':')[0]}: "
+        f"{lazy.verdict}.** After UMT: {recovers.number}."
+    )
+
+
 def sentence() -> Text:
     """How many encoders are clearly lazy after joint training and after UMT."""
     return Text(summaries.lazy(study()))

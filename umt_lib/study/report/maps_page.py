@@ -78,6 +78,18 @@ def counts(measured: Measured, source: str) -> Text:
 
 
 @mapped
+def families(measured: Measured, source: str) -> Text:
+    """How often each family has the highest mean, and is clearly the best."""
+    return shown.table(regime_map_text.families_table(measured), source)
+
+
+@mapped
+def highest(measured: Measured, source: str) -> Text:
+    """Which family has the highest mean most often."""
+    return Text(regime_map_text.highest(measured))
+
+
+@mapped
 def candidates(measured: Measured, source: str) -> Text:
     """The cells in which UMT was expected to be the best."""
     return shown.table(regime_map_text.candidates_table(measured), source)

@@ -43,6 +43,7 @@ def with_answer(text: str, study: Study, source: str) -> str:
         in_short.sentences(study),
         "The claims of the paper, and what the results of this study say about them:",
         claims.table(study, "book/"),
+        claims.NOTE,
         f"![{gains.ALT}]({FIGURE})",
         f"{gains.CAPTION} {gains.sentence(study)}",
         summaries.stale(study),

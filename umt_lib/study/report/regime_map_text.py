@@ -45,6 +45,35 @@ def answer(maps: Maps) -> str:
     )
 
 
+def highest(maps: Maps) -> str:
+    """Which family has the highest mean most often, and in how many cells a family is clearly best.
+
+    Both are named, because a family can be the best often and nowhere clearly.
+    """
+    counts = summary.best(maps)["family"].value_counts()
+    clear = {name: int(summary.searched(maps, name)["clear"].sum()) for name in FAMILIES}
+    found = [f"{name} in {count}" for name, count in clear.items() if count]
+    ordered = ", ".join(f"{name} in {count}" for name, count in counts.items())
+    return (
+        f"Of {counts.sum()} settings, the highest mean is that of a strategy of the family "
+        f"{ordered}. By a test that is corrected for the number of settings, a family is clearly "
+        f"the best: {', '.join(found) or 'none, in any setting'}."
+    )
+
+
+def families_table(maps: Maps) -> str:
+    """For each family: cells with the highest mean, expected and found to be clearly the best."""
+    counts = summary.best(maps)["family"].value_counts()
+    rows = []
+    for name in FAMILIES:
+        found = summary.searched(maps, name)
+        candidates = found[found["candidate"]]
+        cells = [counts.get(name, 0), len(candidates), found["clear"].sum()]
+        rows.append([name, *map(str, cells), _mean(candidates["lead"])])
+    header = ["family", "highest mean", "expected to be the best", "clearly the best"]
+    return markdown([*header, "lead where expected, points"], rows)
+
+
 def _detectable(candidates: pd.DataFrame, seeds: int) -> str:
     """How large a lead would have been clear: Holm's method begins at a p-value of 0.05 / cells."""
     if candidates.empty:

@@ -69,11 +69,13 @@ def _lazy(family: Family, modality: str) -> str:
     gain, encoder = points(family.get(key)), f"the {modality} encoder"
     if family.is_better(key):
         return (
-            f"{encoder} is lazy: the probe of the encoder that was trained alone (UME) is more "
+            f"{encoder} is lazy: the probe of the encoder after uni-modal training (UME) is more "
             f"accurate by {gain} points"
         )
     if family.is_worse(key):
-        return f"{encoder} is better than the one that was trained alone (UME minus joint: {gain})"
+        return (
+            f"{encoder} is better than the one after uni-modal training (UME minus joint: {gain})"
+        )
     if (found := family.get(key)) and found.low > 0:
         return (
             f"{encoder} may be lazy (UME minus joint: {gain} points, which does not survive the "
@@ -107,9 +109,9 @@ def _related(measured: dict[str, Any]) -> str:
     }
     shown = ", ".join(f"{method} {value:.2f}" for method, value in values.items())
     return (
-        f"**Which encoders are related.** The coordinates of two networks of different "
-        f"initialisation are in no common order, so their correlation is near 0. With the "
-        f"coordinates of UME it is, in the modality where it is larger: {shown}."
+        f"**Which encoders are related.** Features of independently initialised networks are "
+        f"uncorrelated coordinate by coordinate. The correlation with the features of UME, in the "
+        f"modality where it is larger, is: {shown}."
     )
 
 

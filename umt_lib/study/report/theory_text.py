@@ -33,6 +33,28 @@ def sentences(measured: dict[str, Any]) -> str:
     return "\n".join(f"- {line}" for line in lines) + "\n"
 
 
+def answer(measured: dict[str, Any]) -> str:
+    """Whether the model predicts what joint training learns, and how lazy encoders are."""
+    points = _settings(measured)
+    right, naive = _right(points, "joint")
+    lost, predicted = (
+        [_lost(points, m, source).mean() for m in "ab"] for source in SOURCES
+    )  # features per setting, by modality
+    verb = "In part" if right > naive else "No"
+    return (
+        f"**{verb}**: the model correctly predicts {100 * right:.0f}% of the features in joint "
+        f"training ({100 * naive:.0f}% if it predicted that all are learned). It predicts that "
+        f"joint training loses {predicted[0]:.2f} and {predicted[1]:.2f} uni-modal features per "
+        f"setting, of modality a and b; networks lose {lost[0]:.2f} and {lost[1]:.2f}."
+    )
+
+
+def _lost(points: Sequence[Point], m: str, source: str) -> np.ndarray:
+    """Features of a modality that joint training learns less than uni-modal training, (seeds,)."""
+    alone, joint = (_per_seed(points, source, t, m) for t in (f"alone-{m}", "joint"))
+    return alone - joint
+
+
 def _agreement(measured: dict[str, Any], points: Sequence[Point]) -> str:
     shares = {NAMES[t]: _right(points, t) for t in NAMES}
     parts = " and ".join(

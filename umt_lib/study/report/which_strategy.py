@@ -76,8 +76,8 @@ def sentence(maps: Maps) -> str:
     others = ", ".join(f"{other} {mean_regret(regrets[other])}" for other in FIXED[:3])
     return (
         f"**If nothing is known about the features, {name} loses least**: "
-        f"{mean_regret(regrets[name])} points to the best strategy of each cell, on average over "
-        f"the {len(regrets)} cells of the maps; {others}."
+        f"{mean_regret(regrets[name])} points to the best strategy of each setting, on average "
+        f"over all {len(regrets)} settings; {others}."
     )
 
 
