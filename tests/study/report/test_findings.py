@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -94,10 +95,24 @@ def test_a_page_begins_with_accuracies_and_corrected_comparisons():
     assert text.startswith("**Test accuracy: UME 76.0%, joint (linear) 71.0%. In points: UME is ")
     assert "UME is better than joint training (+5.0" in text
     assert summaries.verdict_on(study, "furniture") == "**Not measured yet.**"
+    old = [replace(entry("watch", "joint", at(0.7)), stale="made with other params")]
+    found = summaries.verdict_on(Study(old), "watch")
+    assert found == "**Measured, but all results are stale** (made with other params)."
     noise = Study([entry("watch", "joint", at(0.7)), ume("watch", [0.5, 0.7, 0.9])])
     assert "none of the differences between them is clear.**" in summaries.verdict_on(
         noise, "watch"
     )
+
+
+def test_a_page_names_the_highest_mean_and_what_is_less_than_a_point_below_it():
+    rows = [entry("watch", m, at(v), head) for m, v, head in (
+        ("joint", 0.7, "linear"), ("joint", 0.705, "mlp"), ("umt", 0.75, "linear"),
+        ("umt", 0.742, "mlp"), ("frozen", 0.6, "linear"),
+    )]  # fmt: skip
+    text = summaries.verdict_on(Study(rows), "watch")
+    assert "Highest mean of 5 strategies: UMT (linear), 76.0%" in text
+    assert "less than a point below it: UMT (MLP)." in text
+    assert "Highest" not in summaries.verdict_on(Study(rows[:3]), "watch")
 
 
 def test_a_difference_is_better_only_after_the_correction_of_its_list():

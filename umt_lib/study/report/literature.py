@@ -86,8 +86,8 @@ def gains_table(study: Study, path: Path) -> str:
                 link = f"[{dataset}](/datasets/{dataset}.md)"
                 rows.append([f"{what} minus joint", link, shown, NONE, "this study"])
         for one in theirs:
-            if one.what == what:
-                shown = UNKNOWN if one.value is None else signed(one.value / 100)
+            if one.what == what and one.value is not None:
+                shown = signed(one.value / 100)
                 rows.append([f"{what} minus joint", one.dataset, NONE, shown, one.source])
     header = ["gain", "data set", "ours, points", "published, points", "source"]
     return markdown(header, rows)

@@ -52,12 +52,16 @@ def table(
 
 def accuracies(study: Study, entries: Sequence[Entry], by: str = "method") -> Text:
     """The table of accuracies, what bold means, and which experiments have no result."""
-    waiting = ", ".join(f"`{entry.name}`" for entry in entries if not entry.result)
+    waiting = [entry.name for entry in entries if not entry.result]
+    names = ", ".join(f"<code>{name}</code>" for name in waiting)
     return text(
         tables.accuracies(study, entries, by),
         made_from(study, entries),
         tables.note(tables.gains(study, entries)),
-        f"Not run yet: {waiting}." if waiting else "",
+        f'<details class="source"><summary>Not run yet: {len(waiting)} experiments</summary>{names}'
+        f"</details>"
+        if waiting
+        else "",
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from umt_lib.evaluation.intervals import Interval, accuracy_interval
 from umt_lib.study.experiments.comparisons import Family, difference, laziness
 from umt_lib.study.experiments.provenance import has_folds
 from umt_lib.study.experiments.results import DAMAGED
-from umt_lib.study.pipeline.collection import STALE, Shown, Study
+from umt_lib.study.pipeline.collection import Entry, Shown, Study
 from umt_lib.study.report.findings import FINDINGS, Page
 from umt_lib.study.report.format import (
     MINUS,
@@ -33,6 +33,18 @@ OPENINGS = {  # the comparisons of the verdict
     ("UMT (linear)", "joint (linear)"): "with linear heads, UMT is",
     ("UMT (MLP)", "joint (MLP)"): "with MLP heads, UMT is",
 }
+STRATEGIES = (
+    "UME",
+    "joint (linear)",
+    "joint (MLP)",
+    "joint + uni-modal CE (linear)",
+    "joint + uni-modal CE (MLP)",
+    "UMT (linear)",
+    "UMT (MLP)",
+    "frozen encoders (linear)",
+    "frozen encoders (MLP)",
+)
+NEAR = 0.01  # in accuracy
 LAZY = ("joint (linear)", "joint (MLP)", "UMT (linear)", "UMT (MLP)")
 
 
@@ -118,14 +130,14 @@ def _difference(family: Family, key: tuple[str, str, str]) -> str:
 
 def verdict_on(study: Study, dataset: str) -> str:
     """The accuracies of the main strategies on ``dataset`` and how they compare, in a sentence."""
-    found = study.labelled(dataset)
+    found = study.current(dataset)
     scores = [
         f"{label} {100 * accuracy_interval(found[label].result.accuracy).mean:.1f}%"
         for label in dict.fromkeys(label for pair in FRONT for label in pair)
-        if label in found and found[label].result and found[label].origin != STALE
+        if label in found
     ]
     if not scores:
-        stale = {entry.stale for entry in found.values()}
+        stale = {entry.stale for entry in study.labelled(dataset).values()}
         if stale:
             return f"**Measured, but all results are stale** ({', '.join(sorted(stale))})."
         return "**Not measured yet.**"
@@ -144,10 +156,26 @@ def verdict_on(study: Study, dataset: str) -> str:
         parts.append("the other differences between them are not clear")
     compared = "; ".join(parts) or "nothing to compare them with yet"
     return (
-        f"**Test accuracy: {', '.join(scores)}. In points: {compared}.** *Better* and *worse* are "
-        f"used only for differences that survive Holm's correction over the {len(family)} of the "
-        f"front page; the findings below are corrected over those of this page."
+        f"**Test accuracy: {', '.join(scores)}. In points: {compared}.** {_highest(found)} "
+        f"*Better* and *worse* are used only for differences that survive Holm's correction over "
+        f"the {len(family)} of the front page; the findings below are corrected over those of "
+        f"this page."
     )
+
+
+def _highest(found: Mapping[str, Entry]) -> str:
+    """Which strategy has the highest mean, and which are less than :data:`NEAR` below it."""
+    means = {
+        label: accuracy_interval(found[label].result.accuracy).mean
+        for label in STRATEGIES
+        if label in found
+    }
+    if len(means) < len(STRATEGIES) / 2:
+        return ""
+    best = max(means, key=means.__getitem__)
+    near = [label for label, mean in means.items() if label != best and means[best] - mean < NEAR]
+    rest = f"; less than a point below it: {', '.join(near)}" if near else ""
+    return f"Highest mean of {len(means)} strategies: {best}, {100 * means[best]:.1f}%{rest}."
 
 
 def saw(study: Study, dataset: str) -> str:
