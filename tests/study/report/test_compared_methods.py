@@ -9,7 +9,9 @@ from functools import partial
 import pytest
 from entries import entry, ume
 
+from umt_lib.evaluation.intervals import Interval
 from umt_lib.methods import METHODS
+from umt_lib.study.experiments.comparisons import Family
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report import compared_methods
 from umt_lib.study.report.choices import SIMPLE, simple
@@ -93,6 +95,10 @@ def test_the_probability_of_improvement_is_over_data_sets_and_seeds(study):
 
 def test_clear_wins_and_losses_are_counted(study):
     family = compared_methods.differences(study)
+    text = compared_methods.answer(family)
+    assert "of 3 methods on 2 data sets" in text
+    assert "than UME: better in 3, worse in 2 of 5" in text
+    assert "UMT" not in text
     rows = compared_methods.counts(study, family).splitlines()
     row = next(line for line in rows if "watch" in line)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
@@ -110,8 +116,7 @@ def test_a_difference_that_holm_removes_is_no_win(study):
     gain = family.get(("watch", "LFM", "joint (linear)"))
     assert not gain.contains_zero
     assert not family.is_better(("watch", "LFM", "joint (linear)"))
-    row = next(r for r in compared_methods.counts(more, family).splitlines() if "watch" in r)
-    assert "2\u00a0/" not in row
+    assert "OGM, LFM" not in compared_methods.sentences(more, family)
     text = compared_methods.survivors(family)
     assert text.startswith("The chapter makes 12 comparisons")
     assert "11 intervals exclude 0" in text
@@ -181,6 +186,17 @@ def test_a_steps_cost_is_the_median_over_data_sets(tmp_path):
     assert "| OGM | 1.30 | 1.00 | 1.00 | none |" in table
     assert "| G2D | 1.20 | 1.00 | 1.00 | one per modality |" in table
     assert "joint" not in table.lower()  # what all is measured against is no row
+
+
+def test_the_detectable_difference_is_the_first_that_holms_method_would_call_clear():
+    wide = Interval(0.0, -0.01, 0.01, 5)
+    for count in (1, 50):
+        needed = compared_methods.detectable(Family(dict.fromkeys(range(count), wide)))
+        for share, clear in ((1.01, True), (0.99, False)):
+            moved = wide._replace(mean=share * needed, low=share * needed - 0.01,
+                                  high=share * needed + 0.01)  # fmt: skip
+            found = Family({**dict.fromkeys(range(1, count), wide), 0: moved})
+            assert found.is_clear(0) == clear
 
 
 def test_a_stale_result_is_neither_compared_nor_a_reference_and_is_counted(study):

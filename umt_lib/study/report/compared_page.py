@@ -22,9 +22,17 @@ def _used() -> list[Entry]:
     return [e for d in datasets for _, e in compared.simple_and_compared(study(), d)]
 
 
+def answer() -> Text:
+    """How often methods are better and worse than the main simple choices."""
+    return Text(compared.answer(differences()))
+
+
 def counts() -> Text:
     """How many methods are better and worse than each simple choice."""
-    meaning = "*1 / 2*: one method is better than this simple choice, two are worse."
+    meaning = (
+        "*1 / 2*: one method is better than this simple choice, two are worse, counted at a false "
+        "discovery rate of 5%."
+    )
     notes = f"{meaning}\n\n{compared.left_out(study())}".strip()
     return shown.table(compared.counts(study(), differences()), study(), _used(), notes)
 
