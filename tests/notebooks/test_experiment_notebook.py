@@ -21,7 +21,7 @@ from umt_lib.paths import PARAMS, ROOT
 from umt_lib.study.experiments import results
 from umt_lib.study.experiments.experiment import Experiment
 from umt_lib.study.experiments.params import Params, check, options
-from umt_lib.study.pipeline.notebook_engine import NAME, execute
+from umt_lib.study.pipeline.notebook_engine import MEASURED, NAME, execute
 from umt_lib.style import Figure
 
 NOTEBOOK = ROOT / "notebooks/experiment.py"
@@ -50,7 +50,9 @@ def test_the_worker_measures_what_the_library_does(file, expected, runs, tmp_pat
     out = tmp_path / "out.ipynb"
     assert execute(str(NOTEBOOK), str(out), str(file)) == 0
     assert results.load(runs / "results/tiny.json").measured_bytes() == expected
-    cells = nbformat.read(out, as_version=4).cells
+    notebook = nbformat.read(out, as_version=4)
+    assert notebook.metadata[MEASURED] == results.measured_digest(runs / "results", "tiny")
+    cells = notebook.cells
     shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
     assert sum("image/" in str([*data]) for data in shown) == 3  # samples, curves, saturation
     assert "**What we saw.** tiny classifies " in shown[-1]["text/markdown"]

@@ -20,6 +20,7 @@ from umt_lib.errors import StudyError
 from umt_lib.evaluation import intervals
 from umt_lib.study.experiments import results
 from umt_lib.study.pipeline.collection import gather
+from umt_lib.study.pipeline.notebook_engine import MEASURED
 from umt_lib.study.report import build, readme
 from umt_lib.study.report.format import percent
 
@@ -61,8 +62,13 @@ def built(tmp_path_factory) -> Built:
         {"cell_type": "markdown", "metadata": {}, "source": "# One experiment", "id": "a"},
         {"cell_type": "markdown", "metadata": {}, "source": "It was executed here.", "id": "b"},
     ]
-    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    for name in ("synthetic-joint-linear", "synthetic-umt"):  # the second is published only
+    for tail in ("joint-linear", "umt", "ume", "ume-mean"):
+        name, metadata = f"synthetic-{tail}", {}
+        if tail != "ume":  # it failed
+            place = folders.published if tail == "umt" else folders.local  # published only
+            other = "of an earlier run" if tail == "ume-mean" else ""
+            metadata = {MEASURED: other or results.measured_digest(place, name)}
+        notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
         (notebooks / f"{name}.ipynb").write_text(json.dumps(notebook))
     pages = paths.ROOT / "book"
     sources = build.Sources(pages, folders.params, folders.published, folders.local, notebooks)
@@ -162,10 +168,13 @@ def test_every_experiment_with_a_result_has_a_page_that_its_row_links_to(built):
         assert (f"../experiments/{entry.name}.html" in links) == bool(entry.result)
     here = text_of(built.html / "experiments/synthetic-joint-linear.html")
     assert "It was executed here." in here
-    opened = text_of(built.html / "experiments/synthetic-umt.html")  # published only
-    assert "It was executed here." not in opened
+    opened = text_of(built.html / "experiments/synthetic-umt.html")
     for shown in (here, opened):
         assert re.search(r"synthetic, (joint|UMT) \(linear\): \d\d\.\d% \[", shown)
+    for tail in ("umt", "ume", "ume-mean"):  # published only, failed, of an earlier run
+        page = text_of(built.html / f"experiments/synthetic-{tail}.html")
+        assert "It was executed here." not in page, tail
+        assert "Measured on" in page, tail
     found = (built.html / "searchindex.js").read_text()
     assert "experiments/synthetic-umt" in found
 
@@ -206,6 +215,21 @@ def test_a_changed_result_changes_the_digest(built, tmp_path):
     file = copied / "synthetic-umt.json"
     file.write_bytes(file.read_bytes() + b"\n")
     assert changed.digest() != before
+
+
+def test_new_benchmarks_and_newly_prepared_data_change_the_digest(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setenv("UMT_DATA", str(tmp_path / "data"))
+    for name in ("umt_lib", "book", "params", "results", "benchmarks", "data/psb"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "params/psb-joint.yaml").write_text("dataset: {name: psb, folder: psb}\n")
+    sources = build.Sources(*(tmp_path / n for n in ("book", "params", "results")), None, None)
+    states = [sources.digest()]
+    for file in ("benchmarks/loop.json", "data/psb/manifest.json"):
+        (tmp_path / file).touch()
+        states.append(sources.digest())
+    assert len(set(states)) == 3
+    assert sources.digest() == states[-1]
 
 
 def test_the_front_page_counts_what_is_stale(built):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -154,6 +155,41 @@ def test_only_what_has_changed_is_executed_again(shown, folders, tmp_path, monke
     assert executed[1] == ["b"]
     changed = [f.stem for f, time in times.items() if f.stat().st_mtime_ns != time]
     assert changed == ["b"]
+
+
+def test_what_a_cell_reads_beside_results_is_read_again_when_it_changes(
+    shown, folders, tmp_path, monkeypatch
+):
+    """Accuracies of others, benchmarks, shipped pictures, the estimate of an unfinished run."""
+    book, benchmarks, pictures = (tmp_path / n for n in ("book", "benchmarks", "pictures"))
+    for folder in (book, benchmarks, pictures):
+        folder.mkdir()
+    published = tmp_path / "published"
+    shutil.copytree(folders.published, published)
+    opened.choose(opened.Folders(folders.params, published, folders.local))
+    monkeypatch.setattr(sources.benchmarks_table, "BENCHMARKS", benchmarks)
+    monkeypatch.setattr(sources.pictures, "FOLDER", pictures)
+    monkeypatch.setattr(sources, "_page", lambda entry: Page(f"experiments/{entry.name}", "# T\n"))
+    files = [published / "literature.csv", benchmarks / "new.json", pictures / "watch.png"]
+    read = f"[Path(f).read_bytes() for f in {[*map(str, files)]} if Path(f).exists()]"
+    waiting = "study().named['synthetic-joint-longer'].hours"
+    (book / "a.md").write_text(
+        "# A\n\n```{code-cell}\nfrom pathlib import Path\n"
+        f"from umt_lib.study.report.opened import study\nprint({read}, {waiting})\n```\n"
+    )
+
+    def written() -> str:
+        sources.write(opened.study(), book, None, tmp_path / "work/pages")
+        return (tmp_path / "work/pages/a.ipynb").read_text()
+
+    before = written()
+    for number, file in enumerate(files):
+        file.write_text(f"content {number}")
+        assert f"content {number}" not in before
+        assert f"content {number}" in (before := written())
+    entry = opened.study().named["synthetic-joint-longer"]
+    monkeypatch.setitem(entry.params, "resources", {"gpu_hours": 4321})
+    assert "4321" in written()
 
 
 def test_a_page_of_an_experiment_has_its_accuracy_in_the_title(shown):

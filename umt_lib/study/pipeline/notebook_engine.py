@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+import nbformat
 import papermill
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -27,15 +28,19 @@ from traitlets import List, Type
 from traitlets.config import Config
 
 from umt_lib.errors import StudyError
+from umt_lib.paths import results_dir
 from umt_lib.study.experiments.params import read
+from umt_lib.study.experiments.results import measured_digest
 
 NAME = "inprocess"
+MEASURED = "measured_digest"  # in the metadata of a notebook: of the result that it measured
 
 
 def execute(notebook: str, out: str, params: str) -> int:
     """Run ``notebook`` (.py or .ipynb) in this process and write it to ``out``, failed or not.
 
-    Returns 0, or 1 after printing an unexpected error of a cell.
+    If no cell failed, its metadata has the digest of the result (:data:`MEASURED`). Returns 0, or 1
+    after printing an unexpected error of a cell.
 
     Raises:
         StudyError: a cell raised it, the params file is wrong, or ``out`` cannot be written.
@@ -46,7 +51,7 @@ def execute(notebook: str, out: str, params: str) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         jupytext.write(jupytext.read(notebook), partial)
-        papermill.execute_notebook(
+        done = papermill.execute_notebook(
             str(partial),
             str(partial),
             parameters=parameters,
@@ -55,6 +60,8 @@ def execute(notebook: str, out: str, params: str) -> int:
             language="python",
             progress_bar=False,
         )
+        done.metadata[MEASURED] = measured_digest(results_dir(), name)
+        nbformat.write(done, partial)
     except papermill.PapermillExecutionError as error:
         if error.ename == "KeyboardInterrupt":
             raise KeyboardInterrupt from None

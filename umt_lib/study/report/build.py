@@ -47,12 +47,24 @@ class Sources:
     notebooks: Path | None
 
     def digest(self) -> str:
-        """Digest of the content of every file that affects the book."""
+        """Digest of all that affects the book: contents of files, and which data is available."""
         pages = [place for place in self.pages.iterdir() if place.name != "_build"]
         folders = (self.params, self.published, self.local, self.notebooks)
         code = (paths.ROOT / "umt_lib", *paths.ROOT.glob("notebooks/*.py"))
         project = paths.ROOT / "pyproject.toml"  # the address of the repository
-        return digest(project, *code, *pages, *(folder for folder in folders if folder))
+        measured = paths.ROOT.glob("benchmarks/*.json")
+        files = digest(project, *code, *measured, *pages, *(f for f in folders if f))
+        return f"{files} {' '.join(self._prepared())}"
+
+    def _prepared(self) -> list[str]:
+        """The folders of prepared data that params files name and this machine has.
+
+        Params files are not parsed here: that takes longer than all else that finds a book up to
+        date. Data that is downloaded comes with a result of this machine.
+        """
+        texts = (file.read_text(encoding="utf-8") for file in self.params.glob("*.yaml"))
+        named = {name for text in texts for name in re.findall(r"\bfolder: *([\w./-]+)", text)}
+        return sorted(n for n in named if (paths.prepared_dir(n) / "manifest.json").exists())
 
 
 def sources(published_only: bool = False) -> Sources:

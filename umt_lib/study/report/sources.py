@@ -1,8 +1,8 @@
 """What Jupyter Book renders: the pages of ``book/``, those with cells as executed notebooks.
 
 A file that has not changed since the last build is left as it is, so that it is not rendered again.
-A page is executed again if its own text, the library, or a result has changed; the page of an
-experiment only if its own result has.
+A page is executed again if its own text, the library, a params file, a result, or another file that
+cells read has changed; the page of an experiment only if its own result or params have.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from nbformat import NotebookNode, v4
 from umt_lib import paths
 from umt_lib.data.availability import available
 from umt_lib.errors import StudyError
+from umt_lib.study.experiments.results import measured_digest
 from umt_lib.study.pipeline.collection import Entry, Shown, Study
+from umt_lib.study.pipeline.notebook_engine import MEASURED
 from umt_lib.study.pipeline.run_graph import digest
-from umt_lib.study.report import experiment_page, notebooks
+from umt_lib.study.report import benchmarks_table, experiment_page, notebooks, opened, pictures
 from umt_lib.study.report.notebooks import Page, write_if_new
 from umt_lib.study.report.tables import gains
 
@@ -37,7 +39,7 @@ def write(study: Study, book: Path, executed_here: Path | None, folder: Path) ->
         executed_here: the folder of notebooks that measured results on this machine, or None.
     """
     kept = _copied(book, folder)
-    code, everything = digest(paths.ROOT / "umt_lib"), _results(study)
+    code, everything = digest(paths.ROOT / "umt_lib"), _inputs(study)
     pages = list(notebooks.pages(book))
     replaced = [f"{page.name}.md" for page in pages]
     state = {page.name: _digest(page.source(), code, everything) for page in pages}
@@ -98,9 +100,12 @@ def _page(entry: Entry) -> Page:
 
 
 def _executed_here(entry: Entry, folder: Path | None) -> NotebookNode | None:
-    """The notebook that measured the result of an entry on this machine, as the book shows it."""
-    file = folder / f"{entry.name}.ipynb" if folder else None
-    if not entry.local or not file or not file.exists():
+    """The notebook that measured the result of an entry on this machine, as the book shows it.
+
+    None if there is none, or if it measured something else: it may be of an earlier run, or failed.
+    """
+    file, local = folder / f"{entry.name}.ipynb" if folder else None, opened.folders().local
+    if not entry.local or not local or not file or not file.exists():
         return None
     try:
         notebook = nbformat.reads(file.read_text(encoding="utf-8"), as_version=4)
@@ -108,6 +113,8 @@ def _executed_here(entry: Entry, folder: Path | None) -> NotebookNode | None:
         raise StudyError(
             f"{file}: not a complete notebook; delete it and run `make study` again"
         ) from None
+    if notebook.metadata.pop(MEASURED, None) != measured_digest(local, entry.name):
+        return None
     notebook.metadata.update(UNLISTED)
     for cell in notebook.cells:
         if cell.cell_type == "code":  # without progress bars
@@ -125,12 +132,14 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _results(study: Study) -> str:
-    """Digest of all results that pages may show, and of which data is on this machine."""
-    shown = [(e.name, e.origin, e.stale, _content(e)) for e in study.shown]
+def _inputs(study: Study) -> str:
+    """Digest of all that cells may read: results, params, other files, which data is available."""
+    shown = [(e.name, e.origin, e.stale, _content(e), e.params) for e in study.shown]
     options = {e.dataset: e.params["dataset"] for e in study.entries}
     data = {dataset: available(given) for dataset, given in options.items()}
-    return _digest(repr(shown), repr(data))
+    benchmarks = benchmarks_table.BENCHMARKS.glob("*.json")
+    files = digest(opened.literature(), pictures.FOLDER, *benchmarks)
+    return _digest(repr(shown), repr(data), files)
 
 
 def _result(study: Study, entry: Entry) -> str:
