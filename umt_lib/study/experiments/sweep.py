@@ -28,7 +28,7 @@ def search(
         score: trains and validates with a value; larger is better.
         valid: whether a method accepts a value; the grid is not extended to others.
 
-    >>> search([0.1, 0.3, 1.0], lambda rate: (-abs(rate - 2.0), 0.0), lambda value: True)[0]
+    >>> search([0.1, 0.3, 1.0], lambda rate: (-abs(rate - 3.0), 0.0), lambda value: True)[0]
     3.3
     >>> [value for value, _ in search([1, 2], lambda rank: (rank, 0.0), lambda rank: rank < 9)[1]]
     [1, 2, 4, 8]
