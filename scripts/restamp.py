@@ -9,17 +9,21 @@ measurement changes.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from umt_lib import paths
+from umt_lib.errors import StudyError, exit_status
+from umt_lib.files import write_atomically
 from umt_lib.study.analyses import analysis
 from umt_lib.study.experiments import params, provenance, results
 
 
-def restamped(name: str, content: bytes, folder: Path, params_dir: Path = paths.PARAMS) -> bytes:
+def restamped(name: str, content: bytes, folder: Path, params_dir: Path) -> bytes:
     """The content of a results file with the digests of today's code and no other change.
 
     Args:
@@ -51,14 +55,34 @@ def _keys(
     return found
 
 
-def main(names: Path, folder: Path = paths.PUBLISHED) -> None:
-    """Rewrite the results in ``folder`` that are listed in a file."""
-    for name in names.read_text(encoding="utf-8").split():
-        path = folder / f"{name}.json"
-        before = results.measured_digest(folder, name)
-        path.write_bytes(restamped(name, path.read_bytes(), folder))
-        assert results.measured_digest(folder, name) == before
+def restamp(names: Path, folder: Path, params_dir: Path = paths.PARAMS) -> int:
+    """Rewrite the results in ``folder`` that are listed in a file; return the exit status 0.
+
+    Raises:
+        StudyError: a file cannot be read, or a result cannot be written.
+    """
+    try:
+        for name in names.read_text(encoding="utf-8").split():
+            path = folder / f"{name}.json"
+            before = results.measured_digest(folder, name)
+            write_atomically(path, restamped(name, path.read_bytes(), folder, params_dir))
+            assert results.measured_digest(folder, name) == before
+    except OSError as error:
+        raise StudyError(
+            f"{error.filename}: cannot be read ({error.strerror}); list results of {folder}, "
+            f"such as watch-umt, one per line"
+        ) from None
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns the exit status, 2 for a StudyError."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", type=Path, help="a file with the names of results, one per line")
+    parser.add_argument("folder", type=Path, nargs="?", default=paths.PUBLISHED, help="of results")
+    given = parser.parse_args(arguments)
+    return exit_status(lambda: restamp(given.names, given.folder))
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    sys.exit(main())

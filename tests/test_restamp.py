@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import loaded
+import pytest
 import yaml
 
 from umt_lib.paths import results_dir
@@ -30,6 +31,18 @@ def test_a_restamped_result_is_current_and_nothing_measured_changes(
     file.write_text(json.dumps(whole, indent=1) + "\n")
     before = results.measured_digest(results_dir(), "tiny")
     assert results.stale("tiny", results_dir(), tmp_path) == "made by other code"
-    file.write_bytes(restamp.restamped("tiny", file.read_bytes(), results_dir(), tmp_path))
+    names = tmp_path / "names.txt"
+    names.write_text("tiny\n")
+    assert restamp.restamp(names, results_dir(), tmp_path) == 0
     assert results.stale("tiny", results_dir(), tmp_path) == ""
     assert results.measured_digest(results_dir(), "tiny") == before
+
+
+def test_a_result_that_is_missing_is_named_and_a_forgotten_list_is_asked_for(tmp_path, capsys):
+    restamp = loaded.module("scripts/restamp.py")
+    (tmp_path / "names.txt").write_text("unknown\n")
+    assert restamp.main([str(tmp_path / "names.txt"), str(tmp_path)]) == 2
+    assert "unknown.json: cannot be read (No such file" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        restamp.main([])
+    assert "the following arguments are required: names" in capsys.readouterr().err

@@ -11,6 +11,8 @@ from pathlib import Path
 from matplotlib import figure as mpl_figure
 from matplotlib import style as mpl_style
 
+from umt_lib.files import write_atomically
+
 STYLE = Path(__file__).with_name("style.mplstyle")
 COLORS = {"unimodal": "#777777", "ume": "#0072B2", "joint": "#D55E00", "umt": "#009E73"}
 OTHER = "#000000"
@@ -81,6 +83,12 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Save a figure in the format of the suffix; the same figure gives the same bytes."""
+    """Save a figure in the format of the suffix; the same figure gives the same bytes.
+
+    Raises:
+        StudyError: the file cannot be written.
+    """
+    form, data = path.suffix[1:], io.BytesIO()
     with mpl_style.context(STYLE):
-        figure.savefig(path, dpi=160, metadata=_undated(path.suffix[1:]))
+        figure.savefig(data, format=form, dpi=160, metadata=_undated(form))
+    write_atomically(path, data.getvalue())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import tiny_study
 
 from umt_lib import style
+from umt_lib.errors import StudyError
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.study.report import figures
 
@@ -72,3 +75,17 @@ def test_a_figure_saved_twice_gives_the_same_bytes(study, tmp_path):
     for name in ("once.svg", "twice.svg"):
         style.save(figures.convergence(study.unimodal("synthetic")), tmp_path / name)
     assert (tmp_path / "once.svg").read_bytes() == (tmp_path / "twice.svg").read_bytes()
+
+
+def test_a_figure_that_cannot_be_written_leaves_the_old_file(study, tmp_path, monkeypatch):
+    def full(_) -> None:
+        raise OSError(28, "No space left on device")
+
+    drawn, file = figures.convergence(study.unimodal("synthetic")), tmp_path / "figure.svg"
+    style.save(drawn, file)
+    before = file.read_bytes()
+    monkeypatch.setattr(os, "fsync", full)
+    drawn.suptitle("Something else")
+    with pytest.raises(StudyError, match=r"figure\.svg: cannot be written \(No space left"):
+        style.save(drawn, file)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]

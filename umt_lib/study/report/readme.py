@@ -27,7 +27,6 @@ def renew(readme: Path, study: Study) -> bool:
     before = figure.read_bytes() if figure.exists() else b""
     if new != old:
         write_atomically(readme, new.encode())
-    figure.parent.mkdir(parents=True, exist_ok=True)
     style.save(gains.figure(study), figure)
     return new != old or figure.read_bytes() != before
 
