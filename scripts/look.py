@@ -145,8 +145,9 @@ def dead_links(book: Path, pages: Sequence[str]) -> list[str]:
                 continue
             target = (page.parent / unquote(address.path)).resolve() if address.path else page
             anchor = unquote(address.fragment)
-            missing = anchor and target.suffix == ".html" and target.is_file()
-            if not target.exists() or (missing and anchor not in read(target).anchors):
+            has_anchors = target.suffix == ".html" and target.is_file()
+            lacks = anchor and has_anchors and anchor not in read(target).anchors
+            if not target.exists() or lacks:
                 found.append(f"{name}: the link {link} leads nowhere")
     return found
 
@@ -167,6 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{given.book} has no index.html: build the book with `make book`")
     if chromium() is None:
         parser.error("chromium is not installed; install it, for example with apt-get")
+    for page in given.pages:
+        if not (given.book / page).is_file():
+            parser.error(f"{given.book} has no page {page}; name one such as methods/umt.html")
     pages = given.pages or pages_of(given.book)
     found = [*dead_links(given.book, pages), *look(given.book, pages)]
     print("\n".join(found) or f"{len(pages)} pages, no problem")

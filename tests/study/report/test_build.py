@@ -343,3 +343,6 @@ def test_what_is_wrong_with_a_page_is_found_and_named(browser, tmp_path, capsys)
         assert f"{number}.html: the link index.html#here leads nowhere" in found
     assert "\nindex.html" not in found
     assert look.main([str(tmp_path), "index.html"]) == 0
+    with pytest.raises(SystemExit):
+        look.main([str(tmp_path), "indx.html"])
+    assert "has no page indx.html; name one such as" in capsys.readouterr().err
