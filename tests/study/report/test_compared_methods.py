@@ -13,7 +13,7 @@ from umt_lib.evaluation.intervals import Interval
 from umt_lib.methods import METHODS
 from umt_lib.study.experiments.comparisons import Family
 from umt_lib.study.pipeline.collection import Study
-from umt_lib.study.report import compared_methods
+from umt_lib.study.report import compared_methods, compared_page
 from umt_lib.study.report.choices import SIMPLE, simple
 from umt_lib.study.report.format import NONE
 
@@ -212,3 +212,9 @@ def test_a_stale_result_is_neither_compared_nor_a_reference_and_is_counted(study
     assert "2 of 5 results of compared methods are stale and left out" in text
     assert "(watch)" in text
     assert compared_methods.left_out(study) == ""
+
+
+def test_without_a_method_run_in_both_versions_the_page_names_what_is_missing(study, monkeypatch):
+    """Compared methods have been run, so it does not say that none has."""
+    monkeypatch.setattr(compared_page, "study", lambda: study)
+    assert "both as its paper and as its released code" in compared_page.released()

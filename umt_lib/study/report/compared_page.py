@@ -11,6 +11,11 @@ from umt_lib.study.report.compared_methods import NOTHING
 from umt_lib.study.report.opened import study
 from umt_lib.study.report.shown import Text
 
+NO_PAIR = (
+    "No method has been run yet both as its paper and as its released code describes it: run "
+    "`make study-full`."
+)
+
 
 def differences() -> Family:
     """All comparisons of the chapter."""
@@ -72,7 +77,7 @@ def improvements() -> Text:
 def released() -> Text:
     """What a method gains or loses if it follows its released code."""
     if not (pairs := compared.released(study())):
-        return Text(NOTHING)
+        return Text(NO_PAIR)
     note = tables.note(compared.released_gains(pairs))
     both = [entry for pair in pairs for entry in pair]
     return shown.table(compared.released_table(pairs), study(), both, after=note)
