@@ -260,6 +260,9 @@ def test_the_number_of_others_is_read_from_the_literature(tmp_path):
     assert "states 12.5%" in two_stream_text.paper(changed)
     changed.write_text(real.read_text().replace(",82.3,", ",,"))
     assert "was not obtained" in two_stream_text.paper(changed)
+    second = 'UCF101,"late fusion, RGB + flow",,77.7,Another source,\n'
+    changed.write_text(real.read_text() + second)
+    assert "states 82.3%" in two_stream_text.paper(changed)
 
 
 def test_figures_show_every_ensemble_and_every_scale(measured, tmp_path: Path):

@@ -6,7 +6,6 @@ Every number is computed from ``measured``, the value of
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from umt_lib.data.ucf101_two_stream import RGB_FRAMES
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.study.analyses.two_stream import rules
 from umt_lib.study.analyses.two_stream.measure import BOTH, CALIBRATED, FIRST, FLOW, RGB
-from umt_lib.study.report.format import MINUS, NONE, markdown, percent, points
+from umt_lib.study.report import literature
+from umt_lib.study.report.format import NONE, markdown, percent, points, signed
 
 Half = dict[str, Any]  # see umt_lib.study.analyses.two_stream.measure.half
 CLEAR = 0.05
@@ -151,13 +151,15 @@ def reproduced(measured: dict[str, Any]) -> str:
     return markdown(["networks", "from the files, %", "stated in its README, %"], rows)
 
 
-def paper(literature: Path) -> str:
-    """The number that others quote from the paper, which stands in no column with ours."""
-    with literature.open(encoding="utf-8", newline="") as file:
-        lines = [x for x in csv.DictReader(file) if (x["dataset"], x["method"]) == REFERENCE]
+def paper(file: Path) -> str:
+    """The number that others quote from the paper, shown apart from ours.
+
+    Of several sources the first in the file counts.
+    """
+    lines = [x for x in literature.read(file) if (x["dataset"], x["method"]) == REFERENCE]
     if not lines or not lines[0]["value"]:
         return "The accuracy of the paper's late fusion on UCF101 was not obtained."
-    (line,) = lines
+    line = lines[0]
     return (
         f"For late fusion of RGB and flow on UCF101, {line['source']} states {line['value']}% "
         f"({line['note']}). It must not be compared with the numbers on this page: these are other "
@@ -323,11 +325,6 @@ def excess(found: dict[str, Any]) -> float:
     """Mean confidence minus accuracy: above 0, the predictions are too confident."""
     gap = np.subtract(found["confidence"], found["accuracy"])
     return float(np.average(gap, weights=found["samples"]))
-
-
-def signed(value: float) -> str:
-    """A number of points without an interval, with its sign."""
-    return f"{100 * value:+.1f}".replace("-", MINUS)
 
 
 def _with_first(half: Half) -> list[str]:
