@@ -1,4 +1,4 @@
-"""The simple choices that every method is compared with, and what each experiment costs in all."""
+"""Labels of strategies, the simple choices among them, and what each experiment costs in all."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from umt_lib.study.experiments.comparisons import same_models
 from umt_lib.study.experiments.params import options
 from umt_lib.study.pipeline.collection import Entry, Study
 
-SIMPLE = (  # labels; UME is the one whose rule validation chose
-    "joint (linear)",
-    "joint (MLP)",
+UME = "UME"  # the one whose rule validation chose
+JOINT, JOINT_MLP = "joint (linear)", "joint (MLP)"
+UMT, UMT_MLP = "UMT (linear)", "UMT (MLP)"
+ANSWERED = (UME, JOINT, UMT, JOINT_MLP, UMT_MLP)  # in the main table of accuracies
+SIMPLE = (  # what every method is compared with
+    JOINT,
+    JOINT_MLP,
     "joint + uni-modal CE (linear)",
     "joint + uni-modal CE (MLP)",
-    "UME",
-    "UMT (linear)",
-    "UMT (MLP)",
+    UME,
+    UMT,
+    UMT_MLP,
     "frozen encoders (linear)",
     "frozen encoders (MLP)",
     "joint, UMT's budget (linear)",
     "joint, UMT's budget (MLP)",
 )
-JOINT = tuple(label for label in SIMPLE if label.startswith(("joint (", "joint, UMT's budget")))
+ANY_JOINT = tuple(n for n in SIMPLE if n.startswith(("joint (", "joint, UMT's budget")))
 FILLED = ("linear", "mean")  # variants that figures draw as filled dots, and UME
 BUDGET = 0.1  # two budgets are equal if neither is larger by more than this share
 
@@ -50,7 +54,7 @@ def row_label(study: Study, entry: Entry) -> str:
 
 def is_filled(entry: Entry) -> bool:
     """Whether figures draw an entry as a filled dot: a linear head, UME, or its rule *mean*."""
-    return entry.label == "UME" or entry.params["method"].get("rule", entry.head) in FILLED
+    return entry.label == UME or entry.params["method"].get("rule", entry.head) in FILLED
 
 
 def encoder_passes(entry: Entry) -> int:

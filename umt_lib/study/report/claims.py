@@ -22,6 +22,7 @@ from umt_lib.study.analyses.regime_map.summary import family, means, searched
 from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import regime_map_text, two_stream_text
+from umt_lib.study.report.choices import JOINT
 from umt_lib.study.report.compared_methods import compared, covered
 from umt_lib.study.report.format import EQUIVALENT, MINUS, markdown, percent, points
 from umt_lib.study.report.pooling import (
@@ -38,7 +39,6 @@ from umt_lib.study.report.which_strategy import NO_PAIRS, paired_gain
 SUPPORTED, AGAINST = "supported", "not supported"
 UNDECIDED, UNTESTABLE = "undecided", "not testable here"
 FEWEST = 3  # data sets
-JOINT = "joint (linear)"
 ENDS = ("", "_low", "_high")  # of the columns of an interval
 MATTERS = 0.02  # paired features can raise the best possible accuracy of a cell by this much
 DRAWS, SEED = 4000, 0  # of the bootstrap of a correlation

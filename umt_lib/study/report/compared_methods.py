@@ -26,7 +26,7 @@ from umt_lib.study.experiments.comparisons import Family, difference, discovered
 from umt_lib.study.experiments.params import read
 from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import figures
-from umt_lib.study.report.choices import JOINT, SIMPLE, simple
+from umt_lib.study.report.choices import ANY_JOINT, SIMPLE, UME, simple
 from umt_lib.study.report.format import NONE, SPACE, markdown, percent, points
 from umt_lib.style import Figure
 
@@ -36,8 +36,8 @@ NOTHING = "No compared method has been run yet: run `make study-full`."
 MAIN = ("joint (linear)", "joint + uni-modal CE (linear)", "UME", "UMT (linear)")
 QUESTIONS = {
     "Better than every simple choice": SIMPLE,
-    "Better than joint training, of either length and with either head": JOINT,
-    "Better than UME": ("UME",),
+    "Better than joint training, of either length and with either head": ANY_JOINT,
+    "Better than UME": (UME,),
 }
 
 

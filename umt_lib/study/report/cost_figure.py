@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import seaborn as sns
 
+from umt_lib.study.report.choices import JOINT
 from umt_lib.style import WIDTH, Figure, styled
 
-JOINT = "joint (linear)"
 NAMED = 3  # of the best and of the worst methods, beside the simple choices
 LEAST = 0.5  # of the data sets on which a method was measured
 

@@ -15,11 +15,12 @@ from umt_lib.guide.recommendation import UNCLEAR
 from umt_lib.study.analyses.guide_check.rules import LAST
 from umt_lib.study.experiments.comparisons import FLAT, Family, difference, late_gain, laziness
 from umt_lib.study.pipeline.collection import Study
+from umt_lib.study.report import choices
 from umt_lib.study.report.choices import equal_budget, is_joint_again, total_passes
 from umt_lib.study.report.format import in_words, is_equivalent, points, setting
 
 Sentence = tuple[bool, str]  # whether it speaks against the paper's claim, and its text
-LINEAR, MLP = "joint (linear)", "joint (MLP)"
+LINEAR, MLP = choices.JOINT, choices.JOINT_MLP
 LONGER = {head: f"joint, UMT's budget ({head})" for head in ("linear", "MLP")}
 TWO = "two joint models (linear)"
 PAIRS = (  # (a, b): the differences a minus b in test accuracy that the sentences state

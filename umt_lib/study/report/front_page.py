@@ -14,11 +14,10 @@ from umt_lib.study.report import (
 from umt_lib.study.report import claims as claims_table
 from umt_lib.study.report import gains as gains_figure
 from umt_lib.study.report import in_short as answer_in_short
+from umt_lib.study.report.choices import ANSWERED
 from umt_lib.study.report.opened import study
 from umt_lib.study.report.pooling import GENERATED
 from umt_lib.study.report.shown import Text
-
-ANSWERED = ("UME", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
 
 
 def in_short() -> Text:

@@ -10,11 +10,11 @@ from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.experiments.comparisons import Family
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report import guide_check_text, regime_map_text, which_strategy
+from umt_lib.study.report.choices import JOINT, UMT
 from umt_lib.study.report.claims import guide_checks, maps
 from umt_lib.study.report.format import points
 from umt_lib.study.report.pooling import gain, mean_of
 
-JOINT, UMT = "joint (linear)", "UMT (linear)"
 FEWEST = 2  # data sets
 
 

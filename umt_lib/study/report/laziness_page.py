@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from umt_lib.study.experiments.comparisons import laziness
 from umt_lib.study.report import claims, figures, laziness_figures, shown, summaries
-from umt_lib.study.report.choices import is_filled
+from umt_lib.study.report.choices import ANSWERED, JOINT, UME, is_filled
 from umt_lib.study.report.format import NOTHING
-from umt_lib.study.report.front_page import ANSWERED
 from umt_lib.study.report.opened import study
 from umt_lib.study.report.shown import Text
 
@@ -61,7 +60,7 @@ def against_gain() -> Text | None:
     if table.empty:
         return Text(NOTHING)
     rows = [e for d in table["dataset"] for e in study().of(d) if e.result]
-    used = [e for e in rows if e.label in ("UME", claims.JOINT) or e.method == "unimodal"]
+    used = [e for e in rows if e.label in (UME, JOINT) or e.method == "unimodal"]
     shown.figure(
         laziness_figures.against_gain(table),
         "Laziness after joint training against the gain of UME over joint training: a dot per data "

@@ -13,15 +13,15 @@ from typing import NamedTuple
 
 from umt_lib.study.experiments.comparisons import Family, difference
 from umt_lib.study.pipeline.collection import Study
+from umt_lib.study.report import choices
 from umt_lib.study.report.format import NONE, markdown, points, signed
 
 JOINT = "joint"
 GAINS = {  # what is compared with joint training: its label in this study, linear heads
-    "UMT": "UMT (linear)",
-    "UME": "UME",
+    "UMT": choices.UMT,
+    "UME": choices.UME,
     "joint + uni-modal CE": "joint + uni-modal CE (linear)",
 }
-OUR_JOINT = "joint (linear)"
 UNKNOWN = "not obtained"
 
 
@@ -70,8 +70,8 @@ def ours(study: Study) -> Family:
     for what, label in GAINS.items():
         for dataset in study.datasets:
             entries = study.current(dataset)
-            if label in entries and OUR_JOINT in entries:
-                a, b = (entries[name].result for name in (label, OUR_JOINT))
+            if label in entries and choices.JOINT in entries:
+                a, b = (entries[name].result for name in (label, choices.JOINT))
                 gains[what, dataset] = difference(a, b)
     return Family(gains)
 

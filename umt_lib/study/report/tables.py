@@ -17,7 +17,14 @@ from umt_lib.methods import FAMILIES, HOOKS, METHODS, hooks
 from umt_lib.study.experiments.comparisons import FLAT, Family, difference, late_gain
 from umt_lib.study.experiments.results import Result, learning_rate
 from umt_lib.study.pipeline.collection import Entry, Study
-from umt_lib.study.report.choices import row_label, total_passes, with_teachers
+from umt_lib.study.report.choices import (
+    ANSWERED,
+    JOINT,
+    UME,
+    row_label,
+    total_passes,
+    with_teachers,
+)
 from umt_lib.study.report.format import (
     NONE,
     NOT_RUN,
@@ -31,23 +38,22 @@ from umt_lib.study.report.format import (
     words,
 )
 
-REFERENCES = ("joint (linear)", "UME")  # what the tables of accuracies compare each row with
+REFERENCES = (JOINT, UME)  # what the tables of accuracies compare each row with
 
 
 def answer(study: Study) -> str:
     """The main accuracies of every data set with results, one row each; stale ones are marked."""
     stale = {id(entry.result) for entry in study.stale}
-    labels = ("UME", "joint (linear)", "UMT (linear)", "joint (MLP)", "UMT (MLP)")
     rows = []
     for dataset in study.datasets:
         found = {label: entry.result for label, entry in study.labelled(dataset).items()}
         best = max(study.unimodal(dataset).values(), key=validated, default=None)
-        shown = [best, *(found.get(label) for label in labels)]
+        shown = [best, *(found.get(label) for label in ANSWERED)]
         if any(shown):
             cells = [percent(accuracy_interval(r.accuracy)) if r else NOT_RUN for r in shown]
             marks = [" (stale)" if id(r) in stale else "" for r in shown]
             rows.append([dataset, *map("".join, zip(cells, marks, strict=True))])
-    return markdown(["data set", "best single modality", *labels], rows) if rows else NOTHING
+    return markdown(["data set", "best single modality", *ANSWERED], rows) if rows else NOTHING
 
 
 def validated(result: Result) -> float:
