@@ -41,7 +41,7 @@ def which_table(measured: Measured, source: str) -> Text:
 
 @mapped
 def statement(measured: Measured, source: str) -> Text:
-    """What was searched."""
+    """The sentence on which worlds, cells and strategies were searched."""
     return Text(regime_map_text.statement(measured))
 
 

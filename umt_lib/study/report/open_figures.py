@@ -15,7 +15,7 @@ LINES = 6  # a series of more channels is drawn as an image
 
 @styled
 def confusion(found: Predicted) -> Figure:
-    """Of the test samples of each class (rows), the percentage predicted as each (columns)."""
+    """Draw the confusion matrix: percentages of each class (row) by predicted class (column)."""
     k = len(found.classes)
     counts = found.confusion.numpy()
     shares = 100 * counts / counts.sum(axis=1, keepdims=True)
