@@ -7,11 +7,12 @@ checked when the samples are read. pooch restarts an interrupted download from t
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 import zlib
 from pathlib import Path
 
-from umt_lib.data.downloads import download, optional_package
+from umt_lib.data.downloads import download
 from umt_lib.errors import StudyError
 
 
@@ -31,12 +32,9 @@ def fetch(url: str, folder: Path) -> Path:
 
 
 def sha256(path: Path) -> str:
-    """The sha256 of a file, read in blocks.
-
-    Raises:
-        StudyError: pooch is not installed.
-    """
-    return optional_package("pooch", str(path)).file_hash(path)
+    """The sha256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unpack(archive: Path, folder: Path) -> int:

@@ -25,6 +25,7 @@ import torch
 from umt_lib import models, training
 from umt_lib.data import DATASETS, Splits, load
 from umt_lib.data.availability import available
+from umt_lib.data.prepare.prepared import digest
 from umt_lib.data.splits import fold_of
 from umt_lib.evaluation import metrics, probes
 from umt_lib.methods import METHODS
@@ -34,12 +35,6 @@ from umt_lib.study.experiments.params import options
 
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 DESCRIPTION = ("title", "family", "year", "baseline")  # class attributes that affect no number
-
-
-def digest(*parts: Any) -> str:
-    """Hex digest of JSON-able ``parts``."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def params_key(params: dict[str, Any]) -> str:
