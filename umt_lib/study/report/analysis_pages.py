@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
+from umt_lib.errors import StudyError
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report import (
@@ -25,15 +26,16 @@ from umt_lib.study.report import (
     two_stream_text,
 )
 from umt_lib.study.report.format import NONE, markdown, points
+from umt_lib.study.report.opened import folders, study
 from umt_lib.study.report.opened import literature as literature_file
-from umt_lib.study.report.opened import study
 from umt_lib.study.report.shown import Text, text
 
 MISSING = "Not measured yet: run `make study`."
-Measured = list[dict[str, Any]]
+One = dict[str, Any]
+Measured = list[One]
 
 
-def analysed(function: str) -> Callable:
+def analysed(function: str, one: bool = False) -> Callable:
     """Decorate a cell's function: its first arguments are what analyses measured and their source.
 
     The cell gives the other arguments.
@@ -41,6 +43,8 @@ def analysed(function: str) -> Callable:
     Args:
         function: of the analyses, a name of ``analysis.ANALYSES``. If none of them has a result,
             the cell shows :data:`MISSING`.
+        one: the page is about one analysis; the first argument is what it measured, not a list. The
+            cell raises a StudyError if several have a result.
     """
 
     def decorate(show: Callable[..., Text | None]) -> Callable[..., Text | None]:
@@ -49,8 +53,14 @@ def analysed(function: str) -> Callable:
             entries = study().analysed(function)
             if not entries:
                 return Text(MISSING)
+            measured = [entry.result.measured for entry in entries]
+            if one and len(measured) > 1:
+                raise StudyError(
+                    f"{folders().params / 'analyses'}: {', '.join(e.name for e in entries)} are "
+                    f"all analyses {function!r}, of which this page shows one; delete the others"
+                )
             source = shown.analysed_from(study(), function)
-            return show([entry.result.measured for entry in entries], source, *given)
+            return show(measured[0] if one else measured, source, *given)
 
         return cell
 
@@ -89,10 +99,9 @@ def numbers(value: Any) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else []
 
 
-@analysed("theory")
-def theory(measured: Measured, source: str) -> None:
+@analysed("theory", one=True)
+def theory(found: One, source: str) -> None:
     """Features learned, in networks and in the model."""
-    (found,) = measured
     shown.figure(
         theory_figures.theory(found),
         "Features learned by each training, in networks and as the model predicts.",
@@ -101,16 +110,15 @@ def theory(measured: Measured, source: str) -> None:
     )
 
 
-@analysed("theory")
-def theory_answer(measured: Measured, source: str) -> Text:
+@analysed("theory", one=True)
+def theory_answer(found: One, source: str) -> Text:
     """Whether the model predicts what networks learn, in short."""
-    return Text(theory_text.answer(measured[0]))
+    return Text(theory_text.answer(found))
 
 
-@analysed("theory")
-def theory_findings(measured: Measured, source: str) -> Text:
+@analysed("theory", one=True)
+def theory_findings(found: One, source: str) -> Text:
     """Where the model predicts what networks learn."""
-    (found,) = measured
     return Text(theory_text.sentences(found))
 
 
@@ -183,17 +191,15 @@ def guide_right_findings(measured: Measured, source: str) -> Text:
     return Text(guide_check_text.sentences(by_dataset(measured)))
 
 
-@analysed("guide-on-features")
-def guide_real(measured: Measured, source: str) -> Text:
+@analysed("guide-on-features", one=True)
+def guide_real(found: One, source: str) -> Text:
     """The guide on every real feature set, beside the direct experiment."""
-    (found,) = measured
     return shown.table(guide_real_text.sets(found), source)
 
 
-@analysed("guide-on-features")
-def guide_real_scores(measured: Measured, source: str) -> Text:
+@analysed("guide-on-features", one=True)
+def guide_real_scores(found: One, source: str) -> Text:
     """How often each rule is right on real feature sets, and what it loses."""
-    (found,) = measured
     return shown.table(guide_real_text.scores(found["cases"]), source)
 
 
@@ -210,10 +216,9 @@ def diagnosis(measured: Measured, source: str) -> Text:
     return shown.table(table, source)
 
 
-@analysed("two-stream")
-def two_stream(measured: Measured, source: str) -> None:
+@analysed("two-stream", one=True)
+def two_stream(found: One, source: str) -> None:
     """The gain of every ensemble."""
-    (found,) = measured
     shown.figure(
         two_stream_figures.gains(found),
         "Gain of every ensemble over the better of its networks, with flow and with RGB only.",
@@ -223,10 +228,9 @@ def two_stream(measured: Measured, source: str) -> None:
     )
 
 
-@analysed("two-stream")
-def two_stream_reliability(measured: Measured, source: str) -> None:
+@analysed("two-stream", one=True)
+def two_stream_reliability(found: One, source: str) -> None:
     """Accuracy over confidence."""
-    (found,) = measured
     shown.figure(
         two_stream_figures.reliability(found),
         "Accuracy over confidence for RGB, flow and their sum of logits, at three scales.",
@@ -237,52 +241,52 @@ def two_stream_reliability(measured: Measured, source: str) -> None:
     )
 
 
-@analysed("two-stream")
-def two_stream_verdict(measured: Measured, source: str) -> Text:
+@analysed("two-stream", one=True)
+def two_stream_verdict(found: One, source: str) -> Text:
     """The answer of the page on two-stream networks."""
-    return Text(two_stream_text.verdict(measured[0]))
+    return Text(two_stream_text.verdict(found))
 
 
-@analysed("two-stream")
-def two_stream_findings(measured: Measured, source: str) -> Text:
+@analysed("two-stream", one=True)
+def two_stream_findings(found: One, source: str) -> Text:
     """What the two-stream networks show."""
-    return Text(two_stream_text.sentences(measured[0]))
+    return Text(two_stream_text.sentences(found))
 
 
-@analysed("two-stream")
-def two_stream_networks(measured: Measured, source: str) -> Text:
+@analysed("two-stream", one=True)
+def two_stream_networks(found: One, source: str) -> Text:
     """The accuracy of each network."""
-    return shown.table(two_stream_text.networks(measured[0]), source)
+    return shown.table(two_stream_text.networks(found), source)
 
 
-@analysed("two-stream")
-def two_stream_ensembles(measured: Measured, source: str) -> Text:
+@analysed("two-stream", one=True)
+def two_stream_ensembles(found: One, source: str) -> Text:
     """The accuracy of each ensemble."""
-    return shown.table(two_stream_text.ensembles(measured[0]), source)
+    return shown.table(two_stream_text.ensembles(found), source)
 
 
-@analysed("two-stream")
-def two_stream_control(measured: Measured, source: str) -> Text:
+@analysed("two-stream", one=True)
+def two_stream_control(found: One, source: str) -> Text:
     """Flow, or another RGB network."""
-    return shown.table(two_stream_text.control(measured[0]), source)
+    return shown.table(two_stream_text.control(found), source)
 
 
-@analysed("two-stream")
-def two_stream_rules(measured: Measured, source: str) -> Text:
+@analysed("two-stream", one=True)
+def two_stream_rules(found: One, source: str) -> Text:
     """Every rule at every scale."""
-    return shown.table(two_stream_text.by_rule(measured[0]), source)
+    return shown.table(two_stream_text.by_rule(found), source)
 
 
-@analysed("two-stream")
-def two_stream_calibration(measured: Measured, source: str) -> Text:
+@analysed("two-stream", one=True)
+def two_stream_calibration(found: One, source: str) -> Text:
     """How well predictions are calibrated."""
-    return shown.table(two_stream_text.calibrations(measured[0]), source)
+    return shown.table(two_stream_text.calibrations(found), source)
 
 
-@analysed("two-stream")
-def two_stream_reproduced(measured: Measured, source: str) -> Text:
+@analysed("two-stream", one=True)
+def two_stream_reproduced(found: One, source: str) -> Text:
     """The accuracies that the authors of the networks report, and ours."""
-    return shown.table(two_stream_text.reproduced(measured[0]), source)
+    return shown.table(two_stream_text.reproduced(found), source)
 
 
 def two_stream_paper() -> Text:
@@ -290,16 +294,15 @@ def two_stream_paper() -> Text:
     return Text(two_stream_text.paper(literature_file()))
 
 
-@analysed("ave-features")
-def released_verdict(measured: Measured, source: str) -> Text:
+@analysed("ave-features", one=True)
+def released_verdict(found: One, source: str) -> Text:
     """The answer of the page on released encoders."""
-    return Text(released_encoders_text.verdict(measured[0]))
+    return Text(released_encoders_text.verdict(found))
 
 
-@analysed("ave-features")
-def released_probes(measured: Measured, source: str) -> None:
+@analysed("ave-features", one=True)
+def released_probes(found: One, source: str) -> None:
     """Probes of released encoders."""
-    (found,) = measured
     shown.figure(
         figures.dots(released_encoders_text.panels(found), "accuracy of a linear probe (%)"),
         "Accuracy of linear probes of the encoders of five methods, by modality.",
@@ -310,30 +313,29 @@ def released_probes(measured: Measured, source: str) -> None:
     )
 
 
-@analysed("ave-features")
-def released_findings(measured: Measured, source: str) -> Text:
+@analysed("ave-features", one=True)
+def released_findings(found: One, source: str) -> Text:
     """What the released encoders show."""
-    return Text(released_encoders_text.sentences(measured[0]))
+    return Text(released_encoders_text.sentences(found))
 
 
-@analysed("ave-features")
-def released_table(measured: Measured, source: str) -> Text:
+@analysed("ave-features", one=True)
+def released_table(found: One, source: str) -> Text:
     """Differences between released encoders."""
-    (found,) = measured
     note = tables.note(released_encoders_text.differences(found))
     return shown.table(released_encoders_text.table(found), source, after=note)
 
 
-@analysed("ave-features")
-def released_guide(measured: Measured, source: str) -> Text:
+@analysed("ave-features", one=True)
+def released_guide(found: One, source: str) -> Text:
     """What the guide recommends for released encoders."""
-    return shown.table(released_encoders_text.verdicts(measured[0]), source)
+    return shown.table(released_encoders_text.verdicts(found), source)
 
 
-@analysed("ave-features")
-def released_files(measured: Measured, source: str) -> Text:
+@analysed("ave-features", one=True)
+def released_files(found: One, source: str) -> Text:
     """The files of released encoders."""
-    return shown.table(released_encoders_text.files(measured[0]), source)
+    return shown.table(released_encoders_text.files(found), source)
 
 
 def published_accuracies() -> Text:

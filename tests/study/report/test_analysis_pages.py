@@ -1,0 +1,60 @@
+"""What cells of pages about analyses show, by the number of analyses with a result."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from umt_lib.errors import StudyError
+from umt_lib.study.pipeline.collection import AnalysisEntry, Study
+from umt_lib.study.report import analysis_pages
+from umt_lib.study.report.analysis_pages import MISSING, analysed
+from umt_lib.study.report.shown import Text
+
+
+@analysed("theory", one=True)
+def of_one(found, source):
+    return Text(found["seeds"])
+
+
+@analysed("theory")
+def of_all(measured, source):
+    return Text([found["seeds"] for found in measured])
+
+
+@pytest.fixture
+def results(monkeypatch):
+    """Sets the numbers of seeds of the analyses that have a result."""
+
+    def choose(*seeds: int) -> None:
+        entries = [
+            AnalysisEntry(
+                f"theory-{n}",
+                {"analysis": {"name": "theory"}},
+                None,
+                SimpleNamespace(measured={"seeds": n}),
+            )
+            for n in seeds
+        ]
+        monkeypatch.setattr(analysis_pages, "study", lambda: Study([], entries))
+
+    return choose
+
+
+def test_a_cell_gets_what_was_measured_by_one_analysis_or_by_all(results):
+    results(3)
+    assert (of_one(), of_all()) == ("3", "[3]")
+    results(3, 5)
+    assert of_all() == "[3, 5]"
+
+
+def test_without_a_result_a_cell_says_so(results):
+    results()
+    assert of_one() == of_all() == MISSING
+
+
+def test_of_several_analyses_a_page_about_one_shows_none_but_names_them(results):
+    results(3, 5)
+    with pytest.raises(StudyError, match=r"analyses: theory-3, theory-5 are all analyses 'theory'"):
+        of_one()
