@@ -123,6 +123,44 @@ def test_a_pattern_of_the_default_list_that_matches_nothing_is_refused(tmp_path)
         run_graph.wanted(tmp_path, "default")
 
 
+def test_an_unknown_study_is_refused(folder):
+    with pytest.raises(StudyError, match=r"study=ful: no such study; did you mean 'full'\?"):
+        run_graph.wanted(folder, "ful")
+    command = [*SNAKEMAKE, "-n", "--config", f"params={folder}", "study=ful"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "--config study=ful: no such study; did you mean 'full'?" in done.stderr
+
+
+def test_a_params_file_that_is_wrong_fails_in_its_own_run(snakemake, folder):
+    """The names of a teacher and of another experiment misspelt, and a number for a mapping."""
+    joint = read(folder, "tiny-joint")
+    write(folder, {**joint, "resources": 3})
+    write(folder, {**joint, "name": "rate", "learning_rate_of": "tiny-jont"})
+    umt = read(folder, "tiny-umt")
+    write(folder, {**umt, "teachers": {**umt["teachers"], "b": "tiny-bb"}})
+    assert run_graph.needs(Unit("rate", folder)) == []
+    assert run_graph.needs(Unit("tiny-umt", folder)) == ["tiny-a"]
+    done = snakemake()
+    assert done.returncode == 1
+    assert "tiny-umt: teacher 'tiny-bb' has no model for seed 0" in done.stderr
+    assert "rate: learning_rate_of: 'tiny-jont' has no result" in done.stderr
+    assert "tiny-joint.yaml: resources: " in done.stderr
+    assert {p.stem for p in results_dir().glob("*.json")} == {"tiny-a", "tiny-b"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["resources: 3", "resources: {gpu_hours: .inf}", "resources: {gpu_hours: a}", "a: [", "\x80"],
+)
+def test_a_broken_params_file_asks_for_the_least_and_needs_nothing(tmp_path, text):
+    (tmp_path / "broken.yaml").write_text(text, encoding="latin-1")
+    broken = Unit("broken", tmp_path)
+    assert run_graph.resources(broken)["runtime"] == 60
+    assert run_graph.needs(broken) == []
+    assert run_graph.wanted(tmp_path, "full") == ["broken"]
+
+
 def test_a_failure_stops_its_students_alone_and_the_next_run_goes_on(snakemake, folder):
     teacher = read(folder, "tiny-b")
     write(folder, {**teacher, "sedes": [1]})
@@ -224,6 +262,14 @@ def test_what_was_settled_is_current_until_something_changes(folder, monkeypatch
     assert run_graph.mark(folder) == ["tiny-joint"]
     run_graph.record_current(folder, "full", began_with)  # a file was edited while the graph ran
     assert run_graph.mark(folder) == ["tiny-joint"]
+
+
+def test_a_record_that_cannot_be_written_is_one_sentence(folder, runs, capsys):
+    (run_graph.stamps_dir() / ".current-full").mkdir(parents=True)  # where the record belongs
+    assert run_graph.main([str(folder), "full", run_graph.sources(folder)]) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert ".current-full: cannot be written (Is a directory); free some space" in printed
 
 
 def test_a_damaged_result_is_made_again(folder):

@@ -20,12 +20,22 @@ from typing import Any
 
 import yaml
 
-from umt_lib.errors import StudyError
+from umt_lib.errors import StudyError, exit_status, nearest
 from umt_lib.paths import ROOT, results_dir, runs
 from umt_lib.study.pipeline.units import Unit, units
 
+STUDIES = ("default", "full")
 READERS = 4  # threads that read the data of an experiment on a GPU
-BROKEN = (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError)
+BROKEN = (  # what reading a params file that nothing has checked can raise
+    OSError,
+    yaml.YAMLError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 def stamps_dir() -> Path:
@@ -42,8 +52,10 @@ def wanted(params_dir: Path, which: str) -> list[str]:
             is no such file.
 
     Raises:
-        StudyError: a line of the list matches no name.
+        StudyError: ``which`` is another word, or a line of the list matches no name.
     """
+    if which not in STUDIES:
+        raise StudyError(f"--config study={which}: no such study{nearest(which, STUDIES)}")
     every, listed = units(params_dir), params_dir / "default.txt"
     if which == "full" or not listed.exists():
         waiting = {unit.name for unit in every if not _ready(unit)}
@@ -73,14 +85,16 @@ def needs(unit: Unit) -> list[str]:
     Those of an experiment are its teachers and the experiment that chose its learning rate; an
     analysis lists what it needs.
 
-    None for a broken params file, whose run reports the error.
+    A name without a params file is left out, and a broken params file needs nothing: its run
+    reports the error, without stopping the others.
     """
     try:
         spec = _unchecked(unit)
         if unit.is_analysis:
-            return list(spec["needs"])
-        rate = spec.get("learning_rate_of")
-        return [*spec.get("teachers", {}).values(), *([rate] if rate else [])]
+            names = list(spec["needs"])
+        else:
+            names = [*spec.get("teachers", {}).values(), spec.get("learning_rate_of")]
+        return [name for name in names if name and Unit(name, unit.params_dir).file.exists()]
     except BROKEN:
         return []
 
@@ -88,16 +102,17 @@ def needs(unit: Unit) -> list[str]:
 def resources(unit: Unit) -> dict[str, int]:
     """Threads, GPUs, memory in MB and minutes of a job, from ``resources`` in its params file.
 
-    An experiment without that key runs on one CPU core.
+    An experiment without that key runs on one CPU core; so does one with a broken params file,
+    whose run reports the error.
     """
     try:
         estimate = _unchecked(unit).get("resources")
+        # half as much again: the estimate is rough
+        minutes = round(90 * estimate["gpu_hours"]) if estimate else 0
     except BROKEN:
         estimate = None
     if not estimate:
-        minutes = 30 if unit.is_analysis else 60
-        return {"threads": 1, "gpu": 0, "mem_mb": 2000, "runtime": minutes}
-    minutes = round(90 * estimate["gpu_hours"])  # half as much again: the estimate is rough
+        return {"threads": 1, "gpu": 0, "mem_mb": 2000, "runtime": 60}
     return {"threads": 1 + READERS, "gpu": 1, "mem_mb": 16000, "runtime": minutes}
 
 
@@ -183,5 +198,16 @@ def _write(path: Path, text: str) -> None:
         ) from None
 
 
+def main(arguments: list[str]) -> int:
+    """The command; returns the exit status (2 for a StudyError, 130 for Ctrl-C)."""
+    params_dir, which, began_with = arguments
+
+    def record() -> int:
+        record_current(Path(params_dir), which, began_with)
+        return 0
+
+    return exit_status(record)
+
+
 if __name__ == "__main__":
-    record_current(Path(sys.argv[1]), *sys.argv[2:])
+    sys.exit(main(sys.argv[1:]))
