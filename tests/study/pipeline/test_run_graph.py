@@ -25,7 +25,6 @@ from umt_lib.study.experiments.experiment import Experiment
 from umt_lib.study.pipeline import run_graph
 from umt_lib.study.pipeline.publish import check, publish
 from umt_lib.study.pipeline.publish import main as publish_command
-from umt_lib.study.pipeline.smoke import shorten
 from umt_lib.study.pipeline.units import Unit
 
 NAMES = ("tiny-a", "tiny-b", "tiny-umt", "tiny-joint")
@@ -336,16 +335,6 @@ def test_the_command_to_publish_fails_for_what_is_stale_not_for_what_never_ran(
     write(folder, {**read(folder, "tiny-joint"), "seeds": [5]})
     assert publish_command([]) == 1
     assert "tiny-joint: not published: made with other params" in capsys.readouterr().err
-
-
-def test_smoke_shortens_every_params_file_to_a_valid_one():
-    from umt_lib.study.experiments.params import check
-
-    for path in PARAMS.glob("*.yaml"):
-        short = shorten(yaml.safe_load(path.read_text()))
-        check(short, str(path))
-        assert (len(short["seeds"]), short["training"]["epochs"]) == (1, 1)
-        assert "sweep" not in short
 
 
 def test_a_job_asks_for_what_its_params_file_estimates(folder, runs):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import yaml
@@ -18,6 +19,7 @@ from umt_lib import paths
 from umt_lib.data.availability import available
 from umt_lib.errors import exit_status
 from umt_lib.files import check_writable, write_atomically
+from umt_lib.study.experiments.params import read
 from umt_lib.study.pipeline import run_graph
 
 
@@ -41,21 +43,23 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _smoke() -> NoReturn:
-    smoke = paths.runs() / "smoke"
+    smoke = paths.runs().resolve() / "smoke"
     shutil.rmtree(smoke, ignore_errors=True)
     folder = smoke / "params"
     check_writable(folder)
     left_out = []
     for path in sorted(paths.PARAMS.glob("*.yaml")):
-        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+        params = read(path)
         if not available(params["dataset"]):
             left_out.append(path.stem)
             continue
         short = yaml.safe_dump(shorten(params), sort_keys=False)
         write_atomically(folder / path.name, short.encode())
     if left_out:
-        print(f"smoke: {len(left_out)} experiments are left out: their data is not available")
+        left = f"smoke: {len(left_out)} experiments are left out: their data is not available"
+        print(left, flush=True)  # this process is replaced
     os.environ["UMT_RUNS"] = str(smoke)
+    os.environ["UMT_DATA"] = str(Path(os.environ.get("UMT_DATA", ".")).resolve())
     os.chdir(paths.ROOT)
     command = run_graph.snakemake_command("--config", f"params={folder}", "--", "experiments")
     os.execv(command[0], command)
