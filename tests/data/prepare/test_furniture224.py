@@ -78,6 +78,15 @@ def test_a_missing_mesh_is_named(prepared, models):
     assert quarantine == [{"id": models[LOST], "reason": "file is missing"}]
 
 
+@pytest.mark.parametrize("views", [0, 7])
+def test_views_that_the_archive_does_not_have_are_refused(raw, tmp_path, capsys, views):
+    out = tmp_path / "out"
+    given = ["furniture224", "--root", str(raw), "--out", str(out), "--views", str(views)]
+    assert command.main(given) == 2
+    assert capsys.readouterr().err == f"furniture224: views is {views}; give 1 to 6\n"
+    assert not out.exists()
+
+
 def test_a_sample_is_a_model_from_opposite_sides(raw, splits, models):
     assert azimuths(VIEWS).tolist() == [-10, 10]
     first = models[rows_of(0)[2][0]]

@@ -95,6 +95,17 @@ def test_settings_that_give_empty_samples_are_refused_before_a_file_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_training_split_without_a_sample_is_refused_before_a_file_is_written(tmp_path, capsys):
+    for folder in ("train", "test"):
+        (tmp_path / "ModelNet40/chair" / folder).mkdir(parents=True)
+    (tmp_path / "ModelNet40/chair/test/chair_1.off").touch()
+    assert command.main(["modelnet40", "--root", str(tmp_path), "--out", f"{tmp_path}/out"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("1 samples are listed, none of them for training; check --root")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -103,6 +114,9 @@ def test_settings_that_give_empty_samples_are_refused_before_a_file_is_written(
         ("--workers", "0"),
         ("--workers", "two"),
         ("--size", "big"),
+        ("--seconds", "nan"),
+        ("--seconds", "inf"),
+        ("--seconds", "long"),
     ],
 )
 def test_an_option_out_of_its_range_is_status_2(tmp_path, capsys, option, value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import os
 import sys
 from collections import Counter
@@ -128,7 +129,7 @@ def _parse(arguments: list[str]) -> tuple[str, Recipe, argparse.Namespace]:
     for key, default in recipe.settings.items():
         options.add_argument(
             f"--{key.replace('_', '-')}",
-            type=type(default),
+            type=_finite if isinstance(default, float) else type(default),
             default=default,
             help=f"{recipe.help[key]} (default: %(default)s)",
         )
@@ -176,6 +177,16 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes; give 1 or more")
     return int(text)
+
+
+def _finite(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return number
 
 
 def _share(text: str) -> float:

@@ -19,6 +19,7 @@ from umt_lib.data.prepare.modelnet40 import SUPERSAMPLE, read_mesh
 from umt_lib.data.prepare.recipe import Recipe
 from umt_lib.data.prepare.store import Layout, Sample
 from umt_lib.data.render import render
+from umt_lib.errors import StudyError
 
 ELEVATION = 20.0  # degrees, as for the small images
 TURN = {"front": 0.0, "rear": 180.0}  # degrees
@@ -28,8 +29,9 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
     """List the models of the archive, one sample each, and the classes.
 
     Raises:
-        StudyError: the archive is missing or damaged.
+        StudyError: the archive is missing or damaged, or ``views`` is out of range.
     """
+    azimuths(settings["views"])
     arrays, _ = read_archive(ARCHIVE)
     columns = (arrays[name].tolist() for name in ("model", "label", "split", "group"))
     samples = [
@@ -41,8 +43,14 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
 
 @cache
 def azimuths(views: int) -> np.ndarray:
-    """The ``views`` most frontal azimuths of the archive, in its order; degrees from the front."""
+    """The ``views`` most frontal azimuths of the archive, in its order; degrees from the front.
+
+    Raises:
+        StudyError: there would be none, or more than the archive has.
+    """
     angles = read_archive(ARCHIVE)[0]["azimuth"]
+    if not 1 <= views <= len(angles):
+        raise StudyError(f"furniture224: views is {views}; give 1 to {len(angles)}")
     return angles[np.sort(np.argsort(np.abs(angles), kind="stable")[:views])]
 
 

@@ -85,9 +85,15 @@ def with_validation(samples: Sequence[Sample], fraction: float = HELD_OUT) -> li
     class, the split is stratified by class over groups.
 
     Raises:
-        StudyError: there are too few groups for every class to be in validation.
+        StudyError: there are no training samples, or too few groups for every class to be in
+            validation.
     """
     train = [s for s in samples if s.split == "train" and not s.left_out]
+    if not train:
+        raise StudyError(
+            f"{len(samples)} samples are listed, none of them for training; check --root, and the "
+            f"list or the folders of the training split in it"
+        )
     names = np.array([s.group or s.id for s in train])
     y = torch.tensor([s.label for s in train])
     groups, first, of = np.unique(names, return_index=True, return_inverse=True)
