@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import keyword
+import math
 import re
 import subprocess
 import sys
@@ -38,6 +39,7 @@ from umt_lib.study.pipeline.new_files import (
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 30  # characters of a name, so that no line of code becomes too long
+RESERVED = {"learning_rate", "name"}  # keys that mean something else in params files
 IMPORTED = {"Batch", "Output", "Tensor"}  # classes that a method's module imports
 
 
@@ -115,15 +117,16 @@ def sweep(text: str) -> Sweep:
     field, _, listed = text.partition("=")
     try:
         values = yaml.safe_load(f"[{listed}]")
-    except yaml.YAMLError:
-        values = []
-    numbers = all(type(value) in (int, float) for value in values)
+        numbers = all(type(value) in (int, float) and math.isfinite(value) for value in values)
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError):
+        values, numbers = [], False
     if not numbers or not 2 <= len(values) <= 5 or len(set(values)) < len(values):
         raise StudyError(
             f"umt new: --sweep {text!r} does not give 2 to 5 different numbers; write it as "
             f"smoothing=0.05,0.1,0.2"
         )
-    if not field.isidentifier() or keyword.iskeyword(field) or hasattr(Method, field):
+    taken = field in RESERVED or hasattr(Method, field)
+    if taken or not field.isidentifier() or keyword.iskeyword(field):
         raise StudyError(
             f"umt new: --sweep {text!r}: {field!r} cannot be a field of a method; choose another"
         )

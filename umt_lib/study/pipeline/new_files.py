@@ -34,7 +34,7 @@ kernelspec: {name: python3, display_name: Python 3, language: python}
 ---
 
 """  # with which a page that has cells begins
-MADE = {"_build", "__pycache__"}  # folders that are not
+MADE = {"_build", "__pycache__"}  # folders that are not searched
 COMPARED = tuple(dataset for dataset in DATASETS if dataset not in PAIR_KINDS)
 AVAILABILITY = ("is_downloaded", "source")  # functions of a data set that can be downloaded
 
@@ -373,8 +373,8 @@ def _page(folder: str, like: str, name: str, intro: str) -> str:
     """A page with the sections of that of ``like``.
 
     A section is kept that has a cell or shows a command, and that another page has word for word,
-    names apart. Of the others, and of what stands before the first, only the heading and the cells
-    are.
+    names apart. Of other sections, and of the text before the first, only the heading and the
+    cells are kept.
     """
     pages = {
         path.stem: re.split(r"(?m)^(?=## )", path.read_text(encoding="utf-8"))
