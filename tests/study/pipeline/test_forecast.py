@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -68,7 +69,12 @@ def test_the_time_left_follows_the_speed_of_this_machine(runs, monkeypatch):
     monkeypatch.delenv("UMT_TODO", raising=False)
     assert tally() == ""
     monkeypatch.setenv("UMT_TODO", "")  # announce() sets it; it is removed after the test
+    for name in ("a", "c"):  # stale results, which are there until their jobs start
+        result(results_dir() / f"{name}.json", 600)
+        os.utime(results_dir() / f"{name}.json", (1000, 1000))
     announce({"a": 600, "analyses/b": 1200, "c": None}, cores=2)
+    assert tally() == "0/3, 15 min left: "
+    (results_dir() / "c.json").unlink()  # its job has started
     assert tally() == "0/3, 15 min left: "
     result(results_dir() / "a.json", 1800)  # three times as slow
     assert tally() == "1/3, 30 min left: "

@@ -19,7 +19,8 @@ def announce(seconds: dict[str, float | None], cores: int) -> None:
         seconds: of each result where it was published; None if it never was.
         cores: how many jobs of one core run at once.
     """
-    os.environ["UMT_TODO"] = json.dumps({"seconds": seconds, "cores": cores})
+    todo = {name: [time, _date(name)] for name, time in seconds.items()}
+    os.environ["UMT_TODO"] = json.dumps({"results": todo, "cores": cores})
 
 
 def tally() -> str:
@@ -31,13 +32,24 @@ def tally() -> str:
     todo = json.loads(os.environ.get("UMT_TODO", "{}"))
     if not todo:
         return ""
-    seconds, cores = todo["seconds"], todo["cores"]
-    done = [name for name in seconds if (results_dir() / f"{name}.json").exists()]
+    seconds = {name: time for name, (time, _) in todo["results"].items()}
+    done = [name for name, (_, before) in todo["results"].items() if _date(name) not in (0, before)]
     here = {name: seconds_of(results_dir() / f"{name}.json") for name in done if seconds[name]}
     taken = sum(here[name] or seconds[name] for name in here)
     slower = taken / sum(seconds[name] for name in here) if here else 1
-    left = sum(seconds[name] or 0 for name in seconds if name not in done) * slower / cores
+    left = sum(seconds[name] or 0 for name in seconds if name not in done) * slower / todo["cores"]
     return f"{len(done)}/{len(seconds)}" + (f", {duration(left)} left: " if left else " ")
+
+
+def _date(name: str) -> int:
+    """The date of a result on this machine, in nanoseconds; 0 without the file.
+
+    A stale result is there before its job starts, so only another date tells that it was made.
+    """
+    try:
+        return (results_dir() / f"{name}.json").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def seconds_of(result: Path) -> float | None:
@@ -49,7 +61,7 @@ def seconds_of(result: Path) -> float | None:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it.
+    """A duration in minutes or hours, as text.
 
     >>> duration(20), duration(200), duration(9000)
     ('less than 1 min', '3 min', '2.5 h')
