@@ -37,19 +37,20 @@ LEAST = {
     "joint-ensemble": 6,  # two models
 }
 AUGMENTED = {"umt", "umt-subspace", "g2d"}  # one more pass: teachers encode every view
+WARM = 3  # first steps of a method, which are not counted
 
 
 class Runner:
     """One experiment, ready to take steps."""
 
     def __init__(self, params: dict):
-        experiment = Experiment(params, Experiment.from_params(params).splits)
+        experiment = Experiment.from_params(params)
         self.train = experiment.splits.train
         torch.manual_seed(0)
         name = params["method"]["name"]
         self.method = METHODS[name](**options(params["method"]))
         wanted = experiment.splits.modalities if self.method.needs_teachers else ()
-        unimodal = Experiment({**params, "head": {"name": "linear"}}, experiment.splits)
+        unimodal = Experiment({**params, "head": {"name": "linear"}}, experiment.data)
         teachers = {m: unimodal.make(modalities=(m,)).eval() for m in wanted}
         self.model = self.method.build(experiment.make, teachers)
         augmented = experiment.splits.augment is not None
@@ -128,7 +129,7 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
         for turn in range(rounds):
             for runner in runners.values():
                 runner.step(turn)
-        median = {name: statistics.median(r.times[3:]) for name, r in runners.items()}
+        median = {name: statistics.median(r.times[WARM:]) for name, r in runners.items()}
         joint = f"{dataset}-joint-{head}"
         for name, runner in runners.items():
             ratios[name] = {
@@ -145,6 +146,8 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    if given.rounds <= WARM:
+        parser.error(f"--rounds is {given.rounds}; give more than {WARM}")
     torch.set_num_threads(1)
     measured = {"ratios": measure(given.rounds), "environment": environment(torch.device("cpu"))}
     if given.out:
