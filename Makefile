@@ -1,5 +1,5 @@
 # Verbs only. `make` prints them; each does its own set-up, which costs nothing when it is done.
-PYTHON ?= python3
+PYTHON ?=
 BIN := .venv/bin
 TORCH := torch==2.11.0 torchvision==0.26.0 torchaudio==2.11.0
 export OMP_NUM_THREADS := 1

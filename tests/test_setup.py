@@ -102,6 +102,66 @@ def test_an_old_python_is_refused_in_one_sentence(tmp_path):
     assert done.stderr.startswith("setup: Python 3.9.2 is too old; name 3.11 or newer")
 
 
+FAKE = """#!/bin/sh
+# a Python that makes environments with copies of itself, and notes what they install
+case "$*" in
+--version*) echo Python 3.MINOR.0 ;;
+-c*exit*) exit $((MINOR < 11)) ;;
+-c*) echo 3 MINOR ;;
+"-m venv "*)
+    copy=$(cat "$0")
+    [ "$3" != --clear ] || rm -rf .venv/*
+    mkdir -p .venv/bin
+    echo "$copy" >.venv/bin/python
+    printf '#!/bin/sh\\n' >.venv/bin/jupytext-config
+    chmod +x .venv/bin/*
+    ;;
+*" uv")
+    UV || exit 1
+    printf '#!/bin/sh\\necho "$@" >>installed\\n' >.venv/bin/uv
+    chmod +x .venv/bin/uv
+    ;;
+*) echo "$@" >>installed ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("uv", "cpu"),
+    [
+        ("true", "--torch-backend cpu"),
+        ("false", "--extra-index-url https://download.pytorch.org/whl/cpu"),
+    ],
+)
+def test_another_python_or_torch_makes_the_environment_anew_and_is_kept(tmp_path, uv, cpu):
+    study, programs = tmp_path / "my study", tmp_path / "bin"
+    (study / "scripts").mkdir(parents=True)
+    for file in ("scripts/setup.sh", "pyproject.toml", "constraints.txt"):
+        (study / file).write_bytes((ROOT / file).read_bytes())
+    programs.mkdir()
+    for name, minor in (("python3", "9"), ("python3.11", "11"), ("python3.12", "12")):
+        fake = FAKE.replace("MINOR", minor).replace("UV", uv)
+        (programs / name).write_text(fake)
+        (programs / name).chmod(0o755)
+
+    def setup(**given: str) -> tuple[str, str]:
+        """Whether and how the packages are installed, and the Python that has them."""
+        (study / "installed").unlink(missing_ok=True)
+        env = {"PATH": f"{programs}:/usr/bin:/bin", **given}
+        subprocess.run(["sh", "scripts/setup.sh"], cwd=study, env=env, check=True)
+        note = study / "installed"
+        how = note.read_text().partition(" -c constraints.txt")[2].strip() if note.exists() else "-"
+        version = subprocess.check_output([study / ".venv/bin/python", "--version"], text=True)
+        return how, version.split(".")[1]
+
+    assert setup(PYTHON="python3.11") == ("", "11")
+    assert setup() == ("-", "11")  # though python3 is too old
+    assert setup(TORCH_BACKEND="cpu") == (cpu, "11")
+    assert setup() == ("-", "11")
+    assert setup(PYTHON="python3.12") == (cpu, "12")
+    assert setup(PYTHON="python3.12", TORCH_BACKEND="cpu") == ("-", "12")
+
+
 def test_the_citation_names_the_seed_paper():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     (paper,) = citation["references"]
