@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from rattler import MatchSpec
 
 from umt_lib.paths import ROOT
 
@@ -56,9 +55,9 @@ def test_the_constraints_pin_every_dependency_within_its_range():
 def test_conda_packages_have_the_ranges_of_pyproject(conda):
     ranges = {r.name: r.specifier for r in REQUIREMENTS}
     for line in conda[2:-1]:
-        spec = MatchSpec(line)
-        name = CONDA_NAMES.get(spec.name.normalized, spec.name.normalized)
-        assert str(spec.version) == str(ranges[name]), line
+        requirement = Requirement(line)  # conda's notation of a range is that of pip
+        name = CONDA_NAMES.get(requirement.name, requirement.name)
+        assert requirement.specifier == ranges[name], line
 
 
 def test_conda_pins_python_to_a_minor_and_ends_with_pip(conda):
