@@ -39,7 +39,7 @@ def folder(params: dict[str, Any], tmp_path: Path) -> Path:
         "tiny-a": {"method": {"name": "unimodal", "modality": "a"}},
         "tiny-b": {"method": {"name": "unimodal", "modality": "b"}},
         "tiny-umt": {"method": {"name": "umt"}, "teachers": {"a": "tiny-a", "b": "tiny-b"}},
-        "tiny-joint": {"resources": {"gpu_hours": 7, "memory_gb": 10}},
+        "tiny-joint": {"resources": {"gpu_hours": 7}},
     }
     for name, change in changes.items():
         write(folder, {**params, **change, "name": name, "seeds": [0]})

@@ -39,11 +39,10 @@ STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Resources(BaseModel):
-    """An estimate of what an experiment needs on one GPU, for all seeds and the sweep."""
+    """An estimate of the time of an experiment on one GPU, for all seeds and the sweep."""
 
     model_config = STRICT
     gpu_hours: PositiveInt
-    memory_gb: PositiveInt
 
 
 class Params(BaseModel):

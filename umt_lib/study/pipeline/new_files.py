@@ -468,7 +468,7 @@ def _params(path: Path, changes: dict[str, Any], comment: str, like: str) -> str
         time += " the sweep"
         if "resources" in old:
             hours = _scaled(old["resources"]["gpu_hours"], times)
-            changes["resources"] = {**old["resources"], "gpu_hours": hours}
+            changes["resources"] = {"gpu_hours": hours}
     opening, found = re.subn(r"^# ([^:]+): ([^.]*)\. (.*)$", f"{comment} {time}.", opening)
     if not found or set(blocks) != set(old):
         raise StudyError(
