@@ -71,18 +71,20 @@ def test_maps_say_what_each_strategy_loses_without_and_with_paired_features():
     assert "joint training with an MLP head 20." in without
     assert with_pairs.startswith("UME is 10.0 points below it** (1 settings), joint training")
     assert "MLP head 0.0" in with_pairs
-    assert "of the family UME in 1, joint in 1" in with_pairs
+    assert "UME has the highest mean in 1 of 2 settings, joint training in 1." in with_pairs
     assert unknown.startswith("- **If nothing is known about the features, ")
 
 
 def test_a_family_can_have_the_highest_mean_without_being_clearly_the_best():
     measured = [entry.result.measured for entry in maps()]
     text = regime_map_text.highest(measured)
-    assert "of the family UME in 1, joint in 1" in text
-    assert "clearly the best: UME in 1, joint in 1." in text
+    assert text.startswith("UME has the highest mean in 1 of 2 settings, joint training in 1.")
+    assert text.endswith("is clear for: UME in 1, joint in 1.")
     cells = [place("synthetic"), place("synthetic")]
     one = [world("synthetic", [cell(c, {"UME": 0.7005}, {"UME": 0.7005}) for c in cells])]
-    assert "of the family UME in 2" in regime_map_text.highest(one)
+    text = regime_map_text.highest(one)
+    assert text.startswith("UME has the highest mean in 2 of 2 settings.")
+    assert text.endswith("is clear for: none, in any setting.")
     rows = regime_map_text.families_table(measured).splitlines()
     assert [row.split("|")[1].strip() for row in rows[2:]] == list(FAMILIES)
     assert [part.strip() for part in rows[2].split("|")[2:5]] == ["1", "1", "1"]  # of UME

@@ -24,7 +24,7 @@ def test_a_strategy_is_chosen_for_each_kind_on_the_tuning_seeds():
         "no useful paired feature": "UME",
         "paired: XOR": "UMT (MLP)",
         "paired: a shared nuisance": "UMT (MLP)",
-        "all cells": "UMT (MLP)",
+        "all settings": "UMT (MLP)",
     }
 
 

@@ -15,6 +15,12 @@ from umt_lib.study.report.format import MINUS, NONE, markdown, percent, points, 
 from umt_lib.study.report.which_strategy import KINDS
 
 LISTED = 15  # candidates
+NAMES = {  # of families, in sentences
+    "UMT": "UMT or a variant of it",
+    "joint": "joint training",
+    "uni-modal init": "joint training from uni-modal encoders",
+    "frozen": "a head on frozen encoders",
+}
 
 
 def ordered(measured: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -51,13 +57,14 @@ def highest(maps: Maps) -> str:
     Both are named, because a family can be the best often and nowhere clearly.
     """
     counts = summary.best(maps)["family"].value_counts()
+    first, *others = ((f"{NAMES.get(f, f)}", count) for f, count in counts.items())
+    listed = "".join(f", {name} in {count}" for name, count in others)
     clear = {name: int(summary.searched(maps, name)["clear"].sum()) for name in FAMILIES}
-    found = [f"{name} in {count}" for name, count in clear.items() if count]
-    ordered = ", ".join(f"{name} in {count}" for name, count in counts.items())
+    found = ", ".join(f"{name} in {count}" for name, count in clear.items() if count)
     return (
-        f"Of {counts.sum()} settings, the highest mean is that of a strategy of the family "
-        f"{ordered}. By a test that is corrected for the number of settings, a family is clearly "
-        f"the best: {', '.join(found) or 'none, in any setting'}."
+        f"{first[0]} has the highest mean in {first[1]} of {counts.sum()} settings{listed}. After "
+        f"correction for the number of settings, the lead over all other families is clear for: "
+        f"{found or 'none, in any setting'}."
     )
 
 

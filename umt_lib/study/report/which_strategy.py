@@ -15,7 +15,7 @@ from umt_lib.study.analyses.regime_map.summary import Maps
 from umt_lib.study.report.format import markdown, percent
 
 NO_PAIRS = 0.001  # paired features raise the best possible accuracy of a cell by less than this
-NONE_USEFUL, ANY = "no useful paired feature", "all cells"
+NONE_USEFUL, ANY = "no useful paired feature", "all settings"
 XOR = "paired: XOR"
 KINDS = {  # world: the kind of its paired feature
     "synthetic": XOR,
@@ -65,7 +65,7 @@ def table(maps: Maps) -> str:
         + [f"{100 * regrets[fixed].mean():.1f}" for fixed in FIXED]
         for kind, (name, regrets) in chosen(maps).items()
     ]
-    return markdown(["kind of data", "cells", "chosen", "its regret", *FIXED], rows)
+    return markdown(["kind of data", "settings", "chosen", "its regret", *FIXED], rows)
 
 
 def sentence(maps: Maps) -> str:
