@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import yaml
 
 from umt_lib.paths import PARAMS
 from umt_lib.study.experiments.params import check
-from umt_lib.study.pipeline.smoke import shorten
+from umt_lib.study.pipeline.smoke import few, shorten
 
+EMBEDDED = ("synthetic", "shared-nuisance", "digit-pairs", "digit-halves", "watch", "furniture")
 SMOKE = """
 import os
 from pathlib import Path
@@ -54,6 +56,24 @@ def test_every_params_file_is_shortened_to_a_valid_one():
         check(short, str(path))
         assert (len(short["seeds"]), short["training"]["epochs"]) == (1, 1)
         assert "sweep" not in short
+
+
+def test_few_experiments_run_every_variant_and_data_set_and_what_they_need():
+    every = {path.stem: yaml.safe_load(path.read_text()) for path in PARAMS.glob("*.yaml")}
+    here = {n: p for n, p in every.items() if p["dataset"]["name"] in EMBEDDED}
+    found = few(here)
+    assert len(found) < len(here) / 2
+
+    def variants(names: Iterable[str]) -> set[str]:
+        kept = ({**here[n], "method": {**here[n]["method"], "modality": ""}} for n in names)
+        return {f"{p['method']} {p['head']['name']}" for p in kept}
+
+    assert variants(found) == variants(here)
+    assert {here[n]["dataset"]["name"] for n in found} == set(EMBEDDED)
+    for name in found:
+        params = here[name]
+        needed = {*params.get("teachers", {}).values(), params.get("learning_rate_of")} - {None}
+        assert needed <= found, name
 
 
 def test_relative_folders_are_those_of_the_caller_and_what_is_left_out_is_printed(smoke, tmp_path):

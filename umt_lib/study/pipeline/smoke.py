@@ -2,16 +2,20 @@
 
 The results are in ``runs/smoke``.
 
-umt smoke
+    umt smoke          every experiment
+    umt smoke --few    each variant of a method on one data set, joint training on each, and what
+                       these need
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
@@ -36,28 +40,53 @@ def shorten(params: dict) -> dict:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command: write the short params files, then replace this process by the run graph."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="umt smoke", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args(arguments)
-    return exit_status(_smoke)
+    )
+    parser.add_argument("--few", action="store_true", help="not every variant on every data set")
+    given = parser.parse_args(arguments)
+    return exit_status(lambda: _smoke(given.few))
 
 
-def _smoke() -> NoReturn:
+def few(experiments: Mapping[str, dict[str, Any]]) -> set[str]:
+    """Names of experiments that together run every variant of a method and every data set.
+
+    A variant is a method with its options and head. Each runs on one data set, the next one for
+    the next variant, and joint training with a linear head on all; what these need is included.
+
+    Args:
+        experiments: {name: parameters}; names that are not among them are left out.
+    """
+    by_variant: dict[str, list[str]] = {}
+    for name, params in experiments.items():
+        method = {k: v for k, v in params["method"].items() if k != "modality"}
+        by_variant.setdefault(json.dumps([method, params["head"]["name"]]), []).append(name)
+    chosen = [names[i % len(names)] for i, names in enumerate(by_variant.values())]
+    chosen += [name for name in experiments if name.endswith("-joint-linear")]
+    found: set[str] = set()
+    while chosen:
+        name = chosen.pop()
+        if name in experiments and name not in found:
+            found.add(name)
+            spec = experiments[name]
+            chosen += [*spec.get("teachers", {}).values()]
+            chosen += [spec["learning_rate_of"]] if spec.get("learning_rate_of") else []
+    return found
+
+
+def _smoke(only_few: bool) -> NoReturn:
     smoke = paths.runs().resolve() / "smoke"
     shutil.rmtree(smoke, ignore_errors=True)
     folder = smoke / "params"
     check_writable(folder)
-    left_out = []
-    for path in sorted(paths.PARAMS.glob("*.yaml")):
-        params = read(path)
-        if not available(params["dataset"]):
-            left_out.append(path.stem)
-            continue
-        short = yaml.safe_dump(shorten(params), sort_keys=False)
-        write_atomically(folder / path.name, short.encode())
-    if left_out:
-        left = f"smoke: {len(left_out)} experiments are left out: their data is not available"
-        print(left, flush=True)  # this process is replaced
+    every = {path.stem: read(path) for path in sorted(paths.PARAMS.glob("*.yaml"))}
+    able = {name: params for name, params in every.items() if available(params["dataset"])}
+    for name in few(able) if only_few else able:
+        short = yaml.safe_dump(shorten(able[name]), sort_keys=False)
+        write_atomically(folder / f"{name}.yaml", short.encode())
+    if left := len(every) - len(able):
+        text = f"smoke: {left} experiments are left out: their data is not available"
+        print(text, flush=True)  # this process is replaced
     os.environ["UMT_RUNS"] = str(smoke)
     os.environ["UMT_DATA"] = str(Path(os.environ.get("UMT_DATA", ".")).resolve())
     os.chdir(paths.ROOT)
