@@ -105,6 +105,7 @@ def test_equations_come_from_the_book_itself(built):
     scripts = [a.get("src") or "" for t, a in elements(built.html / "features.html")]
     (mathjax,) = [source for source in scripts if "mathjax" in source]
     assert (built.html / mathjax).is_file()
+    assert not list(built.html.rglob("*.map"))  # for those who develop the theme
 
 
 def test_every_image_has_alt_text_and_is_there(built):

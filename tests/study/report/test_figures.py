@@ -52,6 +52,15 @@ def test_the_legend_of_the_curves_covers_no_name_of_an_axis(study):
         assert not legend.get_window_extent().overlaps(ax.xaxis.label.get_window_extent())
 
 
+def test_of_a_long_curve_few_epochs_are_drawn_and_always_the_last(study, monkeypatch):
+    result = study.result("synthetic", "joint")  # six epochs
+    monkeypatch.setattr(figures, "POINTS", 2)
+    line = figures.history(result).axes[0].lines[0]
+    assert line.get_xdata().tolist() == [3, 6]
+    losses = [record.curves["train_loss"] for record in result.measured.seeds]
+    assert line.get_ydata() == pytest.approx(np.mean(losses, axis=0)[[2, 5]])
+
+
 @pytest.mark.parametrize("draw", [figures.curves, figures.saturation])
 def test_a_method_that_trains_nothing_has_a_sentence_for_a_figure(study, draw):
     figure = draw(study.result("synthetic", "ume", rule="mean"))

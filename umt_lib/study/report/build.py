@@ -131,7 +131,7 @@ def _build_locked(made_from: Sources, html: Path) -> bool:
 
 def _unused(folder: str, names: list[str]) -> set[str]:
     """Files that Sphinx makes and no page uses, among them nearly all of MathJax's."""
-    unused = {".buildinfo", "objects.inv"}
+    unused = {".buildinfo", "objects.inv", *(name for name in names if name.endswith(".map"))}
     if Path(folder).name == "mathjax":
         unused |= {name for name in names if name not in MATHJAX}
     if Path(folder).name == "output":

@@ -12,6 +12,8 @@ from umt_lib.evaluation.intervals import Interval
 from umt_lib.study.experiments.results import Result, SeedRecord
 from umt_lib.style import COLORS, OTHER, WIDTH, Figure, styled
 
+POINTS = 40  # epochs of a curve in a small figure
+
 
 @styled
 def curves(result: Result) -> Figure:
@@ -32,17 +34,26 @@ def curves(result: Result) -> Figure:
 
 @styled
 def history(result: Result) -> Figure:
-    """Loss, accuracy and probes over epochs, side by side: mean and range of the seeds."""
+    """Loss, accuracy and probes over epochs, side by side: mean and range of the seeds.
+
+    Of long curves, every second epoch, or fewer, is drawn: there are hundreds of these figures.
+    """
     seeds = result.measured.seeds
     probes = seeds[0].curves.get("probe")
     figure = Figure(figsize=(WIDTH, 2.2))
     figure.set_layout_engine("none")  # places are given: there are hundreds
     places = {"left": 0.07, "right": 0.99, "top": 0.88, "bottom": 0.32, "wspace": 0.25}
     axes = figure.subplots(1, 3 if probes else 2, gridspec_kw=places)
-    _lines(axes[0], _curve(seeds, "train_loss"), COLORS["ume"], "train")
+    count = len(seeds[0].curves["train_loss"])
+    every = np.arange(count - 1, -1, -max(1, -(-count // POINTS)))[::-1]  # with the last epoch
+
+    def line(ax: Axes, values: np.ndarray, *given: str) -> None:
+        _lines(ax, values[:, every], *given, epochs=every + 1)
+
+    line(axes[0], _curve(seeds, "train_loss"), COLORS["ume"], "train")
     axes[0].set(title="Loss", xlabel="epoch", ylim=(0, None))
-    _lines(axes[1], 100 * _curve(seeds, "train_accuracy"), COLORS["ume"], "train", "--")
-    _lines(axes[1], 100 * _curve(seeds, "validation_accuracy"), COLORS["joint"], "validation")
+    line(axes[1], 100 * _curve(seeds, "train_accuracy"), COLORS["ume"], "train", "--")
+    line(axes[1], 100 * _curve(seeds, "validation_accuracy"), COLORS["joint"], "validation")
     axes[1].set(title="Accuracy (%)", xlabel="epoch")
     if probes:
         epochs = [point["epoch"] for point in probes]
