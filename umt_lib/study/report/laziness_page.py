@@ -43,10 +43,8 @@ def overview() -> Text | None:
 def on_average() -> Text:
     """Whether encoders are lazy on average over the real data sets, and what UMT changes."""
     lazy, recovers = claims.is_lazy(study()), claims.recovers(study())
-    return Text(
-        f"On average over the real data sets: {lazy.number}. **{lazy.text.split(':')[0]}: "
-        f"{lazy.verdict}.** After UMT: {recovers.number}."
-    )
+    numbers = " ".join(f"{c.number[0].upper()}{c.number[1:]}." for c in (lazy, recovers))
+    return Text(f"**{lazy.verdict.capitalize()}, on average over the real data sets.** {numbers}")
 
 
 def sentence() -> Text:
