@@ -47,8 +47,8 @@ def history(result: Result) -> Figure:
     count = len(seeds[0].curves["train_loss"])
     every = np.arange(count - 1, -1, -max(1, -(-count // POINTS)))[::-1]  # with the last epoch
 
-    def line(ax: Axes, values: np.ndarray, *given: str) -> None:
-        _lines(ax, values[:, every], *given, epochs=every + 1)
+    def line(ax: Axes, values: np.ndarray, color: str, label: str, style: str = "-") -> None:
+        _lines(ax, values[:, every], color, label, style, every + 1)
 
     line(axes[0], _curve(seeds, "train_loss"), COLORS["ume"], "train")
     axes[0].set(title="Loss", xlabel="epoch", ylim=(0, None))
