@@ -105,8 +105,8 @@ def test_findings_have_accuracies_gains_and_the_room():
     assert frame.loc[(1.0, "UME"), "accuracy"] == pytest.approx(0.705)
     assert frame.loc[(1.0, "UME"), "room"] == pytest.approx(0.2)
     text = kinds_text.sentences(found)
-    assert "what an MLP head gains: made up 25%" in text
-    assert "for this share of it: made up 50%" in text
+    assert "joint training with an MLP head: made up 25%" in text
+    assert "reaches this share of it: made up 50%" in text
     assert "+20.0 [+20.0" in text
     assert "rho = 1 " in text
     assert "| made up | rho = 1 | 20.0 | +5.0 [" in kinds_text.summary(found)

@@ -189,7 +189,7 @@ def test_the_verdict_turns_with_the_probes(measured):
     for name in data.MODALITIES:
         a, b = methods["UME"]["probes"], methods["joint"]["probes"]
         a[name], b[name] = b[name], a[name]
-    assert "the visual encoder is better than the one that was trained alone" in text.verdict(
+    assert "the visual encoder is better than the one after uni-modal training" in text.verdict(
         turned
     )
 

@@ -145,7 +145,7 @@ def test_numbers_on_the_page_are_those_of_the_results(built):
     for folder, tail in (("local", "joint-linear"), ("published", "umt"), ("local", "ume-mean")):
         result = results.load(getattr(built.folders, folder) / f"synthetic-{tail}.json")
         assert percent(intervals.accuracy_interval(result.accuracy)).replace("\u00a0", " ") in shown
-    assert "Not run yet: synthetic-joint-longer" in shown
+    assert "Experiments not run yet: 1 synthetic-joint-longer" in shown
 
 
 def test_sources_name_the_results_files(built):

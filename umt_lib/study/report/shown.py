@@ -58,7 +58,7 @@ def accuracies(study: Study, entries: Sequence[Entry], by: str = "method") -> Te
         tables.accuracies(study, entries, by),
         made_from(study, entries),
         tables.note(tables.gains(study, entries)),
-        f'<details class="source"><summary>Not run yet: {len(waiting)} experiments</summary>{names}'
+        f'<details class="source"><summary>Experiments not run yet: {len(waiting)}</summary>{names}'
         f"</details>"
         if waiting
         else "",
