@@ -14,6 +14,7 @@ import fnmatch
 import hashlib
 import os
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -90,13 +91,16 @@ def needs(unit: Unit) -> list[str]:
     """
     try:
         spec = _unchecked(unit)
-        if unit.is_analysis:
-            names = list(spec["needs"])
-        else:
-            names = [*spec.get("teachers", {}).values(), spec.get("learning_rate_of")]
-        return [name for name in names if name and Unit(name, unit.params_dir).file.exists()]
+        names = list(spec["needs"]) if unit.is_analysis else made_from(spec)
+        return [name for name in names if Unit(name, unit.params_dir).file.exists()]
     except BROKEN:
         return []
+
+
+def made_from(params: Mapping[str, Any]) -> list[str]:
+    """Names of the teachers of an experiment and of the one that chose its learning rate."""
+    names = [*params.get("teachers", {}).values(), params.get("learning_rate_of")]
+    return [name for name in names if name]
 
 
 def resources(unit: Unit) -> dict[str, int]:

@@ -68,9 +68,7 @@ def few(experiments: Mapping[str, dict[str, Any]]) -> set[str]:
         name = chosen.pop()
         if name in experiments and name not in found:
             found.add(name)
-            spec = experiments[name]
-            chosen += [*spec.get("teachers", {}).values()]
-            chosen += [spec["learning_rate_of"]] if spec.get("learning_rate_of") else []
+            chosen += run_graph.made_from(experiments[name])
     return found
 
 
