@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
+from scipy import stats
 from scipy.stats import false_discovery_control
 
 from umt_lib.evaluation.corrections import holm
@@ -54,6 +55,18 @@ def discovered(gains: Iterable[Interval]) -> list[bool]:
     """
     p_values = [p_value(gain) for gain in gains]
     return (false_discovery_control(p_values) < LEVEL).tolist() if p_values else []
+
+
+def widened(n: int, count: int) -> float:
+    """How many half-widths of its 95% interval a difference over ``n`` seeds needs to be clear.
+
+    Holm's correction over ``count`` comparisons begins at a p-value of 5% divided by ``count``.
+
+    >>> round(widened(5, 1), 6), round(widened(5, 100), 1)
+    (1.0, 3.7)
+    """
+    needed, half = (stats.t.ppf(1 - LEVEL / 2 / k, n - 1) for k in (count, 1))
+    return float(needed / half)
 
 
 class Family:

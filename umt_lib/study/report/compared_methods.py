@@ -15,14 +15,13 @@ from statistics import median
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from umt_lib import style
 from umt_lib.evaluation.improvement import probability_of_improvement
 from umt_lib.evaluation.intervals import Interval, accuracy_interval, t_interval
 from umt_lib.methods import METHODS
 from umt_lib.paths import PARAMS, ROOT
-from umt_lib.study.experiments.comparisons import Family, difference, discovered
+from umt_lib.study.experiments.comparisons import Family, difference, discovered, widened
 from umt_lib.study.experiments.params import read
 from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import figures
@@ -117,11 +116,8 @@ def detectable(family: Family) -> float:
 
     Holm's method begins at a p-value of 0.05 divided by the number of comparisons.
     """
-    needed = []
-    for gain in family.gains.values():
-        if gain.n > 1:
-            error = (gain.high - gain.mean) / stats.t.ppf(0.975, gain.n - 1)
-            needed.append(error * stats.t.ppf(1 - 0.025 / len(family), gain.n - 1))
+    gains = [gain for gain in family.gains.values() if gain.n > 1]
+    needed = [(gain.high - gain.mean) * widened(gain.n, len(family)) for gain in gains]
     return median(needed) if needed else float("nan")
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from scipy import stats
 
 from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import FAMILIES, Maps
+from umt_lib.study.experiments.comparisons import widened
 from umt_lib.study.report.format import MINUS, NONE, markdown, percent, points, signed
 from umt_lib.study.report.which_strategy import KINDS
 
@@ -85,9 +85,7 @@ def _detectable(candidates: pd.DataFrame, seeds: int) -> str:
     """How large a lead would have been clear: Holm's method begins at a p-value of 0.05 / cells."""
     if candidates.empty:
         return ""
-    freedom = seeds - 1
-    error = (candidates["lead"] - candidates["low"]) / stats.t.ppf(0.975, freedom)
-    needed = error * stats.t.ppf(1 - summary.CLEAR / 2 / len(candidates), freedom)
+    needed = (candidates["lead"] - candidates["low"]) * widened(seeds, len(candidates))
     return f" (in half of them a lead of {100 * needed.median():.1f} points would have been clear)"
 
 
