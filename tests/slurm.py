@@ -1,8 +1,8 @@
 """A Slurm cluster of one node on this machine, whose node can be killed.
 
 It needs root, Debian's packages slurmctld, slurmd, slurm-client and munge, and the extra ``slurm``
-of this project. The node has 12 cores and a GPU by its configuration only, so that it takes jobs
-that ask for them.
+of this project. The node has 12 cores and a GPU of four shards by its configuration only, so that
+it takes jobs that ask for them.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ SlurmdParameters=config_overrides
 SlurmdTimeout=10
 JobRequeue=0
 ReturnToService=2
-GresTypes=gpu
-NodeName=localhost NodeHostname={host} CPUs=12 RealMemory=40000 Gres=gpu:1 State=UNKNOWN
+GresTypes=gpu,shard
+NodeName=localhost NodeHostname={host} CPUs=12 RealMemory=40000 Gres=gpu:1,shard:4 State=UNKNOWN
 PartitionName=main Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -98,11 +98,16 @@ class Cluster:
                     os.kill(process, signal.SIGKILL)
             time.sleep(0.1)
 
-    def snakemake(self, params: Path) -> subprocess.Popen:
+    def running_jobs(self) -> int:
+        """How many jobs run at this moment."""
+        asked = subprocess.run(["squeue", "-h", "-t", "R"], capture_output=True, text=True)
+        return len(asked.stdout.splitlines())
+
+    def snakemake(self, params: Path, *options: str) -> subprocess.Popen:
         """Start the graph of the experiments in ``params`` with the profile for clusters."""
         program, *_ = SNAKEMAKE
         command = [program, "--profile", "profiles/slurm", *NO_DATABASE, *QUICK]
-        command += ["--config", f"params={params}", "--", "experiments"]
+        command += [*options, "--config", f"params={params}", "--", "experiments"]
         with (self.folder / "snakemake.log").open("ab") as log:
             self.running["snakemake"] = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         return self.running["snakemake"]
@@ -121,7 +126,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     key, socket = folder / "munge.key", folder / "munge.socket"
     key.write_bytes(os.urandom(1024))
     key.chmod(0o400)
-    (CONFIGURATION.parent / "gres.conf").write_text("Name=gpu File=/dev/null\n")
+    (CONFIGURATION.parent / "gres.conf").write_text("Name=gpu File=/dev/null\nName=shard Count=4\n")
     CONFIGURATION.write_text(SETTINGS.format(folder=folder, host=os.uname().nodename))
     try:
         options = [f"--key-file={key}", f"--socket={socket}", f"--seed-file={folder}/munge.seed"]

@@ -346,6 +346,14 @@ def test_a_job_asks_for_what_its_params_file_estimates(folder, runs):
     assert all(f" {r}," in job["tiny-a"] for r in ("gpu=0", "mem_mb=2000", "runtime=60"))
 
 
+def test_a_job_on_a_gpu_has_a_core_for_each_thread_that_reads_its_data(folder):
+    assert run_graph.resources(Unit("tiny-joint", folder))["threads"] == 1
+    params = read(folder, "tiny-joint")
+    params["training"]["workers"] = 3
+    write(folder, params)
+    assert run_graph.resources(Unit("tiny-joint", folder))["threads"] == 4
+
+
 def test_the_cluster_profile_submits_and_leaves_what_jobs_ask_for_to_the_graph():
     profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
     assert profile["executor"] == "slurm"

@@ -1,4 +1,4 @@
-"""The run graph on a real Slurm cluster: what a node that dies in the middle leaves behind."""
+"""The run graph on a real Slurm cluster: a node that dies in the middle, a GPU that is shared."""
 
 from __future__ import annotations
 
@@ -66,3 +66,21 @@ def test_a_node_that_dies_changes_no_byte(params, tmp_path, monkeypatch):
         assert graph.wait(600) == 0, cluster.printed()  # it submits the job again
         assert "NODE_FAIL" in cluster.printed()
     assert made(names) == undisturbed
+
+
+@slurm.needs_slurm
+def test_experiments_share_a_gpu_that_is_divided_into_shards(params, tmp_path, monkeypatch):
+    study(tmp_path / "params", params)
+    for name in ("tiny-a", "tiny-b"):  # the node has one GPU
+        file = tmp_path / f"params/{name}.yaml"
+        spec = yaml.safe_load(file.read_text())
+        spec["training"] |= {"epochs": 6000, "probe_every": 3000}
+        file.write_text(yaml.safe_dump({**spec, "resources": {"gpu_hours": 1}}))
+    (tmp_path / "params/tiny-umt.yaml").unlink()
+    monkeypatch.setenv("UMT_RUNS", str(tmp_path / "runs"))
+    shards = ["--set-resources", "experiment:gpu=0", "experiment:gres=shard:1"]
+    with slurm.cluster(tmp_path) as cluster:
+        graph = cluster.snakemake(tmp_path / "params", *shards)
+        slurm.wait(lambda: cluster.running_jobs() == 2, "both jobs to run", 120)
+        assert graph.wait(600) == 0, cluster.printed()
+    assert {file.stem for file in results_dir().glob("*.json")} == {"tiny-a", "tiny-b"}

@@ -26,7 +26,6 @@ from umt_lib.paths import ROOT, results_dir, runs
 from umt_lib.study.pipeline.units import Unit, units
 
 STUDIES = ("default", "full")
-READERS = 4  # threads that read the data of an experiment on a GPU
 BROKEN = (  # what reading a params file that nothing has checked can raise
     OSError,
     yaml.YAMLError,
@@ -110,14 +109,18 @@ def resources(unit: Unit) -> dict[str, int]:
     whose run reports the error.
     """
     try:
-        estimate = _unchecked(unit).get("resources")
-        # half as much again: the estimate is rough
-        minutes = round(90 * estimate["gpu_hours"]) if estimate else 0
+        params = _unchecked(unit)
+        if estimate := params.get("resources"):
+            workers = int(params["training"].get("workers", 0))  # threads that read the data
+            return {
+                "threads": max(1, 1 + workers),
+                "gpu": 1,
+                "mem_mb": 16000,
+                "runtime": round(90 * estimate["gpu_hours"]),  # half as much again: it is rough
+            }
     except BROKEN:
-        estimate = None
-    if not estimate:
-        return {"threads": 1, "gpu": 0, "mem_mb": 2000, "runtime": 60}
-    return {"threads": 1 + READERS, "gpu": 1, "mem_mb": 16000, "runtime": minutes}
+        pass
+    return {"threads": 1, "gpu": 0, "mem_mb": 2000, "runtime": 60}
 
 
 def _unchecked(unit: Unit) -> dict[str, Any]:

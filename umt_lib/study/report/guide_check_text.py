@@ -92,8 +92,7 @@ def answer(measured: Mapping[str, Mapping[str, Any]]) -> str:
     if right is None or regret is None:
         return ""
     fixed = ", ".join(
-        f"{name} {100 * np.mean([case['rules'][rule]['regret'] for case in cases]):.1f}"
-        for rule, name in FIXED.items()
+        f"{name} {100 * _mean_regret(cases, rule):.1f}" for rule, name in FIXED.items()
     )
     return (
         f"The guide names the best strategy in **{percent(right)}%** of the {right.n} held-out "
@@ -101,6 +100,10 @@ def answer(measured: Mapping[str, Mapping[str, Any]]) -> str:
         f"{100 * AIM_RIGHT:.0f}%). Over all {len(cases)} held-out cells it loses "
         f"{percent(regret)} points to the best of them (our aim: {100 * AIM_REGRET:.1f}); {fixed}."
     )
+
+
+def _mean_regret(cases: Cases, rule: str) -> float:
+    return float(np.mean([case["rules"][rule]["regret"] for case in cases]))
 
 
 def _aim(cases: Cases, rule: str) -> str:
@@ -144,9 +147,8 @@ def _limits(cases: Cases) -> str:
     counts = ", ".join(f"{v} in {decided.count(v)}" for v in VERDICTS[:3])
     fixed = ("always joint (MLP)", "always UME")
     lost = {rule: _share(scored(cases, rule)["regret"]) for rule in fixed}
-    means = {rule: np.mean([c["rules"][rule]["regret"] for c in cases]) for rule in (*fixed, MAIN)}
-    ours = means.pop(MAIN)
-    verb = "loses less" if ours < min(means.values()) else "does not lose less"
+    least = min(_mean_regret(cases, rule) for rule in fixed)
+    verb = "loses less" if _mean_regret(cases, MAIN) < least else "does not lose less"
     untested = [v for v in VERDICTS[:3] if v not in decided]
     tail = f" So they do not test the verdict {' or '.join(untested)}." if untested else ""
     return (
@@ -205,10 +207,7 @@ def verdicts(measured: dict[str, dict]) -> str:
             _counts([case["verdicts"][view][who] for case in cases])
             for view, who in ((BOTH, "ours"), (LAST, "ours"), (LAST, "paper"))
         ]
-        regrets = [
-            f"{100 * np.mean([case['rules'][rule]['regret'] for case in cases]):.1f}"
-            for rule in (MAIN, LAYER, PAPERS)
-        ]
+        regrets = [f"{100 * _mean_regret(cases, rule):.1f}" for rule in (MAIN, LAYER, PAPERS)]
         rows.append([dataset, *given, _best(found), *regrets])
     head = ["data set", "our verdict (seeds)", "last layer only", "the paper's rule"]
     head += ["best on the test split", "regret, ours", "regret, last layer only", "regret, paper's"]
