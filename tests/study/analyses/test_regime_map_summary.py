@@ -22,8 +22,8 @@ def maps() -> list[dict]:
     umt, joint, faded = "UMT (MLP)", "joint (MLP)", "UMT, faded (MLP)"
     nuisance = [
         cell(place("shared-nuisance"), {umt: 0.8}, {umt: 0.8}),  # expected and found
-        cell(place("shared-nuisance", rho=2.0), {umt: 0.8}, {joint: 0.8}),  # expected, not found
-        cell(place("shared-nuisance", rho=4.0), {joint: 0.8}, {umt: 0.8}),  # found, not expected
+        cell(place("shared-nuisance", rho=2.0), {umt: 0.8, joint: 0.75}, {joint: 0.8}),  # not found
+        cell(place("shared-nuisance", rho=4.0), {joint: 0.8}, {umt: 0.8}),  # not expected
     ]
     lazy = [
         cell(place("lazy"), {"UME": 0.8}, {"UME": 0.8, umt: 0.74}),
@@ -34,9 +34,10 @@ def maps() -> list[dict]:
 
 def test_the_best_strategy_of_a_cell_and_its_lead_over_other_families(maps):
     found = summary.best(maps)
-    expected = ["UMT (MLP)", "joint (MLP)", "UMT (MLP)", "UME", "UMT, faded (MLP)"]
+    # in the third cell, the tuning seeds chose other members of UMT than the best on these seeds
+    expected = ["UMT (MLP)", "joint (MLP)", "UME", "UME", "UMT, faded (MLP)"]
     assert found["strategy"].tolist() == expected
-    assert found["family"].tolist() == ["UMT", "joint", "UMT", "UME", "UMT"]
+    assert found["family"].tolist() == ["UMT", "joint", "UME", "UME", "UMT"]
     assert found["lead"].iloc[4] == pytest.approx(0.08, abs=1e-3)  # not over UMT (MLP)
     assert regime_map_text.best_counts(maps).loc["lazy"].to_dict() == {
         "cells": 2, "UME": 1, "joint": 0, "UMT": 1, "uni-modal init": 0, "frozen": 0,
@@ -78,6 +79,25 @@ def test_umt_must_be_better_than_every_other_strategy_with_a_correction(maps):
     assert not summary.searched(maps)["clear"].iloc[0]
 
 
+def test_the_correction_is_over_the_candidates_of_all_families(maps):
+    every = summary.searches(maps)
+    assert set(every) == set(summary.FAMILIES)
+    expected = sum(table["candidate"].sum() for table in every.values())
+    assert expected > every["UMT"]["candidate"].sum()
+    smallest = min(table["p"][table["candidate"]].min() for table in every.values())
+    holm = min(table["holm"].min() for table in every.values())
+    assert holm == pytest.approx(expected * smallest)
+
+
+def test_an_equal_accuracy_is_no_lead(maps):
+    one = maps[0]["cells"][0]["search"]
+    one["UMT (MLP)"] = [value + 1e-16 for value in one["joint (MLP)"]]
+    for name in STRATEGIES:
+        if name not in ("UMT (MLP)", "joint (MLP)"):
+            one[name] = [value - 0.1 for value in one["joint (MLP)"]]
+    assert not summary.searched(maps)["candidate"].iloc[0]
+
+
 def test_regret_is_the_distance_to_the_best_of_each_cell(maps):
     losses = summary.regrets(maps)
     assert (losses.min(axis=1) == 0).all()
@@ -106,8 +126,8 @@ def test_variants_are_compared_with_joint_training_where_umt_gains_and_where_it_
 
 def test_of_one_candidate_a_lead_of_half_its_interval_would_have_been_clear():
     one = pd.DataFrame({"lead": [0.03], "low": [0.01]})
-    assert "a lead of 2.0 points" in regime_map_text._detectable(one, 8)
-    assert "a lead of 2.0 points" not in regime_map_text._detectable(pd.concat([one] * 5), 8)
+    assert "a lead of 2.0 points" in regime_map_text._detectable(one, 8, 1)
+    assert "a lead of 2.0 points" not in regime_map_text._detectable(one, 8, 5)
 
 
 def test_the_page_has_the_numbers_of_the_maps(maps):
@@ -134,7 +154,7 @@ def test_tables_have_a_row_for_each_candidate_world_and_strategy(maps):
     assert len(regime_map_text.regret_table(maps).splitlines()) == 2 + len(STRATEGIES)
     table = regime_map_text.counts_table(maps).splitlines()
     assert [c.strip() for c in table[2].strip("|").split("|")] == [
-        "shared-nuisance", "3", "0", "1", "2", "0", "0", "2", "1",
+        "shared-nuisance", "3", "1", "1", "1", "0", "0", "2", "1",
     ]  # fmt: skip
     assert "UMT, faded" in regime_map_text.room_sentences(maps)
     assert "2 worlds with 5 cells" in regime_map_text.statement(maps)

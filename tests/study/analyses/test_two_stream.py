@@ -102,9 +102,24 @@ def test_every_rule_is_its_equation_at_every_scale(halves):
             ("product", logs[0] + logs[1] - pi),
         ):
             torch.testing.assert_close(
-                found[f"{rule}, {scale}"], wanted.log_softmax(1), atol=2e-4, rtol=1e-4
+                found[f"{rule}, {scale}"],
+                wanted.log_softmax(1),
+                atol=2e-4,
+                rtol=1e-4,
+                check_dtype=False,
             )
     assert not torch.equal(found["sum, trained"].argmax(1), found["product, trained"].argmax(1))
+
+
+def test_the_mean_of_two_sure_networks_is_that_of_the_surer_one(halves):
+    """In single precision both largest probabilities are 1, and the first class would win."""
+    test = only(halves[1], "RGB 1", FLOW)
+    sure = {m: torch.zeros_like(x) for m, x in test.x.items()}
+    sure["RGB 1"][:, 0], sure[FLOW][:, 1] = 20, 25
+    _, mean = rules.combine(
+        only(halves[0], "RGB 1", FLOW), Split(sure, test.y, test.groups), TRAINED, EVEN
+    )["mean, released"]
+    assert (mean.argmax(1) == 1).all()
 
 
 def test_the_scales_are_what_they_are_called(halves):

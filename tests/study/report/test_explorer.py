@@ -6,7 +6,7 @@ import pytest
 from entries import entry, ume
 
 from umt_lib.methods import METHODS
-from umt_lib.study.pipeline.collection import Study
+from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import explorer
 from umt_lib.study.report.cost_figure import averages, cost_against_gain
 from umt_lib.study.report.format import NOTHING
@@ -60,7 +60,7 @@ def test_teachers_count_in_the_cost(study, method):
 
 def test_cost_and_gain_are_relative_to_joint_training(study):
     twice = entry("watch", "pmr", at(0.65), samples=2000)
-    table = averages(explorer.summary(Study([*study.entries, twice])))
+    table = averages(explorer.summary(Study([*study.entries, twice])), ["watch"])
     assert table.loc["PMR (linear)", "cost"] == 2
     assert table.loc["PMR (linear)", "gain"] == pytest.approx(-5)
     assert table.loc["joint (linear)", ["cost", "gain"]].tolist() == [1, 0]
@@ -70,11 +70,22 @@ def test_cost_and_gain_are_relative_to_joint_training(study):
     assert {"joint (linear)", "PMR (linear)", "OGM (linear)"} <= named
 
 
-def test_a_method_that_ran_on_few_data_sets_has_no_dot(study):
-    more = [entry(name, "joint", at(0.7)) for name in ("synthetic", "furniture")]
-    table = averages(explorer.summary(Study([*study.entries, *more])))
-    assert "UME" not in table.index  # on one of three
-    assert "OGM (linear)" in table.index  # on two of three
+def test_only_a_method_that_ran_on_all_data_sets_has_a_dot(study):
+    more = [entry("furniture", name, at(0.6 + 0.1 * i)) for i, name in enumerate(("joint", "ogm"))]
+    rows = explorer.summary(Study([*study.entries, *more]))
+    table = averages(rows, ["watch", "furniture"])
+    assert "UME" not in table.index  # on one of two
+    assert table.loc["OGM (linear)", "gain"] == 10
+    again = averages(rows.assign(run=STALE), ["watch", "furniture"])
+    assert again.empty
+
+
+def test_a_stale_result_has_an_accuracy_and_no_difference(study):
+    ogm = entry("watch", "ogm", at(0.8), name="watch-ogm-old", probes={"a": 0.5})
+    stale = Entry(ogm.name, ogm.params, None, ogm.result, "made with other params")
+    found = rows(Study([*study.entries, stale])).loc["watch-ogm-old"]
+    assert found["accuracy"] > 80
+    assert found.isna()[[JOINT, "minus UME", "laziest encoder"]].all()
 
 
 def test_without_results_there_is_a_sentence_and_no_table(monkeypatch):

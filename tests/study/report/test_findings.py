@@ -9,7 +9,7 @@ import pytest
 from entries import entry, ume
 
 from umt_lib.study.analyses.guide_check.rules import LAST
-from umt_lib.study.pipeline.collection import Study
+from umt_lib.study.pipeline.collection import AnalysisEntry, Study
 from umt_lib.study.report import summaries
 
 TEACHERS = {m: f"watch-{m}" for m in "ab"}
@@ -164,14 +164,15 @@ def test_the_papers_rule_is_that_of_the_guides_cross_validation(umt, verdicts, w
     """Validation accuracies of trainings that chose their epoch on validation decide nothing."""
     cases = [{"verdicts": {LAST: {"paper": verdict}}} for verdict in verdicts]
     measured = {"dataset": "watch", "cases": cases}
-    check = SimpleNamespace(
-        params={"analysis": {"name": "guide-on-data"}}, result=SimpleNamespace(measured=measured)
-    )
+    params, result = {"analysis": {"name": "guide-on-data"}}, SimpleNamespace(measured=measured)
+    check = AnalysisEntry("guide-on-watch", params, None, result)
     rows = [entry("watch", "umt", at(umt)), ume("watch", at(0.8))]
     text = summaries.saw(Study(rows, [check]), "watch")
     assert f"**The paper's rule {words}" in text
     assert f"for {verdicts.count(verdicts[0])} of 3 seeds" in text
     assert "paper's rule" not in summaries.saw(Study(rows), "watch")
+    stale = AnalysisEntry("guide-on-watch", params, None, result, "made with other code")
+    assert "paper's rule" not in summaries.saw(Study(rows, [stale]), "watch")
 
 
 def test_words_have_no_end_of_a_range():

@@ -12,8 +12,9 @@ from umt_lib.study.analyses.guide_check.rules import MAIN
 from umt_lib.study.analyses.regime_map.summary import FAMILIES
 from umt_lib.study.pipeline.collection import AnalysisEntry, Study
 from umt_lib.study.report import in_short, regime_map_text
+from umt_lib.study.report.format import MINUS
 
-REAL = {"digit-halves": 0.0, "watch": 0.01, "furniture": -0.01, "av-digits": 0.005}
+REAL = {"digit-halves": 0.0, "watch": 0.01, "furniture": -0.01, "youtube8m": 0.005}
 
 
 def at(value: float) -> list[float]:
@@ -56,6 +57,13 @@ def test_real_data_say_which_remedies_are_better_and_whether_they_differ(
     assert "mean over 4 data sets" in text
 
 
+def test_the_gain_over_longer_joint_training_is_stated_too():
+    longer = [entry(dataset, "joint-longer", at(0.78)) for dataset in list(REAL)[:3]]
+    text = in_short.sentences(Study([*real(0.80, 0.78), *longer]))
+    assert "that has UMT's budget (mean over 3 data sets): UME 0.0 [" in text
+    assert ", UMT +2.0 [" in text
+
+
 def maps() -> list[AnalysisEntry]:
     """A cell without a useful paired feature, UME best by 20 points; one with, joint (MLP) best."""
     none = cell(place("synthetic", paired=0.0), {"UME": 0.9}, {"UME": 0.9})
@@ -72,18 +80,32 @@ def test_maps_say_what_each_strategy_loses_without_and_with_paired_features():
     assert with_pairs.startswith("UME is 10.0 points below it** (1 settings), joint training")
     assert "MLP head 0.0" in with_pairs
     assert "UME has the highest mean in 1 of 2 settings, joint training in 1." in with_pairs
-    assert unknown.startswith("- **If nothing is known about the features, ")
+    assert unknown.startswith("- **On generated data of an unknown kind, ")
+
+
+def test_what_loses_least_on_maps_is_compared_on_real_data_too():
+    """The strategy of the maps is joint training with an MLP head, 20 points below UME."""
+    none, pairs = (
+        cell(place("synthetic", paired=p), {"joint (MLP)": 0.9}, {"joint (MLP)": 0.9})
+        for p in (0.0, 1.0)
+    )
+    found = [analysed("map", world("synthetic", [none, pairs]))]
+    rows = [e for d in REAL for e in (entry(d, "joint", at(0.6), "mlp"), ume(d, at(0.8)))]
+    *_, text = in_short.sentences(Study(rows, found)).splitlines()
+    assert "joint (MLP) loses least" in text
+    assert "On real data, mean over 4 data sets, its test accuracy minus" in text
+    assert f"UME {MINUS}20.0 [" in text
 
 
 def test_a_family_can_have_the_highest_mean_without_being_clearly_the_best():
     measured = [entry.result.measured for entry in maps()]
     text = regime_map_text.highest(measured)
-    assert text.startswith("UME has the highest mean in 1 of 2 settings, joint training in 1.")
+    assert "UME has the highest mean in 1 of 2 settings, joint training in 1." in text
     assert text.endswith("is clear for: UME in 1, joint in 1.")
     cells = [place("synthetic"), place("synthetic")]
     one = [world("synthetic", [cell(c, {"UME": 0.7005}, {"UME": 0.7005}) for c in cells])]
     text = regime_map_text.highest(one)
-    assert text.startswith("UME has the highest mean in 2 of 2 settings.")
+    assert "UME has the highest mean in 2 of 2 settings." in text
     assert text.endswith("is clear for: none, in any setting.")
     rows = regime_map_text.families_table(measured).splitlines()
     assert [row.split("|")[1].strip() for row in rows[2:]] == list(FAMILIES)
@@ -97,7 +119,13 @@ def test_the_guide_is_scored_on_held_out_cells_beside_fixed_strategies():
             "held_out": held,
             "uni": i / 10,
             "rules": {
-                rule: {"right": i < 8, "decided": True, "unclear": False, "regret": regret}
+                rule: {
+                    "right": i < 8,
+                    "decided": True,
+                    "unclear": False,
+                    "regret": regret,
+                    "best": "UME" if i else "UMT",
+                }
                 for rule, regret in lost.items()
             },
         }
@@ -106,9 +134,14 @@ def test_the_guide_is_scored_on_held_out_cells_beside_fixed_strategies():
     ]
     measured = {"dataset": "synthetic", "cases": cases}
     text = in_short.sentences(Study([], [analysed("guide-on-map", measured)]))
-    assert "The guide names the best strategy in **80.0 [" in text
-    assert "of the 10 held-out cells" in text
+    assert "It names the best strategy in **80.0 [" in text
+    assert "of the 10 settings" in text
+    assert "UMT is the best in 1 of them" in text
     assert text.endswith("always using UME 3.0, always joint (MLP) 1.3.")
+    entries = [*maps(), analysed("guide-on-map", measured)]
+    *_, text = in_short.sentences(Study([], entries)).splitlines()
+    assert text.endswith("to the best of them over the 2 settings of the maps.")
+    assert "Always using UME, which is not" not in text
 
 
 def test_nothing_is_said_without_results():

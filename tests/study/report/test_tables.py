@@ -63,12 +63,12 @@ def test_numbers_are_written_in_percent_with_their_interval():
         (-0.0004, "\u22120.04"),  # on which side of 0 it lies shows
         (0.0004, "+0.04"),
         (0.0006, "+0.1"),
-        (0.00001, "0.00"),
-        (-0.00001, "0.00"),
+        (0.00001, "+0.001"),
+        (-0.00001, "\u22120.001"),
         (0.0, "0.0"),
     ],
 )
-def test_a_bound_that_rounds_to_zero_has_one_digit_more(low, shown):
+def test_a_bound_that_rounds_to_zero_has_more_digits(low, shown):
     assert points(Interval(0.01, low, 0.02, 5)) == f"+1.0 [{shown},\u00a0+2.0]"
     assert points(Interval(-0.01, -0.02, low, 5)) == f"\u22121.0 [\u22122.0,\u00a0{shown}]"
 

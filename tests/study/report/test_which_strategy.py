@@ -39,7 +39,7 @@ def test_its_regret_is_that_of_the_report_seeds():
 
 def test_the_sentence_names_the_choice_for_all_cells():
     text = which_strategy.sentence(made())
-    assert text.startswith("**If nothing is known about the features, UMT (MLP) loses least**: ")
+    assert text.startswith("**On generated data of an unknown kind, UMT (MLP) loses least**: ")
     assert "over all 3 settings" in text
 
 

@@ -152,9 +152,9 @@ class Study:
         return None
 
     def result(self, dataset: str, method: str, head: str = "linear", **options) -> Result | None:
-        """The result of the entry that :meth:`find` returns, or None."""
+        """The result of the entry that :meth:`find` returns; None if it is missing or stale."""
         entry = self.find(dataset, method, head, **options)
-        return entry.result if entry else None
+        return entry.result if entry and entry.origin != STALE else None
 
     def labelled(self, dataset: str) -> dict[str, Entry]:
         """The entries of a data set that have a result, {label: entry}."""
@@ -165,12 +165,16 @@ class Study:
         return {label: e for label, e in self.labelled(dataset).items() if e.origin != STALE}
 
     def analysed(self, function: str) -> list[AnalysisEntry]:
-        """The analyses with a result that use ``function``, a name of ``analysis.ANALYSES``."""
-        return [e for e in self.analyses if e.params["analysis"]["name"] == function and e.result]
+        """The analyses that use ``function``, a name of ``analysis.ANALYSES``.
+
+        Those without a result, or with a stale one, are left out.
+        """
+        uses = [e for e in self.analyses if e.params["analysis"]["name"] == function]
+        return [e for e in uses if e.result and e.origin != STALE]
 
     def unimodal(self, dataset: str) -> dict[str, Result]:
-        """The finished uni-modal results of a data set, {modality: result}."""
-        runs = self.of(dataset, "unimodal")
+        """The uni-modal results of a data set that are not stale, {modality: result}."""
+        runs = (e for e in self.current(dataset).values() if e.method == "unimodal")
         return {e.params["method"]["modality"]: e.result for e in runs if e.result}
 
 

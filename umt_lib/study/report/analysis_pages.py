@@ -30,7 +30,7 @@ from umt_lib.study.report.opened import folders, study
 from umt_lib.study.report.opened import literature as literature_file
 from umt_lib.study.report.shown import Text, text
 
-MISSING = "Not measured yet: run `make study`."
+MISSING = "Not measured yet, or stale: run `make study`."
 One = dict[str, Any]
 Measured = list[One]
 
@@ -41,8 +41,8 @@ def analysed(function: str, one: bool = False) -> Callable:
     The cell gives the other arguments.
 
     Args:
-        function: of the analyses, a name of ``analysis.ANALYSES``. If none of them has a result,
-            the cell shows :data:`MISSING`.
+        function: of the analyses, a name of ``analysis.ANALYSES``. If none of them has a
+            result that is not stale, the cell shows :data:`MISSING`.
         one: the page is about one analysis; the first argument is what it measured, not a list. The
             cell raises a StudyError if several have a result.
     """

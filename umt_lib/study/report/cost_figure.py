@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import seaborn as sns
 
+from umt_lib.study.pipeline.collection import STALE
 from umt_lib.study.report.choices import JOINT
 from umt_lib.style import WIDTH, Figure, styled
 
 NAMED = 3  # of the best and of the worst methods, beside the simple choices
-LEAST = 0.5  # of the data sets on which a method was measured
 
 
-def averages(rows: pd.DataFrame) -> pd.DataFrame:
-    """Cost and gain of every method over the data sets that have joint training.
+def averages(rows: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:
+    """Cost and gain of every method over these data sets: the same for all methods.
 
     Args:
-        rows: of :func:`.explorer.summary`.
+        rows: of :func:`.explorer.summary`; stale results do not count.
 
     Returns:
         By method: ``cost``, the median of its encoder passes divided by those of joint training
         with a linear head; ``gain`` over that in points, the mean over data sets; ``family``. A
-        method is left out if it was measured on fewer than :data:`LEAST` of these data sets.
+        method that was not measured on all of them is left out.
     """
-    joint = rows[rows["method"] == JOINT].set_index("data set")["passes, thousands"]
-    found = rows[rows["data set"].isin(joint.index)].copy()
-    found["cost"] = found["passes, thousands"] / found["data set"].map(joint)
+    found = rows[rows["data set"].isin(datasets) & (rows["run"] != STALE)].copy()
+    joint = found[found["method"] == JOINT].set_index("data set")["passes, thousands"]
+    found["cost"] = found["passes, thousands"] / found["data set"].map(joint).astype(float)
     found["gain"] = found[f"minus {JOINT}"]
     found.loc[found["method"] == JOINT, "gain"] = 0.0
     found = found.dropna(subset=["cost", "gain"])
@@ -35,7 +37,7 @@ def averages(rows: pd.DataFrame) -> pd.DataFrame:
         cost=("cost", "median"), gain=("gain", "mean"), family=("family", "first"),
         datasets=("gain", "size"),
     )  # fmt: skip
-    return table[table["datasets"] >= LEAST * len(joint)]
+    return table[table["datasets"] == len(datasets)]
 
 
 @styled

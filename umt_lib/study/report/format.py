@@ -27,7 +27,7 @@ def percent(interval: Interval, digits: int = 1) -> str:
 def points(interval: Interval | None, clear: bool = False) -> str:
     """A difference of accuracies in points, as in ``+1.2 [-0.3, +2.7]``; a dash for None.
 
-    A bound that rounds to 0.0 has one digit more, which shows on which side of 0 it lies. A
+    A bound that rounds to 0.0 has more digits, which show on which side of 0 it lies. A
     difference that is ``clear``, that is, survives the correction of its family, is in bold.
     """
     if interval is None:
@@ -41,8 +41,8 @@ def points(interval: Interval | None, clear: bool = False) -> str:
 def signed(value: float, bound: bool = False) -> str:
     """A difference in points with its sign; no sign if nothing but zeros is shown."""
     text = f"{100 * value:+.1f}"
-    if bound and value and not float(text):
-        text = f"{100 * value:+.2f}"
+    for digits in (2, 3, 4) if bound and value else ():
+        text = text if float(text) else f"{100 * value:+.{digits}f}"
     return (text if float(text) else text[1:]).replace("-", MINUS)
 
 

@@ -29,8 +29,9 @@ ALT = (
 )
 CAPTION = (
     "Test accuracy of each strategy minus that of joint training with the same head, paired over "
-    "seeds, with 95% t-intervals. At the top: the mean over all real data sets, each of which "
-    "counts once; its interval is over data sets. *Real*: the labels are not generated; av-digits "
+    "seeds, with 95% t-intervals; UME has no such head and is the same in both panels. At the top: "
+    "the mean over all real data sets, those made of the same recordings, models or images counted "
+    "as one; its interval is over data sets. *Real*: the labels are not generated; av-digits "
     "pairs a recording and an image of the same digit."
 )
 LIMIT = 12  # points; what is longer is cut

@@ -10,9 +10,10 @@ from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.experiments.comparisons import Family
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report import guide_check_text, regime_map_text, which_strategy
-from umt_lib.study.report.choices import JOINT, UMT
+from umt_lib.study.report.choices import JOINT, JOINT_MLP, UMT
 from umt_lib.study.report.claims import guide_checks, maps
-from umt_lib.study.report.format import points
+from umt_lib.study.report.findings import LONGER
+from umt_lib.study.report.format import percent, points
 from umt_lib.study.report.pooling import gain, mean_of
 
 FEWEST = 2  # data sets
@@ -41,6 +42,13 @@ def _on_real_data(study: Study) -> str:
         f"**On real data, {claim}**: {gains} points of test accuracy, mean over {count} data sets, "
         f"with linear heads. On a single data set five seeds are mostly too few to show it."
     )
+    longer = {name: mean_of(gain(study, pairs[name][0], LONGER["linear"])) for name in shown}
+    if controlled := [f"{name} {points(found)}" for name, found in longer.items() if found]:
+        count = next(found.n for found in longer.values() if found)
+        text += (
+            f" Compared with joint training that has UMT's budget (mean over {count} data sets): "
+            f"{', '.join(controlled)}."
+        )
     if between := family.get("UMT minus UME"):
         kind = "no clear difference"
         if family.is_clear("UMT minus UME"):
@@ -72,12 +80,34 @@ def _where_features_are_known(study: Study) -> str:
 
 
 def _if_nothing_is_known(study: Study) -> str:
-    return which_strategy.sentence(maps(study))
+    """What loses least on generated data, and how it compares on real data."""
+    if not (measured := maps(study)):
+        return ""
+    name, _ = which_strategy.chosen(measured)[which_strategy.ANY]
+    gains = {other: mean_of(gain(study, name, other)) for other in ("UME", JOINT, JOINT_MLP)}
+    real = [f"{other} {points(found)}" for other, found in gains.items() if found]
+    text = which_strategy.sentence(measured)
+    if real:
+        count = next(found.n for found in gains.values() if found)
+        text += (
+            f" On real data, mean over {count} data sets, its test accuracy minus that of another "
+            f"strategy is, in points: {', '.join(real)}."
+        )
+    return text
 
 
 def _the_guide(study: Study) -> str:
     """How often the guide names the best strategy, and what it loses."""
     found = guide_check_text.answer(guide_checks(study))
+    if found and (measured := maps(study)):
+        name, _ = which_strategy.chosen(measured)[which_strategy.ANY]
+        among = guide_check_text.AMONG
+        lost = which_strategy.lost_among(measured, name, among)
+        other = "" if name in among else ", which is not one of these three,"
+        found += (
+            f" Always using {name}{other} loses {percent(lost)} points to the best of them over "
+            f"the {lost.n} settings of the maps."
+        )
     return f"**For your own features, use `umt guide`.** {found}" if found else ""
 
 

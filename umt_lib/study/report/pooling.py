@@ -5,8 +5,9 @@ number of comparisons is severe. Whether a strategy is better *on average over d
 question, and one with fewer comparisons: the mean of the differences on the data sets, with a
 t-interval whose units are data sets. It describes data sets like these, not other runs on them.
 
-Data sets made from the same recordings or models are one unit, the mean of their differences. Data
-whose labels are generated is left out: its difference is whatever its options make it.
+Data sets made from the same recordings, models or images are one unit, the mean of their
+differences. Data whose labels are generated is left out: its difference is whatever its options
+make it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ GENERATED = (  # the label is computed from drawn or chosen features
     "digit-pairs",
     *PAIR_KINDS,
 )
-SAME_SOURCE = {  # data set: the one that it shares its recordings or models with
+SAME_SOURCE = {  # data set: the one that it shares its recordings, models or images with
+    "av-digits": "digit-halves",
     "utd-mhad3": "utd-mhad",
     "furniture224": "furniture",
     "psb224": "psb",

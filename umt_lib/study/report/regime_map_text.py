@@ -30,7 +30,8 @@ def ordered(measured: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def answer(maps: Maps) -> str:
     """Whether UMT has a region of its own, and what always using it loses: the first paragraph."""
-    found, losses = summary.searched(maps), summary.regret(maps)
+    every, losses = summary.searches(maps), summary.regret(maps)
+    found, expected = every["UMT"], sum(t["candidate"].sum() for t in every.values())
     candidates, clear = found[found["candidate"]], found[found["clear"]]
     seeds = len(maps[0]["report"])
     if len(clear):
@@ -46,7 +47,7 @@ def answer(maps: Maps) -> str:
     return (
         f"{where} The search on other data expected it in {len(candidates)} cells; there, its lead "
         f"over the best other strategy is {_mean(candidates['lead'])} points on {seeds} new seeds"
-        f"{_detectable(candidates, seeds)}. "
+        f"{_detectable(candidates, seeds, expected)}. "
         f"{_least(losses)}"
     )
 
@@ -56,15 +57,17 @@ def highest(maps: Maps) -> str:
 
     Both are named, because a family can be the best often and nowhere clearly.
     """
-    counts = summary.best(maps)["family"].value_counts()
+    counts, every = summary.best(maps)["family"].value_counts(), summary.searches(maps)
+    expected = sum(table["candidate"].sum() for table in every.values())
     first, *others = ((f"{NAMES.get(f, f)}", count) for f, count in counts.items())
     listed = "".join(f", {name} in {count}" for name, count in others)
-    clear = {name: int(summary.searched(maps, name)["clear"].sum()) for name in FAMILIES}
+    clear = {name: int(table["clear"].sum()) for name, table in every.items()}
     found = ", ".join(f"{name} in {count}" for name, count in clear.items() if count)
     return (
-        f"{first[0]} has the highest mean in {first[1]} of {counts.sum()} settings{listed}. After "
-        f"correction for the number of settings, the lead over all other families is clear for: "
-        f"{found or 'none, in any setting'}."
+        f"With one strategy of each family, chosen on other seeds, {first[0]} has the highest mean "
+        f"in {first[1]} of {counts.sum()} settings{listed}. After Holm's correction over the "
+        f"{expected} leads that those seeds had, the lead over all strategies of all other "
+        f"families is clear for: {found or 'none, in any setting'}."
     )
 
 
@@ -72,8 +75,7 @@ def families_table(maps: Maps) -> str:
     """For each family: cells with the highest mean, expected and found to be clearly the best."""
     counts = summary.best(maps)["family"].value_counts()
     rows = []
-    for name in FAMILIES:
-        found = summary.searched(maps, name)
+    for name, found in summary.searches(maps).items():
         candidates = found[found["candidate"]]
         cells = [counts.get(name, 0), len(candidates), found["clear"].sum()]
         rows.append([name, *map(str, cells), _mean(candidates["lead"])])
@@ -81,11 +83,11 @@ def families_table(maps: Maps) -> str:
     return markdown([*header, "lead where expected, points"], rows)
 
 
-def _detectable(candidates: pd.DataFrame, seeds: int) -> str:
-    """How large a lead would have been clear: Holm's method begins at a p-value of 0.05 / cells."""
+def _detectable(candidates: pd.DataFrame, seeds: int, expected: int) -> str:
+    """How large a lead would have been clear: Holm's method begins at 0.05 / all that expected."""
     if candidates.empty:
         return ""
-    needed = (candidates["lead"] - candidates["low"]) * widened(seeds, len(candidates))
+    needed = (candidates["lead"] - candidates["low"]) * widened(seeds, expected)
     return f" (in half of them a lead of {100 * needed.median():.1f} points would have been clear)"
 
 
@@ -109,7 +111,7 @@ def _mean(values: pd.Series) -> str:
 
 
 def best_counts(maps: Maps) -> pd.DataFrame:
-    """In how many cells of each world the best strategy is of each family."""
+    """In how many cells of each world each family is the best, by :func:`.summary.best`."""
     best = summary.best(maps)
     counts = best.groupby("world", sort=False)["family"].value_counts().unstack(fill_value=0)
     counts = counts.reindex(columns=list(FAMILIES), fill_value=0)

@@ -16,7 +16,7 @@ from umt_lib.evaluation.intervals import accuracy_interval
 from umt_lib.methods import FAMILIES, HOOKS, METHODS, hooks
 from umt_lib.study.experiments.comparisons import FLAT, Family, difference, late_gain
 from umt_lib.study.experiments.results import Result, learning_rate
-from umt_lib.study.pipeline.collection import Entry, Study
+from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report.choices import (
     ANSWERED,
     JOINT,
@@ -47,7 +47,8 @@ def answer(study: Study) -> str:
     rows = []
     for dataset in study.datasets:
         found = {label: entry.result for label, entry in study.labelled(dataset).items()}
-        best = max(study.unimodal(dataset).values(), key=validated, default=None)
+        alone = [e.result for e in study.of(dataset, "unimodal") if e.result]
+        best = max(alone, key=validated, default=None)
         shown = [best, *(found.get(label) for label in ANSWERED)]
         if any(shown):
             cells = [percent(accuracy_interval(r.accuracy)) if r else NOT_RUN for r in shown]
@@ -62,12 +63,16 @@ def validated(result: Result) -> float:
 
 
 def gains(study: Study, entries: Sequence[Entry]) -> Family:
-    """The differences of each entry to :data:`REFERENCES`, with keys (name, reference)."""
-    references = {d: study.labelled(d) for d in {e.dataset for e in entries}}
+    """The differences of each entry to :data:`REFERENCES`, with keys (name, reference).
+
+    Stale results have none.
+    """
+    references = {d: study.current(d) for d in {e.dataset for e in entries}}
     return Family(
         {
             (e.name, label): difference(e.result, references[e.dataset][label].result)
             for e in entries
+            if e.origin != STALE
             for label in REFERENCES
             if label in references[e.dataset]
         }

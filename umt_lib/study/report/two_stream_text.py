@@ -41,7 +41,15 @@ def verdict(measured: dict[str, Any]) -> str:
         return f"**{gains}: ensembles of both modalities have no clear gain.**"
     if all(is_clear(half, "second", c) and difference(half, "second", c).mean > 0 for c in control):
         part = "most" if rgb.mean < flow.mean / 2 else "a part"
-        return f"**{gains}: {part} of the gain is due to the second modality, not to averaging.**"
+        named = _as_accurate(half)[1]
+        found = _range([difference(half, "second", c).mean for c in named]) if named else ""
+        matched = (
+            f" At matched accuracy, flow minus another RGB network is {found}." if found else ""
+        )
+        return (
+            f"**{gains}: {part} of the gain is due to the second modality, not to averaging.**"
+            f"{matched}"
+        )
     return f"**{gains}: it is not clear whether the gain is due to the second modality.**"
 
 
@@ -197,11 +205,16 @@ def _gain(half: Half, reverse: Half) -> str:
     )
 
 
-def _matched(half: Half, reverse: Half) -> str:
-    """The pairs whose second RGB network is at least as accurate as flow."""
+def _as_accurate(half: Half) -> tuple[list[str], list[str]]:
+    """The RGB networks that are at least as accurate as flow, and the comparisons with them."""
     limit = half["networks"][FLOW]["fit"]
     equal = [m for m in RGB if half["networks"][m]["fit"] >= limit]
-    named = [c for c in half["families"]["second"] if c.rpartition(" or ")[2] in equal]
+    return equal, [c for c in half["families"]["second"] if c.rpartition(" or ")[2] in equal]
+
+
+def _matched(half: Half, reverse: Half) -> str:
+    """Flow beside a first network, minus an RGB network that is at least as accurate as flow."""
+    equal, named = _as_accurate(half)
     if not named:
         return (
             "**At matched accuracy.** No RGB network is as accurate as flow, so nothing is matched."

@@ -6,12 +6,16 @@ over the cells of the kind. Its regret is measured on the report seeds, with oth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from umt_lib.evaluation.bootstrap import bootstrap_means
+from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import Maps
+from umt_lib.study.experiments.comparisons import Family
 from umt_lib.study.report.format import markdown, percent
 
 NO_PAIRS = 0.001  # paired features raise the best possible accuracy of a cell by less than this
@@ -69,16 +73,35 @@ def table(maps: Maps) -> str:
 
 
 def sentence(maps: Maps) -> str:
-    """What to use if nothing is known about the features; "" without a map."""
+    """What loses least on generated data of an unknown kind; "" without a map."""
     if not maps:
         return ""
     name, regrets = chosen(maps)[ANY]
     others = ", ".join(f"{other} {mean_regret(regrets[other])}" for other in FIXED[:3])
+    level = "".join(f", {other} {mean_regret(regrets[other])}" for other in _level(regrets, name))
     return (
-        f"**If nothing is known about the features, {name} loses least**: "
+        f"**On generated data of an unknown kind, {name} loses least**: "
         f"{mean_regret(regrets[name])} points to the best strategy of each setting, on average "
-        f"over all {len(regrets)} settings; {others}."
+        f"over all {len(regrets)} settings{'; not clearly more: ' + level[2:] if level else ''}; "
+        f"{others}."
     )
+
+
+def _level(regrets: pd.DataFrame, name: str) -> list[str]:
+    """The strategies whose regret is not clearly larger than that of ``name``.
+
+    Paired over cells, by Holm's correction over all strategies.
+    """
+    others = [other for other in regrets if other != name]
+    family = Family({other: t_interval(regrets[other] - regrets[name]) for other in others})
+    return [other for other in others if not family.is_better(other)]
+
+
+def lost_among(maps: Maps, name: str, among: Sequence[str]) -> Interval:
+    """What always using ``name`` loses to the best of some strategies, at least 0; over cells."""
+    accuracy = summary.means(maps)
+    lost = (accuracy[list(among)].max(axis=1) - accuracy[name]).clip(lower=0)
+    return bootstrap_means(lost.to_numpy()[:, None])[0]
 
 
 def mean_regret(regrets: pd.Series) -> str:

@@ -5,7 +5,7 @@ differences are paired over these seeds. What is compared with what is decided o
 only (the columns ``searched``): which member of a family, and in which cells it is expected to be
 the best. Those cells are the *candidates*. A family is *clearly best* in a candidate if its member
 is better than every strategy outside the family, by the largest p-value of all these comparisons,
-corrected by Holm's method for the number of candidates.
+corrected by Holm's method for the number of candidates of all families.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from umt_lib.evaluation.corrections import holm
-from umt_lib.evaluation.intervals import p_value, t_interval
+from umt_lib.evaluation.intervals import t_interval
 
 FAMILIES = ("UME", "joint", "UMT", "uni-modal init", "frozen")
 ROOM = ("UMT, sub-space", "UMT, faded", "UMT, wider")  # they leave room for paired features
 CLEAR = 0.05  # p-values below are clear
+TIE = 1e-9  # leads below are equal accuracies
 RESAMPLES = 2000
 Maps = Sequence[Mapping[str, Any]]  # values of `measure.regime_map`
 
@@ -46,12 +48,12 @@ def accuracies(maps: Maps, part: str = "test") -> pd.DataFrame:
     Args:
         part: "test" for the report seeds, "search" for the tuning seeds.
     """
-    rows = []
+    rows, names = [], strategies(maps)
     for found in maps:
         seeds = found["report" if part == "test" else "tuning"]
         for number, cell in enumerate(found["cells"]):
             for place, seed in enumerate(seeds):
-                values = {name: cell[part][name][place] for name in strategies(maps)}
+                values = {name: cell[part][name][place] for name in names}
                 rows.append({"world": found["world"], "cell": number, "seed": seed, **values})
     return pd.DataFrame(rows).set_index(["world", "cell", "seed"])
 
@@ -71,49 +73,91 @@ def dials(maps: Maps) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(["world", "cell"])
 
 
+def members(maps: Maps) -> pd.DataFrame:
+    """The member of each family that is best on the tuning seeds: a row for each cell."""
+    tuned = means(maps, "search")
+    families = pd.Series({name: family(name) for name in tuned})
+    names = {f: tuned.columns[families == f] for f in FAMILIES if (families == f).any()}
+    return pd.DataFrame({f: tuned[list(own)].idxmax(axis=1) for f, own in names.items()})
+
+
 def best(maps: Maps) -> pd.DataFrame:
-    """The best strategy of every cell: its name, family, accuracy and lead over other families."""
-    every = means(maps)
-    families = pd.Series({name: family(name) for name in every})
+    """The best family of every cell, with its strategy, accuracy and lead over the others.
+
+    Each family is represented by one strategy, of :func:`members`: the best of many strategies on
+    the report seeds would favour large families.
+    """
+    tested, chosen = means(maps), members(maps)
     rows = []
-    for place, row in every.iterrows():
-        name = row.idxmax()
-        others = row[(families != families[name]).to_numpy()]
-        lead = row[name] - others.max() if len(others) else np.nan
-        rows.append((*place, name, families[name], row[name], lead))
+    for place, names in chosen.iterrows():
+        values = names.map(tested.loc[place])
+        name = values.idxmax()
+        others = values.drop(name)
+        lead = values[name] - others.max() if len(others) else np.nan
+        rows.append((*place, names[name], name, values[name], lead))
     columns = ["world", "cell", "strategy", "family", "accuracy", "lead"]
     return pd.DataFrame(rows, columns=columns).set_index(["world", "cell"])
 
 
 def searched(maps: Maps, name: str = "UMT") -> pd.DataFrame:
-    """Where a family is the best: a row for each cell.
+    """Where a family is the best: see :func:`searches`."""
+    return searches(maps)[name]
+
+
+def searches(maps: Maps) -> dict[str, pd.DataFrame]:
+    """Where each family is the best: {family: a row for each cell}.
 
     Returns:
         ``strategy``, the member of the family that is best on the tuning seeds; ``searched``, its
         lead there over all other families; ``candidate``, whether that is above 0; and on the
         report seeds ``other``, the strongest strategy of another family, the lead over it with its
         interval (``lead``, ``low``, ``high``), ``p``, the largest p-value of all comparisons,
-        ``holm``, the same corrected over the candidates, and ``clear``.
+        ``holm``, the same corrected over the candidates of all families, and ``clear``.
     """
-    tuned, tested = means(maps, "search"), accuracies(maps)
-    own = [strategy for strategy in tuned if family(strategy) == name]
-    others = [strategy for strategy in tuned if strategy not in own]
+    tuned, by_cell = means(maps, "search"), accuracies(maps).groupby(["world", "cell"], sort=False)
+    tested = [values.to_numpy() for _, values in by_cell]
+    names = dict.fromkeys(map(family, tuned))
+    found = {name: _search(tuned, tested, name) for name in FAMILIES if name in names}
+    candidates = [(name, place) for name, t in found.items() for place in t.index[t["candidate"]]]
+    corrected = holm([found[name].at[place, "p"] for name, place in candidates])
+    for (name, place), value in zip(candidates, corrected, strict=True):
+        found[name].at[place, "holm"] = value
+    for table in found.values():
+        table["clear"] = table["holm"] < CLEAR
+    return found
+
+
+def _search(tuned: pd.DataFrame, tested: Sequence[np.ndarray], name: str) -> pd.DataFrame:
+    """:func:`searches` for one family, without the correction.
+
+    Args:
+        tested: of each cell, accuracies (seeds, strategies).
+    """
+    families = np.array([family(strategy) for strategy in tuned])
+    own, others = np.flatnonzero(families == name), np.flatnonzero(families != name)
     rows = []
-    by_cell = tested.groupby(level=["world", "cell"], sort=False)
-    for (place, row), (_, values) in zip(tuned.iterrows(), by_cell, strict=True):
-        chosen = row[own].idxmax()
-        gaps = {o: t_interval(values[chosen] - values[o]) for o in others}
-        strongest = min(gaps, key=lambda o: gaps[o].mean)
-        p = max(p_value(gap) if gap.mean > 0 else 1.0 for gap in gaps.values())
-        lead = row[chosen] - row[others].max()
-        rows.append((*place, chosen, lead, lead > 0, strongest, *gaps[strongest][:3], p))
+    for (place, row), values in zip(tuned.iterrows(), tested, strict=True):
+        scores = row.to_numpy()
+        chosen = own[scores[own].argmax()]
+        gaps = values[:, [chosen]] - values[:, others]
+        strongest = gaps.mean(axis=0).argmin()
+        lead = scores[chosen] - scores[others].max()
+        names = tuned.columns[chosen], tuned.columns[others[strongest]]
+        interval = t_interval(gaps[:, strongest])[:3]
+        rows.append((*place, names[0], lead, lead > TIE, names[1], *interval, _largest_p(gaps)))
     columns = ["world", "cell", "strategy", "searched", "candidate", "other", "lead", "low"]
     found = pd.DataFrame(rows, columns=[*columns, "high", "p"]).set_index(["world", "cell"])
-    found["holm"] = np.nan
-    candidates = found["candidate"]
-    found.loc[candidates, "holm"] = holm(found.loc[candidates, "p"])
-    found["clear"] = found["holm"] < CLEAR
-    return found
+    return found.assign(holm=np.nan)
+
+
+def _largest_p(gaps: np.ndarray) -> float:
+    """The largest p-value of the t-tests of leads (seeds, strategies); 1 if one is not above 0."""
+    n, mean = len(gaps), gaps.mean(axis=0)
+    if n < 2 or (mean <= 0).any():
+        return 1.0
+    spread = gaps.std(axis=0, ddof=1)
+    t = np.divide(mean * np.sqrt(n), spread, out=np.full_like(mean, np.inf), where=spread > 0)
+    return float(2 * stats.t.sf(t.min(), n - 1))
 
 
 def regrets(maps: Maps) -> pd.DataFrame:

@@ -90,8 +90,15 @@ def combine(
     for name in RULES:
         rule, _, scale = name.partition(", ")
         by = scales[scale or "trained"]
-        found[name] = _ume(rule, scaled(fit, by), scaled(test, by), training)
+        fitted, tested = scaled(fit, by), scaled(test, by)
+        if name != WEIGHTED:  # logits are large: in single precision, many p would be equal to 1
+            fitted, tested = _double(fitted), _double(tested)
+        found[name] = _ume(rule, fitted, tested, training)
     return found
+
+
+def _double(split: Split) -> Split:
+    return Split({m: x.double() for m, x in split.x.items()}, split.y, split.groups)
 
 
 def _ume(rule: str, fit: Split, test: Split, training: Tensor) -> tuple[Tensor, Tensor]:
@@ -101,4 +108,5 @@ def _ume(rule: str, fit: Split, test: Split, training: Tensor) -> tuple[Tensor, 
     members: dict[str, Any] = {m: Released(m) for m in fit.x}
     model = Ensemble(members)
     method.start(model, Setting(Split({}, labels), fit, {}, False))
+    model.to(next(iter(fit.x.values())).dtype)
     return method.validate(outputs(model, fit), fit), method.predict(outputs(model, test))
