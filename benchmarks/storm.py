@@ -118,9 +118,12 @@ def _write_book(folder: Path) -> None:
 
 
 def run(command: list[str], folder: Path, limit: float | None = None) -> float | None:
-    """Run a command in the study; its seconds, or None if it was killed after ``limit`` seconds."""
+    """Run a command in the study; its seconds, or None if it was killed after ``limit`` seconds.
+
+    Beside the folder of the study, ``log`` has the output of the last command.
+    """
     began = time.monotonic()
-    with tempfile.TemporaryFile() as log:
+    with (folder.parent / "log").open("w+b") as log:
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -228,7 +231,12 @@ def storm(kills: int, seed: int, verbs: list[str], root: Path) -> dict[str, Any]
             run(COMMANDS[verb], study)
             found = contents(study, verb == "book")
             wrong = {name for name, _ in found.items() ^ expected[verb].items()}
-            different += [f"round {rounds}, after {verb}: {name}" for name in sorted(wrong)]
+            if wrong:
+                print((root / "log").read_text(), flush=True)
+            for name in sorted(wrong):
+                kind = "other content" if name in found else "missing"
+                kind = kind if name in expected[verb] else "additional"
+                different.append(f"round {rounds}, after {verb}: {name} ({kind})")
             print(f"round {rounds}: {verb}, {struck.total()} kills in all", flush=True)
         shutil.rmtree(study)
     print("\n".join(different))
