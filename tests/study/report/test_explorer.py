@@ -93,3 +93,6 @@ def test_without_results_there_is_a_sentence_and_no_table(monkeypatch):
     assert explorer.counted() == NOTHING
     assert explorer.explore() is None
     assert explorer.cost_against_accuracy() == NOTHING
+    one = Study([entry("watch", "joint", at(0.7))])
+    monkeypatch.setattr(explorer, "study", lambda: one)
+    assert explorer.cost_against_accuracy() == NOTHING  # there is no compared method

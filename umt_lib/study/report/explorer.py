@@ -121,7 +121,7 @@ def cost_against_accuracy() -> Text | None:
     from umt_lib.study.report.cost_figure import averages, cost_against_gain
 
     found, datasets = rows(), [d for d in covered(study()) if d not in GENERATED]
-    table = averages(found, datasets) if datasets else found
+    table = averages(found, datasets) if datasets else found.iloc[:0]
     if table.empty:
         return Text(NOTHING)
     shown.figure(
