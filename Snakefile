@@ -112,12 +112,24 @@ rule analysis:
         " --workers {threads:q}"
 
 
-onerror:
+def without_result():
+    """A sentence that names the experiments and analyses without a result; "" if all have one."""
     missing = [name for name in WANTED if not Path(RESULT.format(name=name)).exists()]
-    if missing:
-        first, more = missing[:10], len(missing) - 10
-        print(
-            f"{len(missing)} of {len(WANTED)} experiments have no result: {', '.join(first)}"
-            f"{f' and {more} more' if more > 0 else ''}; the same command resumes from here",
-            file=sys.stderr,
-        )
+    if not missing:
+        return ""
+    first, more = missing[:10], len(missing) - 10
+    return (
+        f"{len(missing)} of {len(WANTED)} experiments have no result: {', '.join(first)}"
+        f"{f' and {more} more' if more > 0 else ''}; the same command resumes from here"
+    )
+
+
+onerror:
+    if missing := without_result():
+        print(missing, file=sys.stderr)
+
+
+# With keep-going, Snakemake can stop before all jobs are done and call that a success.
+onsuccess:
+    if not workflow.dag_settings.targets and (missing := without_result()):
+        sys.exit(missing)

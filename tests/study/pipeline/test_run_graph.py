@@ -212,6 +212,14 @@ def test_contents_decide_what_is_stale_and_dates_do_not(folder):
     assert must_run(folder) == {"tiny-joint", "tiny-a", "tiny-umt"}
 
 
+def test_a_run_that_ends_before_all_results_are_made_has_failed(folder, runs):
+    """With --keep-going, Snakemake has called such a run a success after kill -9 of another."""
+    options = ["--omit-from", str(runs / "results/tiny-umt.json"), "--config", f"params={folder}"]
+    done = subprocess.run([*SNAKEMAKE, *options], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "1 of 4 experiments have no result: tiny-umt; the same command resumes" in done.stderr
+
+
 def test_what_is_stale_runs_again_although_the_clock_was_set_back(folder):
     for name in ("tiny-a", "tiny-joint"):
         run(folder, name)
