@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 
+from umt_lib import paths
 from umt_lib.errors import StudyError
 from umt_lib.files import load_tensors, save_tensors, write_atomically
 
@@ -135,3 +136,12 @@ def test_a_file_of_someone_else(tmp_path):
 def test_no_file_at_all(tmp_path):
     with pytest.raises(StudyError, match="no such checkpoint"):
         load_tensors(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("variable", "folder", "place"),
+    [("UMT_RUNS", paths.runs, paths.ROOT / "runs"), ("UMT_PARAMS", paths.params_dir, paths.PARAMS)],
+)
+def test_an_empty_variable_counts_as_unset(monkeypatch, variable, folder, place):
+    monkeypatch.setenv(variable, "")
+    assert folder() == place

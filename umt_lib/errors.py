@@ -52,5 +52,5 @@ def nearest(name: object, known: Iterable[object]) -> str:
             f"; did you mean {' or '.join(map(repr, close))}?" if close else "; no name is similar"
         )
     close = get_close_matches(str(name), names, n=1, cutoff=0.5)
-    guess = f"did you mean {close[0]!r}? " if close else ""
-    return f"; {guess}(known: {', '.join(names)})"
+    guess = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{guess} (known: {', '.join(names)})"

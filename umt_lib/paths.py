@@ -10,7 +10,15 @@ PUBLISHED = ROOT / "results"
 
 def runs() -> Path:
     """Folder of this machine's outputs, never committed: ``$UMT_RUNS``, or ``runs/``."""
-    return Path(os.environ.get("UMT_RUNS", ROOT / "runs"))
+    return Path(os.environ.get("UMT_RUNS") or ROOT / "runs")
+
+
+def params_dir() -> Path:
+    """Folder of the params files that results belong to: ``$UMT_PARAMS``, or ``params/``.
+
+    The run graph sets the variable when it runs the files of another folder.
+    """
+    return Path(os.environ.get("UMT_PARAMS") or PARAMS)
 
 
 def prepared_dir(folder: str | Path) -> Path:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
+import torch
 import yaml
 
+from umt_lib import paths
 from umt_lib.errors import StudyError
 from umt_lib.methods import METHODS, Joint
 from umt_lib.study.experiments import params as params_files
@@ -81,6 +83,33 @@ def test_a_typo_at_any_depth_gives_the_nearest_name(params, typo, value, meant):
     assert f"did you mean {meant!r}?" in text
 
 
+def test_a_key_of_training_that_is_written_beside_it(params):
+    params["epochs"] = params["training"].pop("epochs")
+    assert "unknown key 'epochs'; did you mean 'training.epochs'?" in sentence(params)
+
+
+def test_where_no_name_is_similar_all_are_listed(params):
+    params["zzz"] = 1
+    assert "unknown key 'zzz' (known: name, dataset, " in sentence(params)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("encoders.a.dim", 0), ("encoders.b.channels", [16, 0]), ("head.hidden", 0)]
+)
+def test_a_layer_has_at_least_one_unit(params, key, value):
+    params |= {"head": {"name": "mlp"}}
+    if "channels" in key:
+        params["encoders"]["b"] = {"name": "image-cnn"}
+    put(params, key, value)
+    assert f"{key} is {value!r}; give 1 or more" in sentence(params)
+
+
+def test_the_largest_seed_can_be_used_for_augmented_data():
+    """As the loader does, in a late epoch and batch."""
+    number = params_files.LARGEST_SEED * 100_003 + 10_000
+    torch.Generator().manual_seed(number * 1_000_003 + 1_000_000)
+
+
 def test_a_key_where_none_is_taken(params):
     params["head"]["hidden"] = 5
     assert "'head.hidden'; none is allowed here" in sentence(params)
@@ -109,7 +138,7 @@ def test_a_name_that_is_no_name(params, name):
 
 def test_a_method_without_a_name(params):
     params["method"] = {"weight": 1.0}
-    assert "method has no name; (known: unimodal, ume" in sentence(params)
+    assert "method has no name (known: unimodal, ume" in sentence(params)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +149,8 @@ def test_a_method_without_a_name(params):
         ("training.epochs", True),
         ("training.epochs", 0),
         ("training.epochs", -1),
+        ("seeds", [99999999999999999999]),
+        ("sweep", {"learning_rate": []}),
         ("training.batch_size", 0),
         ("training.learning_rate", "fast"),
         ("training.learning_rate", -0.1),
@@ -146,6 +177,7 @@ def test_a_wrong_type_or_a_value_out_of_range_names_key_and_value(params, key, v
     text = sentence(params)
     assert f" {key}" in text
     assert "should" in text
+    assert "after validation" not in text
 
 
 def test_a_wrong_value_is_shown(params):
@@ -153,13 +185,28 @@ def test_a_wrong_value_is_shown(params):
     assert "training.epochs: input should be a valid integer, not 'many'" in sentence(params)
 
 
-def test_yaml_reads_1e_minus_4_as_text(params):
-    params["training"] = yaml.safe_load("{epochs: 3, weight_decay: 1e-4}")
+@pytest.mark.parametrize(
+    ("key", "number", "written"),
+    [
+        ("weight_decay", "1e-4", "1.0e-4"),
+        ("weight_decay", "1.5E2", "1.5e+2"),
+        ("epochs", "1e3", "1000"),
+        ("epochs", "1.2e2", "120"),
+    ],
+)
+def test_a_number_that_yaml_reads_as_text_is_shown_as_yaml_reads_it(params, key, number, written):
+    params["training"] |= yaml.safe_load(f"{key}: {number}")
     text = sentence(params)
-    assert "training.weight_decay" in text
-    assert "write a decimal point: 1.0e-4" in text
-    params["training"] = yaml.safe_load("{epochs: 3, weight_decay: 1.0e-4}")
+    assert f"training.{key}" in text
+    assert text.endswith(f"; YAML reads this as text, write {written}")
+    params["training"] |= yaml.safe_load(f"{key}: {written}")
     params_files.check(params, "F")
+
+
+@pytest.mark.parametrize("number", ["1e-3", "1e400", "1e" + "9" * 5000])
+def test_what_is_no_whole_number_is_not_shown_as_one(params, number):
+    params["training"]["epochs"] = number
+    assert sentence(params).endswith(f"valid integer, not {number!r}")
 
 
 @pytest.mark.parametrize(
@@ -271,6 +318,19 @@ def test_a_missing_file_gives_its_neighbour(tmp_path):
     (tmp_path / "watch-umt.yaml").touch()
     with pytest.raises(StudyError, match=r"no such params file; did you mean 'watch-umt'\?"):
         params_files.read(tmp_path / "watch-utm.yaml")
+
+
+@pytest.mark.parametrize("place", ["", "params/", "elsewhere/"])
+@pytest.mark.parametrize("file", ["watch-umt", "analyses/theory"])
+def test_a_name_without_yaml_gives_the_file(tmp_path, monkeypatch, place, file):
+    (tmp_path / "params/analyses").mkdir(parents=True)
+    (tmp_path / f"params/{file}.yaml").touch()
+    monkeypatch.setattr(paths, "PARAMS", tmp_path / "params")
+    monkeypatch.chdir(tmp_path)
+    given = f"{place}{file.rpartition('/')[2]}"
+    with pytest.raises(StudyError) as caught:
+        params_files.read(given)
+    assert str(caught.value) == f"{given}: no such params file; did you mean params/{file}.yaml?"
 
 
 def test_options_drop_the_name_and_make_lists_tuples():

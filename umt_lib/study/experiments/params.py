@@ -8,9 +8,11 @@ hand.
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -26,6 +28,7 @@ from pydantic import (
     create_model,
 )
 
+from umt_lib import paths
 from umt_lib.data import DATASETS
 from umt_lib.errors import StudyError, nearest
 from umt_lib.methods import METHODS
@@ -36,6 +39,7 @@ from umt_lib.training import Training
 Named = dict[str, Any]
 Name = Annotated[str, Field(pattern=r"^\w[\w .-]*$")]  # is shown on pages, so it has no markup
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+LARGEST_SEED = 10**8  # times 10**11 for a batch of augmented data, it still has at most 64 bits
 
 
 class Resources(BaseModel):
@@ -55,7 +59,7 @@ class Params(BaseModel):
     head: Named
     method: Named
     training: Named
-    seeds: Annotated[list[Annotated[StrictInt, Field(ge=0)]], Field(min_length=1)]
+    seeds: Annotated[list[Annotated[StrictInt, Field(ge=0, le=LARGEST_SEED)]], Field(min_length=1)]
     # the fields are swept in this order
     sweep: dict[str, Annotated[list[Any], Field(min_length=2, max_length=MOST)]] = {}
     learning_rate_of: str | None = None  # the experiment whose sweep chose the learning rate
@@ -111,6 +115,10 @@ def mapping(path: Path) -> dict[str, Any]:
     except IsADirectoryError:
         raise StudyError(f"{path}: is a folder; name one of the params files in it") from None
     except FileNotFoundError:
+        folders = (path.parent, paths.params_dir(), paths.params_dir() / "analyses")
+        meant = [os.path.relpath(folder / f"{path.name}.yaml") for folder in folders]
+        if found := [file for file in meant if os.path.isfile(file)]:
+            raise StudyError(f"{path}: no such params file; did you mean {found[0]}?") from None
         others = sorted(other.stem for other in path.parent.glob("[!.]*.yaml"))
         similar = nearest(path.stem, others) if others else "; its folder has none"
         raise StudyError(f"{path}: no such params file{similar}") from None
@@ -129,11 +137,13 @@ def check(params: Mapping[str, Any], source: str) -> None:
         StudyError: an unknown key at any depth (the message names the most similar one), a wrong
             type, an unknown data set, encoder, head or method, or incompatible parts.
     """
+    _check_depth(params, source)
     validate(Params, params, source, "")
     named(DATASETS, params["dataset"], source, "dataset", given=("fold",))  # the seed chooses it
     for modality, spec in params["encoders"].items():
         named(ENCODERS, spec, source, f"encoders.{modality}", given=("shape",))
     named(HEADS, params["head"], source, "head", given=("dims", "classes"))
+    _check_sizes(params, source)
     named(METHODS, params["method"], source, "method")
     validate(schema(Training), params["training"], source, "training.")
     method = METHODS[params["method"]["name"]]
@@ -183,6 +193,24 @@ def check(params: Mapping[str, Any], source: str) -> None:
             f"{source}: method.modality {modality!r} has no encoder"
             f"{nearest(modality, params['encoders'])}"
         )
+
+
+def _check_depth(params: Mapping[str, Any], source: str) -> None:
+    """Refuse a key of ``training`` that is written beside it, with its whole name."""
+    keys = schema(Training).model_fields
+    for key in params:
+        if key in keys and key not in Params.model_fields:
+            raise StudyError(f"{source}: unknown key {key!r}; did you mean 'training.{key}'?")
+
+
+def _check_sizes(params: Mapping[str, Any], source: str) -> None:
+    """Refuse layers of size 0, which torch makes without an error."""
+    specs = {f"encoders.{modality}": spec for modality, spec in params["encoders"].items()}
+    for where, spec in {**specs, "head": params["head"]}.items():
+        for key, value in spec.items():
+            for size in value if isinstance(value, list) else [value]:
+                if type(size) is int and size < 1:
+                    raise StudyError(f"{source}: {where}.{key} is {value!r}; give 1 or more")
 
 
 def options(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,7 +267,24 @@ def validate(model: type[BaseModel], value: Any, source: str, where: str) -> Non
         elif error["type"] == "missing":
             text = f"key {at!r} is missing; add it"
         else:
-            text = f"{at}: {error['msg'].lower()}, not {error['input']!r}"
-            if re.fullmatch(r"[-+]?\d+e[-+]?\d+", str(error["input"])):
-                text += "; YAML reads this as text, write a decimal point: 1.0e-4"
+            what = error["msg"].partition(" after validation")[0].lower()
+            text = f"{at}: {what}, not {error['input']!r}{_as_number(error)}"
         raise StudyError(f"{source}: {text}") from None
+
+
+def _as_number(error: Any) -> str:
+    """How to write a number that YAML reads as text, as the end of an error message, or "".
+
+    YAML takes ``1e-4`` for text: an exponent needs a decimal point before it and a sign.
+    """
+    found = re.fullmatch(r"([-+]?\d{1,9})(\.\d{0,9})?[eE]([-+]?)(\d{1,2})", str(error["input"]))
+    if not found:
+        return ""
+    whole, fraction, sign, exponent = found.groups()
+    written = f"{whole}{fraction or '.0'}e{sign or '+'}{exponent}"
+    if error["type"] == "int_type":
+        number = Fraction(written)
+        if number.denominator > 1:
+            return ""
+        written = str(number)
+    return f"; YAML reads this as text, write {written}"
