@@ -5,6 +5,7 @@
 #   snakemake --profile profiles/local --config study=full    all of params/, not only default.txt
 #   snakemake --profile profiles/slurm             the same on a cluster
 #   snakemake --profile profiles/local runs/results/watch-umt.json     one experiment
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from umt_lib.study.pipeline.units import Unit, units
 
 RUNS = runs().relative_to(ROOT) if runs().is_relative_to(ROOT) else runs()
 PARAMS = Path(config.get("params", "params"))
+os.environ["UMT_PARAMS"] = str(PARAMS.resolve())  # a job of another folder is not a trial
 EXPERIMENTS = [unit.name for unit in units(PARAMS) if not unit.is_analysis]
 WHICH = config.get("study", "default")
 RESULT = f"{RUNS}/results/{{name}}.json"

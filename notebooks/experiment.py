@@ -16,7 +16,8 @@
 # This notebook runs one experiment from the first sample to the last number. A params file names a
 # data set, an encoder per modality, a fusion head, a training method and the seeds. The notebook is
 # executed once for every file in `params/`; opened here, it runs the defaults below. Change one of
-# them and run it again.
+# them, restart the kernel and run all cells. With other parameters than `params/<name>.yaml` has,
+# if there is such a file, the run is a trial with a name of its own: that file's result is kept.
 
 # %%
 import inspect
@@ -25,8 +26,8 @@ import pandas as pd
 from IPython.display import Markdown
 
 from umt_lib.data import DATASETS
-from umt_lib.evaluation.intervals import t_interval
-from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.evaluation.intervals import accuracy_interval
+from umt_lib.study.experiments import trials
 from umt_lib.study.report import figures
 
 known = {*globals(), "known"}
@@ -61,7 +62,7 @@ resources = None
 # %%
 new = {key: value for key, value in globals().items() if key not in known and key[0] != "_"}
 params = {key: value for key, value in new.items() if value is not None}
-experiment = Experiment.from_params(params)
+experiment, trial = trials.prepare(params)
 inspect.getmodule(DATASETS[dataset["name"]]).picture(experiment.splits)
 
 # %% [markdown]
@@ -72,7 +73,7 @@ inspect.getmodule(DATASETS[dataset["name"]]).picture(experiment.splits)
 # percent:
 
 # %%
-result = experiment.run()
+result = experiment.run(to=trial)
 table = pd.DataFrame(
     {
         "seed": record.seed,
@@ -99,7 +100,7 @@ figures.curves(result)
 figures.saturation(result)
 
 # %%
-mean, low, high, n = t_interval(result.accuracy)
+mean, low, high, n = accuracy_interval(result.accuracy)
 spread = f"95% interval {low:.1%} to {high:.1%}, {n} seeds" if n > 1 else "one seed"
 probes = [
     f"{c.removeprefix('probe of ')} {table[c].mean():.1f}%" for c in table.filter(like="probe")
@@ -107,4 +108,5 @@ probes = [
 Markdown(
     f"**What we saw.** {name} classifies {mean:.1%} of the test samples correctly ({spread}). "
     f"Accuracy of a linear probe of each encoder: {', '.join(probes)}."
+    + (f" This is {trials.where(trial, name)}." if trial else "")
 )

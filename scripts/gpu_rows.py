@@ -131,7 +131,7 @@ def _start(name: str, params_dir: Path, logs: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "UMT_PARAMS": str(params_dir.resolve())},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches it once, from us

@@ -14,6 +14,7 @@ import papermill
 import pytest
 import yaml
 
+from umt_lib import paths
 from umt_lib.data import DATASETS, load
 from umt_lib.data.availability import available
 from umt_lib.errors import StudyError
@@ -78,6 +79,36 @@ def test_with_a_kernel_it_measures_what_the_library_does_and_shows_every_figure_
     cells = nbformat.read(out, as_version=4).cells
     shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
     assert ["image/" in str([*data]) for data in shown] == [True, False, True, True, False]
+
+
+def test_a_changed_parameter_makes_a_trial_and_keeps_the_result_of_the_params_file(
+    params, file, expected, source, runs, tmp_path, monkeypatch
+):
+    """As ``papermill -y`` changes it."""
+    monkeypatch.setattr(paths, "PARAMS", file.parent)
+    assert execute(str(NOTEBOOK), str(tmp_path / "out.ipynb"), str(file)) == 0
+    model = (runs / "checkpoints/tiny/seed0.safetensors").read_bytes()
+    changed = {**params, "training": {"epochs": 1}}
+    notebook = papermill.execute_notebook(
+        source, None, changed, NAME, kernel_name="python3", progress_bar=False
+    )
+    assert results.load(runs / "results/tiny.json").measured_bytes() == expected
+    assert (runs / "checkpoints/tiny/seed0.safetensors").read_bytes() == model
+    (trial,) = (runs / "trials").iterdir()
+    assert results.load(trial).params["training"] == {"epochs": 1}
+    shown = notebook.cells[-1].outputs[-1].data["text/markdown"]
+    assert f"This is a trial, in {trial}; the result of tiny is kept." in shown
+
+
+def test_no_interval_of_an_accuracy_leaves_0_to_100(params, source):
+    params["training"]["epochs"] = 1
+    params["dataset"] |= {"n_test": 5, "uni_a": [0.9]}  # few samples: the seeds differ much
+    notebook = papermill.execute_notebook(
+        source, None, params, NAME, kernel_name="python3", progress_bar=False
+    )
+    shown = notebook.cells[-1].outputs[-1].data["text/markdown"]
+    low, high = re.search(r"95% interval (\S+)% to (\S+)%", shown).groups()
+    assert 0 <= float(low) < float(high) <= 100
 
 
 FILES = [yaml.safe_load(path.read_text()) for path in sorted(PARAMS.glob("*-joint-linear.yaml"))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -370,8 +371,75 @@ def test_a_missing_params_file(params_file, refused):
     assert "did you mean 'tiny'?" in sentence
 
 
-def test_a_missing_teacher(params, params_file, refused):
+def test_a_teacher_or_a_rate_that_exists_nowhere_gives_the_nearest_name(
+    params, params_file, refused, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(paths, "PARAMS", tmp_path / "params")
+    paths.PARAMS.mkdir()
+    for name in ("tiny-a", "tiny-b", "tiny-joint"):
+        (paths.PARAMS / f"{name}.yaml").touch()
+    file = params_file()
+    sentence = refused(file, "--set", "learning_rate_of=tiny-jont")
+    assert "learning_rate_of: 'tiny-jont' has neither a params file in " in sentence
+    assert "did you mean 'tiny-joint'?" in sentence
+    teachers = ["--set", "method={name: umt}", "--set", "teachers={a: tiny-a, b: tiny-bb}"]
+    assert "teachers.b: 'tiny-bb' has neither a params file in " in refused(file, *teachers)
+
+
+def test_a_repeated_value_of_a_sweep(params_file, refused):
+    sentence = refused(params_file(), "--set", "sweep={learning_rate: [0.1, 0.2, 0.1]}")
+    assert "sweep.learning_rate [0.1, 0.2, 0.1] repeats; give each value once" in sentence
+
+
+@pytest.fixture
+def repository(params, tmp_path, monkeypatch) -> Path:
+    """A folder params/ with the file of ``tiny``, whose result and models are on this machine."""
+    monkeypatch.setattr(paths, "PARAMS", tmp_path / "params")
+    paths.PARAMS.mkdir()
+    file = paths.PARAMS / "tiny.yaml"
+    file.write_text(yaml.safe_dump(params))
+    assert main([str(file), "--device", "cpu"]) == 0
+    return file
+
+
+def test_a_changed_copy_of_a_params_file_keeps_the_result_and_the_models_of_the_file(
+    params, params_file, repository, runs, capsys
+):
+    """Of the file of that name in params/; a copy of it that is the same measures the same."""
+    whole, model = results.load(runs / "results/tiny.json"), checkpoint().read_bytes()
+    assert main([params_file(), "--device", "cpu"]) == 0
+    assert not (runs / "trials").exists()
+    params["training"]["epochs"] = 1
+    capsys.readouterr()
+    assert main([params_file(), "--device", "cpu"]) == 0
+    assert results.load(runs / "results/tiny.json").measured == whole.measured
+    assert checkpoint().read_bytes() == model
+    (file,) = (runs / "trials").iterdir()
+    assert f"a trial, in {file}; the result of tiny is kept" in capsys.readouterr().out
+
+
+def test_what_only_estimates_the_time_makes_no_trial(params, params_file, repository, runs):
+    params["resources"] = {"gpu_hours": 3}
+    assert main([params_file(), "--device", "cpu"]) == 0
+    assert not (runs / "trials").exists()
+
+
+def test_the_files_of_another_folder_may_stand_for_those_of_the_repository(
+    params, params_file, repository, runs, monkeypatch
+):
+    params["training"]["epochs"] = 1
+    file = params_file()
+    monkeypatch.setenv("UMT_PARAMS", str(Path(file).parent))
+    assert main([file, "--device", "cpu"]) == 0
+    assert results.load(runs / "results/tiny.json").params == params
+    assert not (runs / "trials").exists()
+
+
+def test_a_missing_teacher(params, params_file, refused, tmp_path, monkeypatch):
     params |= {"method": {"name": "umt"}, "teachers": {"a": "tiny-a", "b": "tiny-b"}}
+    for name in params["teachers"].values():
+        (tmp_path / f"{name}.yaml").touch()
+    monkeypatch.setattr(paths, "PARAMS", tmp_path)
     sentence = refused(params_file())
     assert "teacher 'tiny-a' has no model for seed 0" in sentence
     assert "umt run params/tiny-a.yaml" in sentence

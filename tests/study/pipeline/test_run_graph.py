@@ -25,6 +25,7 @@ from umt_lib.study.experiments.experiment import Experiment
 from umt_lib.study.pipeline import run_graph
 from umt_lib.study.pipeline.publish import check, publish
 from umt_lib.study.pipeline.publish import main as publish_command
+from umt_lib.study.pipeline.smoke import shorten
 from umt_lib.study.pipeline.units import Unit
 
 NAMES = ("tiny-a", "tiny-b", "tiny-umt", "tiny-joint")
@@ -142,8 +143,9 @@ def test_a_params_file_that_is_wrong_fails_in_its_own_run(snakemake, folder):
     assert run_graph.needs(Unit("tiny-umt", folder)) == ["tiny-a"]
     done = snakemake()
     assert done.returncode == 1
-    assert "tiny-umt: teacher 'tiny-bb' has no model for seed 0" in done.stderr
-    assert "rate: learning_rate_of: 'tiny-jont' has no result" in done.stderr
+    neither = f"has neither a params file in {folder} nor a result; did you mean"
+    assert f"teachers.b: 'tiny-bb' {neither} 'tiny-b'?" in done.stderr
+    assert f"learning_rate_of: 'tiny-jont' {neither} 'tiny-joint'?" in done.stderr
     assert "tiny-joint.yaml: resources: " in done.stderr
     assert {p.stem for p in results_dir().glob("*.json")} == {"tiny-a", "tiny-b"}
 
@@ -158,6 +160,17 @@ def test_a_broken_params_file_asks_for_the_least_and_needs_nothing(tmp_path, tex
     assert run_graph.resources(broken)["runtime"] == 60
     assert run_graph.needs(broken) == []
     assert run_graph.wanted(tmp_path, "full") == ["broken"]
+
+
+def test_a_file_of_another_folder_gives_the_result_of_its_name(snakemake, folder):
+    """Not a trial, as it would be on its own: the graph waits for this result."""
+    for path in folder.iterdir():
+        path.unlink()
+    joint = yaml.safe_load((PARAMS / "synthetic-joint-linear.yaml").read_text())
+    write(folder, shorten(joint))
+    done = snakemake()
+    assert done.returncode == 0, done.stderr
+    assert [p.stem for p in results_dir().glob("*.json")] == ["synthetic-joint-linear"]
 
 
 def test_a_failure_stops_its_students_alone_and_the_next_run_goes_on(snakemake, folder):

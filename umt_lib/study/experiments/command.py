@@ -5,7 +5,8 @@
 On several GPUs: torchrun --nproc-per-node 4 -m umt_lib run params/watch-umt.yaml
 
 With --set the run is a trial: its result and its models get a name of their own, under runs/trials
-and runs/checkpoints, so the result of the params file is kept.
+and runs/checkpoints, so the result of the params file is kept. So is the run of a changed copy in
+another folder of a file of params/.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ from typing import Any
 
 import yaml
 
-from umt_lib import distributed, paths
+from umt_lib import distributed
 from umt_lib.errors import StudyError, exit_status
 from umt_lib.evaluation import intervals
 from umt_lib.study.experiments import params as params_files
-from umt_lib.study.experiments.experiment import Experiment
-from umt_lib.study.experiments.provenance import digest
+from umt_lib.study.experiments import trials
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,21 +45,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    params, to = params_files.read(given.params), None
-    if given.set:
-        for setting in given.set:
-            replace(params, setting)
-        params["name"] = f"{params['name']}-trial-{digest(params)[:8]}"
-        to = paths.runs() / "trials" / f"{params['name']}.json"
+    params = params_files.read(given.params)
+    for setting in given.set:
+        replace(params, setting)
     with distributed.process_group():
-        result = Experiment.from_params(params, str(given.params)).run(given.device, to=to)
+        experiment, to = trials.prepare(params, str(given.params), changed=bool(given.set))
+        result = experiment.run(given.device, to=to)
         writes = distributed.is_main()
     if writes:
         mean, low, high, n = intervals.accuracy_interval(result.accuracy)
         spread = f"[{low:.1%}, {high:.1%}], {n} seeds" if n > 1 else "(one seed)"
         print(f"{result.name}: test accuracy {mean:.1%} {spread}")
         if to:
-            print(f"a trial, in {to}; the result of {given.params} is kept")
+            print(trials.where(to, given.params.stem))
     return 0
 
 
