@@ -21,6 +21,12 @@ def params_dir() -> Path:
     return Path(os.environ.get("UMT_PARAMS") or PARAMS)
 
 
+def shown(path: Path) -> str:
+    """The path as a message shows it: relative to where we run, if it lies there."""
+    path, here = Path(os.path.abspath(path)), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def prepared_dir(folder: str | Path) -> Path:
     """Folder of prepared data: ``$UMT_DATA/folder`` if it exists, else relative to where we run.
 

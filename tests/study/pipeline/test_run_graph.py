@@ -22,6 +22,7 @@ from umt_lib.errors import StudyError
 from umt_lib.paths import PARAMS, ROOT, results_dir
 from umt_lib.study.experiments import results
 from umt_lib.study.experiments.experiment import Experiment
+from umt_lib.study.pipeline import publish as publishing
 from umt_lib.study.pipeline import run_graph
 from umt_lib.study.pipeline.publish import check, publish
 from umt_lib.study.pipeline.publish import main as publish_command
@@ -58,6 +59,12 @@ def snakemake(folder: Path, runs: Path) -> Iterator[Callable[[], subprocess.Comp
     yield lambda: subprocess.run(run_graph, cwd=ROOT, capture_output=True, text=True, timeout=300)
     server.terminate()
     server.wait()
+
+
+@pytest.fixture
+def one_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny experiments, which have one seed, may be published."""
+    monkeypatch.setattr(publishing, "FEWEST", 1)
 
 
 def write(folder: Path, params: dict[str, Any]) -> None:
@@ -244,7 +251,7 @@ def test_what_is_stale_runs_again_although_the_clock_was_set_back(folder):
     assert listed == {"tiny-joint", "tiny-b", "tiny-umt"}
 
 
-def test_results_of_two_machines_are_merged(folder, tmp_path, monkeypatch):
+def test_results_of_two_machines_are_merged(folder, tmp_path, monkeypatch, one_seed):
     """Each publishes what it has measured; the tables are those of one machine that has all.
 
     The second has a stale result of an experiment whose current one the first has published.
@@ -299,7 +306,7 @@ def test_a_damaged_result_is_made_again(folder):
     assert "tiny-joint" in must_run(folder)
 
 
-def test_publishing_takes_what_is_current_and_says_why_not_the_rest(folder, tmp_path):
+def test_publishing_takes_what_is_current_and_says_why_not_the_rest(folder, tmp_path, one_seed):
     run(folder, "tiny-joint")
     run(folder, "tiny-a")
     write(folder, {**read(folder, "tiny-a"), "seeds": [5]})
@@ -322,7 +329,7 @@ def test_publishing_takes_what_is_current_and_says_why_not_the_rest(folder, tmp_
 
 
 def test_the_check_before_a_release_fails_while_a_published_result_is_stale(
-    folder, tmp_path, monkeypatch, capsys
+    folder, tmp_path, monkeypatch, capsys, one_seed
 ):
     run(folder, "tiny-joint")
     published = tmp_path / "published"
@@ -343,7 +350,7 @@ def test_the_check_before_a_release_fails_while_a_published_result_is_stale(
 
 
 def test_the_command_to_publish_fails_for_what_is_stale_not_for_what_never_ran(
-    folder, tmp_path, monkeypatch, capsys
+    folder, tmp_path, monkeypatch, capsys, one_seed
 ):
     run(folder, "tiny-joint")
     for name, place in (("PARAMS", folder), ("PUBLISHED", tmp_path / "published")):
@@ -355,7 +362,50 @@ def test_the_command_to_publish_fails_for_what_is_stale_not_for_what_never_ran(
     assert printed.err == ""
     write(folder, {**read(folder, "tiny-joint"), "seeds": [5]})
     assert publish_command([]) == 1
-    assert "tiny-joint: not published: made with other params" in capsys.readouterr().err
+    assert (
+        "not published: tiny-joint: made with other params; run umt run" in capsys.readouterr().err
+    )
+
+
+def test_an_experiment_of_fewer_than_five_seeds_is_not_published(
+    folder, tmp_path, monkeypatch, capsys
+):
+    run(folder, "tiny-joint")
+    for name, place in (("PARAMS", folder), ("PUBLISHED", tmp_path / "published")):
+        monkeypatch.setattr(paths, name, place)
+    monkeypatch.chdir(tmp_path)
+    assert publish_command([]) == 1
+    assert capsys.readouterr().err == (
+        "not published: tiny-joint: has fewer than 5 seeds (add some to its file); "
+        "run umt run params/tiny-joint.yaml, then umt publish\n"
+    )
+    assert not list(paths.PUBLISHED.glob("*.json"))
+    write(folder, {**read(folder, "tiny-joint"), "seeds": [0, 1, 2, 3, 4]})
+    run(folder, "tiny-joint")
+    assert publish_command([]) == 0
+    assert [path.stem for path in paths.PUBLISHED.glob("*.json")] == ["tiny-joint"]
+
+
+def test_no_published_experiment_has_fewer_than_five_seeds():
+    seeds = pd.read_csv(paths.PUBLISHED / "results.csv").groupby("experiment").size()
+    assert (seeds >= 5).all()
+
+
+def test_what_is_stale_is_one_sentence_for_each_reason_and_data_set(monkeypatch):
+    """With the command of an experiment or of an analysis, whether or not make study runs it."""
+    monkeypatch.chdir(ROOT)
+    watch = [f"watch-{tail}" for tail in ("joint-linear", "joint-mlp", "umt", "ume", "ogm")]
+    reasons = dict.fromkeys([*watch, "synthetic-umt"], "made with other params")
+    reasons |= {"watch-ume-mean": "damaged", "analyses/theory": "made by other code"}
+    reasons |= {"analyses/diagnosis-watch": "made by other code"}
+    assert publishing.messages(reasons, PARAMS) == [
+        "5 of watch (watch-joint-linear, watch-joint-mlp, watch-umt and 2 more): made with other "
+        "params; run umt run params/NAME.yaml for each",
+        "synthetic-umt: made with other params; run umt run params/synthetic-umt.yaml",
+        "watch-ume-mean: damaged; run umt run params/watch-ume-mean.yaml",
+        "2 analyses (theory, diagnosis-watch): made by other code; run umt analyse "
+        "params/analyses/NAME.yaml for each",
+    ]
 
 
 def test_a_job_asks_for_what_its_params_file_estimates(folder, runs):

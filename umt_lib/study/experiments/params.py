@@ -116,8 +116,8 @@ def mapping(path: Path) -> dict[str, Any]:
         raise StudyError(f"{path}: is a folder; name one of the params files in it") from None
     except FileNotFoundError:
         folders = (path.parent, paths.params_dir(), paths.params_dir() / "analyses")
-        meant = [os.path.relpath(folder / f"{path.name}.yaml") for folder in folders]
-        if found := [file for file in meant if os.path.isfile(file)]:
+        meant = [folder / f"{path.name}.yaml" for folder in folders]
+        if found := [paths.shown(file) for file in meant if os.path.isfile(file)]:
             raise StudyError(f"{path}: no such params file; did you mean {found[0]}?") from None
         others = sorted(other.stem for other in path.parent.glob("[!.]*.yaml"))
         similar = nearest(path.stem, others) if others else "; its folder has none"

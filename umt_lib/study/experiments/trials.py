@@ -50,12 +50,13 @@ def _check_names(params: dict[str, Any], source: str) -> None:
     """Refuse a name of another experiment that exists nowhere: the run could only fail later."""
     names = {f"teachers.{m}": name for m, name in params.get("teachers", {}).items()}
     names["learning_rate_of"] = params.get("learning_rate_of")
-    known = sorted(file.stem for file in paths.params_dir().glob("*.yaml"))
+    folder = paths.params_dir()
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
     for key, name in names.items():
         places = (paths.results_dir() / f"{name}.json", paths.checkpoints_dir() / str(name))
         if name and name not in known and not any(place.exists() for place in places):
             raise StudyError(
-                f"{source}: {key}: {name!r} has neither a params file in {paths.params_dir()} nor "
+                f"{source}: {key}: {name!r} has neither a params file in {paths.shown(folder)} nor "
                 f"a result{nearest(name, known) if known else '; correct the name'}"
             )
 

@@ -17,22 +17,35 @@ from umt_lib import paths
 from umt_lib.errors import exit_status
 from umt_lib.files import write_atomically
 from umt_lib.study.experiments import results
-from umt_lib.study.pipeline.units import units
+from umt_lib.study.pipeline.units import Unit, units
+
+FEWEST = 5  # seeds of a published experiment, by book/protocol.md
+LISTED = 3  # names of a group in a message
 
 
 def publish(params_dir: Path, local: Path, published: Path) -> tuple[list[str], dict[str, str]]:
     """Copy current results; return the names of those copied and {name: why not} of the others.
 
+    A current result of fewer than ``FEWEST`` seeds is not copied.
+
     Raises:
         StudyError: a params file is wrong, or a result cannot be written.
     """
-    reasons = {unit.name: unit.stale(local) for unit in units(params_dir)}
+    reasons = {unit.name: unit.stale(local) or _too_few(unit) for unit in units(params_dir)}
     current = [name for name, reason in reasons.items() if not reason]
     for name in current:
         write_atomically(published / f"{name}.json", (local / f"{name}.json").read_bytes())
     for file, content in tables(published).items():
         write_atomically(published / file, content)
     return current, {name: reason for name, reason in reasons.items() if reason}
+
+
+def _too_few(unit: Unit) -> str:
+    """Why the seeds of an experiment do not suffice, or ""."""
+    seeds = unit.read().get("seeds", [])
+    if unit.is_analysis or len(seeds) >= FEWEST:
+        return ""
+    return f"has fewer than {FEWEST} seeds (add some to its file)"
 
 
 def tables(published: Path) -> dict[str, bytes]:
@@ -62,6 +75,31 @@ def check(params_dir: Path, published: Path) -> dict[str, str]:
     return {name: why for name, why in reasons.items() if why not in ("", results.MISSING)}
 
 
+def messages(reasons: dict[str, str], params_dir: Path) -> list[str]:
+    """One sentence for each reason and data set, with the command that measures again.
+
+    Args:
+        reasons: {name: why its result is not published, or stale}.
+    """
+    groups: dict[tuple[str, str], list[Unit]] = {}
+    for name, why in reasons.items():
+        unit = Unit(name, params_dir)
+        kind = "analyses" if unit.is_analysis else f"of {unit.read()['dataset']['name']}"
+        groups.setdefault((why, kind), []).append(unit)
+    lines = []
+    for (why, kind), members in groups.items():
+        first, more = members[0], len(members) - LISTED
+        command = f"umt {'analyse' if first.is_analysis else 'run'}"
+        if len(members) == 1:
+            lines.append(f"{first.name}: {why}; run {command} {paths.shown(first.file)}")
+            continue
+        names = ", ".join(unit.file.stem for unit in members[:LISTED])
+        names += f" and {more} more" if more > 0 else ""
+        file = paths.shown(first.file.with_name("NAME.yaml"))
+        lines.append(f"{len(members)} {kind} ({names}): {why}; run {command} {file} for each")
+    return lines
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit status (1 if a result is stale, 2 for a StudyError)."""
     parser = argparse.ArgumentParser(
@@ -74,8 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _check() -> int:
     stale = check(paths.PARAMS, paths.PUBLISHED)
-    for name, why in stale.items():
-        print(f"{name}: {why}; run make study, then make publish", file=sys.stderr)
+    for line in messages(stale, paths.PARAMS):
+        print(f"{line}, then umt publish", file=sys.stderr)
     print(f"{len(stale)} published results are stale")
     return 1 if stale else 0
 
@@ -86,6 +124,6 @@ def _publish() -> int:
     wrong = {name: why for name, why in refused.items() if why != results.MISSING}
     if missing := len(refused) - len(wrong):
         print(f"{missing} have no result on this machine; their published results are kept")
-    for name, why in wrong.items():
-        print(f"{name}: not published: {why}; run make study first", file=sys.stderr)
+    for line in messages(wrong, paths.PARAMS):
+        print(f"not published: {line}, then umt publish", file=sys.stderr)
     return 1 if wrong else 0
