@@ -34,8 +34,7 @@ from pathlib import Path
 
 from umt_lib.errors import StudyError, exit_status, nearest
 from umt_lib.paths import PARAMS, PUBLISHED, ROOT, results_dir
-from umt_lib.study.pipeline.run_graph import needs
-from umt_lib.study.pipeline.units import Unit
+from umt_lib.study.pipeline.run_graph import with_needed
 
 FIRST = (  # of psb224, in this order
     "unimodal-front",
@@ -66,22 +65,6 @@ def rows(params_dir: Path = PARAMS) -> list[str]:
     first = [name for tail in FIRST if (params_dir / f"{(name := f'psb224-{tail}')}.yaml").exists()]
     others = sorted(path.stem for path in params_dir.glob("furniture224-*.yaml"))
     return first + [name for name in others if not (PUBLISHED / f"{name}.json").exists()]
-
-
-def with_needed(names: list[str], params_dir: Path = PARAMS) -> dict[str, list[str]]:
-    """{experiment: those that it needs}, each after those that it needs."""
-    found: dict[str, list[str]] = {}
-
-    def add(name: str) -> None:
-        if name not in found:
-            needed = needs(Unit(name, params_dir))
-            for other in needed:
-                add(other)
-            found[name] = needed
-
-    for name in names:
-        add(name)
-    return found
 
 
 def finished(name: str) -> bool:

@@ -140,6 +140,19 @@ def test_it_is_printed_what_is_left(copy):
     assert sorted(re.findall(r"(?m)^  (\S+:\d+: .*)$", printed)) == sorted(left(copy.root))
 
 
+def test_what_has_to_run_first_is_printed_in_order(copy):
+    once = "--set training.epochs=1 --set seeds=[0]"
+    assert copy.printed["method"].splitlines()[-3:] == [
+        "It runs as it is, after what it takes teachers or a rate from:",
+        "  umt run params/synthetic-joint-linear.yaml",
+        f"  umt run params/synthetic-label-smoothing.yaml {once}",
+    ]
+    assert copy.printed["dataset"].splitlines()[-2:] == [
+        "It runs as it is:",
+        f"  umt run params/gestures-joint-linear.yaml {once}",
+    ]
+
+
 def test_both_can_be_run(copy):
     files = [f"params/{name}.yaml" for name in ("gestures-joint-linear", "watch-label-smoothing")]
     own_rate = ["--set", "learning_rate_of=null"]
@@ -259,6 +272,12 @@ def test_a_name_that_cannot_be_is_refused(name, monkeypatch, capsys):
         (["method", "newer", "--like", "unimodal-audio"], "unknown 'unimodal-audio'"),
         (["dataset", "du2023", "--like", "watch"], "has an entry 'du2023'; choose another name"),
         (["method", "newer", "--like", "umt", "--sweep", "loss=1,2"], "'loss' cannot be a field"),
+        (["method", "newer", "--like", "umt", "--sweep", "targets=1,2"], "'targets' cannot be a"),
+        (["method", "newer", "--like", "umt", "--sweep", "weight=-1,2"], "method.weight: input"),
+        (
+            ["method", "newer", "--like", "umt", "--sweep", "a=1,2", "--sweep", "b=3,4"],
+            "--sweep is given 2 times; keep one",
+        ),
     ],
 )
 def test_bad_arguments_are_refused_in_one_sentence(arguments, sentence, monkeypatch, capsys):
@@ -278,7 +297,7 @@ def test_a_sweep_of_other_than_different_finite_numbers_is_refused(values):
         new.sweep(f"weight={values}")
 
 
-@pytest.mark.parametrize("field", ["loss", "a b", "class", "learning_rate", "name"])
+@pytest.mark.parametrize("field", ["loss", "a b", "class", "learning_rate", "name", "title"])
 def test_a_sweep_of_what_cannot_be_a_field_is_refused(field):
     with pytest.raises(StudyError, match=f"'{field}' cannot be a field of a method"):
         new.sweep(f"{field}=0.1,0.2")
@@ -358,6 +377,15 @@ def test_a_field_that_the_other_method_has_is_not_added_again():
         yaml.safe_load(files.new[f"params/{d}-my-umt.yaml"])["sweep"] == {"weight": [1.0, 2.0]}
         for d in COMPARED
     )
+
+
+def test_a_new_field_takes_fractions_and_an_example_of_a_range_is_shown():
+    files = new.of_method("newer", "joint-linear", new.sweep("weight=1,2"))
+    code = files.new["umt_lib/methods/newer.py"]
+    assert "    weight: float = 2.0\n" in code
+    assert f"# {MARKER} its range, such as Annotated[float, Field(ge=0, lt=1)]" in code
+    params = yaml.safe_load(files.new["params/watch-newer.yaml"])
+    assert all(type(value) is float for value in params["sweep"]["weight"])
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import keyword
 import math
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import yaml
 
@@ -30,12 +32,14 @@ from umt_lib.study.pipeline.new_files import (
     Files,
     Sweep,
     class_name,
+    class_of,
     left,
     module_name,
     of_dataset,
     of_method,
     tails,
 )
+from umt_lib.study.pipeline.run_graph import with_needed
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 30  # characters of a name, so that no line of code becomes too long
@@ -108,8 +112,11 @@ def write(root: Path, files: Files) -> None:
                 path.unlink()
 
 
-def sweep(text: str) -> Sweep:
+def sweep(text: str, parent: type[Method] = Method) -> Sweep:
     """``smoothing=0.05,0.1,0.2`` as a sweep.
+
+    Args:
+        parent: the class that the new one is derived from.
 
     Raises:
         StudyError: it is no such text, or the name cannot be a field of a method.
@@ -125,13 +132,13 @@ def sweep(text: str) -> Sweep:
             f"umt new: --sweep {text!r} does not give 2 to 5 different numbers; write it as "
             f"smoothing=0.05,0.1,0.2"
         )
-    taken = field in RESERVED or hasattr(Method, field)
+    options = {option.name for option in dataclasses.fields(parent)}
+    attributes = {*dir(parent), *get_type_hints(Method)} - options
+    taken = field in RESERVED | attributes
     if taken or not field.isidentifier() or keyword.iskeyword(field):
         raise StudyError(
             f"umt new: --sweep {text!r}: {field!r} cannot be a field of a method; choose another"
         )
-    if not all(isinstance(value, int) for value in values):
-        values = [float(value) for value in values]
     return Sweep(field, values)
 
 
@@ -162,6 +169,8 @@ def main(arguments: list[str] | None = None) -> int:
         if kind == "method":
             options.add_argument(
                 "--sweep",
+                action="append",
+                default=[],
                 metavar="FIELD=V,V,V",
                 help="a hyper-parameter of its own, and the values to try on validation",
             )
@@ -177,8 +186,13 @@ def _run(given: argparse.Namespace) -> int:
         raise StudyError(f"umt new: --like: unknown {given.like!r}{nearest(given.like, known)}")
     check(given.kind, given.name)
     if given.kind == "method":
-        swept = sweep(given.sweep) if given.sweep else None
-        files = of_method(given.name, given.like, swept)
+        if len(given.sweep) > 1:
+            raise StudyError(
+                f"umt new: --sweep is given {len(given.sweep)} times; keep one, because a method "
+                f"sweeps one hyper-parameter of its own"
+            )
+        swept = [sweep(text, class_of(given.like)) for text in given.sweep]
+        files = of_method(given.name, given.like, *swept)
     else:
         files = of_dataset(given.name, given.like)
     before = left(ROOT)
@@ -193,10 +207,14 @@ def _run(given: argparse.Namespace) -> int:
         print("\nREADME.md: its table names the new data set")
     params = [path for path in files.new if path.startswith("params/")]
     first = next((path for path in params if path.endswith("-joint-linear.yaml")), params[0])
+    *needed, name = with_needed([Path(first).stem])
+    commands = [f"umt run params/{other}.yaml" for other in needed]
+    commands.append(f"umt run params/{name}.yaml --set training.epochs=1 --set seeds=[0]")
     print(
         f"\nThe times in the params files are those of {given.like}; correct what you measure.\n"
-        f"It runs as it is: umt run {first} --set training.epochs=1 --set seeds=[0]"
+        f"It runs as it is{', after what it takes teachers or a rate from' if needed else ''}:"
     )
+    print("\n".join(f"  {command}" for command in commands))
     return 0
 
 

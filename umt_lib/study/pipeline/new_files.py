@@ -21,7 +21,7 @@ from umt_lib.errors import StudyError
 from umt_lib.methods import METHODS, Method
 from umt_lib.paths import PARAMS, ROOT
 from umt_lib.study.experiments.experiment import SWEEP_SEEDS
-from umt_lib.study.experiments.params import mapping, options
+from umt_lib.study.experiments.params import mapping, named, options
 from umt_lib.study.experiments.sweep import MOST
 from umt_lib.study.pipeline.collection import HEAD_NAMES
 
@@ -207,6 +207,11 @@ def tails() -> list[str]:
     return sorted(set.intersection(*found))
 
 
+def class_of(like: str) -> type[Method]:
+    """The method of one of :func:`tails`."""
+    return METHODS[mapping(PARAMS / f"{COMPARED[0]}-{like}.yaml")["method"]["name"]]
+
+
 def of_method(name: str, like: str, sweep: Sweep | None = None) -> Files:
     """The files of a method.
 
@@ -217,12 +222,15 @@ def of_method(name: str, like: str, sweep: Sweep | None = None) -> Files:
             the method it is like has none.
 
     Raises:
-        StudyError: a file of the repository is not written as the others of its kind.
+        StudyError: the method it is like refuses a value of the sweep, or a file of the repository
+            is not written as the others of its kind.
     """
     copied = {dataset: PARAMS / f"{dataset}-{like}.yaml" for dataset in COMPARED}
     spec = mapping(next(iter(copied.values())))
     old, head = spec["method"]["name"], spec["head"]["name"]
     parent, cls = METHODS[old], class_name(name)
+    if sweep:
+        sweep = _of_type(sweep, parent, spec["method"])
     formula = re.search(r"(?ms)^\$\$\n.*?^\$\$$", _text(f"book/methods/{old}.md"))
     words = {
         **_words(name, old),
@@ -357,7 +365,21 @@ def _field(parent: type[Method], sweep: Sweep | None) -> str:
     if sweep is None or sweep.field in parent.__dataclass_fields__:
         return ""
     default = sweep.values[len(sweep.values) // 2]
-    return f"\n    {sweep.field}: {type(default).__name__} = {default}  # {MARKER} its range\n"
+    return f"""
+    # {MARKER} its range, such as Annotated[float, Field(ge=0, lt=1)] of pydantic:
+    # a grid whose best value lies at its end is extended, as far as the range allows
+    {sweep.field}: float = {default}
+"""
+
+
+def _of_type(sweep: Sweep, parent: type[Method], spec: dict[str, Any]) -> Sweep:
+    """The sweep with the numbers of its field: whole ones only if the field has whole numbers."""
+    if type(getattr(parent, sweep.field, None)) is not int:
+        sweep = Sweep(sweep.field, [float(value) for value in sweep.values])
+    if sweep.field in parent.__dataclass_fields__:
+        for value in sweep.values:
+            named(METHODS, {**spec, sweep.field: value}, "umt new: --sweep", "method")
+    return sweep
 
 
 def _imports(old: str, functions: list[str]) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from umt_lib.errors import StudyError, exit_status, nearest
-from umt_lib.paths import ROOT, results_dir, runs
+from umt_lib.paths import PARAMS, ROOT, results_dir, runs
 from umt_lib.study.pipeline.units import Unit, units
 
 STUDIES = ("default", "full")
@@ -94,6 +94,22 @@ def needs(unit: Unit) -> list[str]:
         return [name for name in names if Unit(name, unit.params_dir).file.exists()]
     except BROKEN:
         return []
+
+
+def with_needed(names: list[str], params_dir: Path = PARAMS) -> dict[str, list[str]]:
+    """{name: those that it needs} of these and of all that they need, each after what it needs."""
+    found: dict[str, list[str]] = {}
+
+    def add(name: str) -> None:
+        if name not in found:
+            needed = needs(Unit(name, params_dir))
+            for other in needed:
+                add(other)
+            found[name] = needed
+
+    for name in names:
+        add(name)
+    return found
 
 
 def made_from(params: Mapping[str, Any]) -> list[str]:
