@@ -16,7 +16,7 @@ import guide_cases as cases
 import numpy as np
 import pytest
 
-from umt_lib.guide import checks, command, readers, recommend
+from umt_lib.guide import VERDICTS, checks, command, readers, recommend
 
 COMMAND = [sys.executable, "-m", "umt_lib.guide"]
 
@@ -129,6 +129,8 @@ def test_the_whole_command(npz, tmp_path):
         (["mine.npz", "--folds", "1"], "folds is 1; give 2 or more"),
         (["mine.npz", "--max-samples", "0"], "max_samples is 0; give how many"),
         (["mine.npz", "--seed", "-1"], "seed is -1; give a whole number"),
+        ([""], "source: the name is empty; give a file or a folder"),
+        (["mine.npz", "--inputs", ""], "--inputs: the name is empty; give a file or a folder"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(npz, monkeypatch, capsys, arguments, sentence):
@@ -184,6 +186,7 @@ def test_the_help_describes_every_option_and_file_format(monkeypatch, capsys):
     for option in ("inputs FILE", "out FILE", "json FILE", "seed N", "folds N", "max-samples N"):
         assert re.search(rf"^  --{option}\s+[a-z]", text, re.MULTILINE)
     assert readers.FORMATS in text
+    assert all(verdict in text.replace("\n", " ") for verdict in VERDICTS)
     assert "`" not in text
     assert max(len(line) for line in text.splitlines()) <= 80
 
@@ -191,8 +194,36 @@ def test_the_help_describes_every_option_and_file_format(monkeypatch, capsys):
 def test_a_lack_of_permission_is_reported_before_any_work(npz, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command.os, "access", lambda *_: False)  # root may write anywhere
     monkeypatch.setattr(command, "recommend", None)
+    (tmp_path / "r.html").write_text("the last one")
     assert command.main([str(npz), "--out", str(tmp_path / "r.html")]) == 2
     assert "r.html: cannot be written; fix the permissions" in capsys.readouterr().err
+    assert command.main([str(npz), "--json", "/proc/r.json"]) == 2  # not even by root
+    assert "/proc/r.json: cannot be written (No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "kind"), [("--out", ".html"), ("--json", ".json")])
+@pytest.mark.parametrize("name", ["other.npz", "make.py", "report"])
+def test_no_file_of_another_kind_is_replaced(npz, monkeypatch, capsys, option, kind, name):
+    monkeypatch.setattr(command, "recommend", None)
+    monkeypatch.chdir(npz.parent)
+    Path(name).write_text("precious")
+    assert command.main(["mine.npz", option, name]) == 2
+    assert capsys.readouterr().err == (
+        f"{name}: exists and is no {kind} file, so it is not replaced; name a file that ends in "
+        f"{kind}\n"
+    )
+    assert Path(name).read_text() == "precious"
+    assert left(npz.parent) == sorted(["mine.npz", name])
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_last_report_is_replaced(npz):
+    files = [npz.with_name("r.html"), npz.with_name("r.json")]
+    for path in files:
+        path.write_text("the last one")
+    assert command.main([str(npz), "--out", str(files[0]), "--json", str(files[1])]) == 0
+    assert files[0].read_text().startswith("<!doctype html>")
+    assert json.loads(files[1].read_text())["verdict"] == found().verdict
 
 
 @pytest.mark.usefixtures("quick")

@@ -21,8 +21,12 @@ from umt_lib.guide.recommendation import Recommendation, Trial
 DESCRIPTION = """\
 Recommend how to train on your features: with an ensemble of uni-modal models
 (UME), jointly with uni-modal teachers (UMT), or jointly with a head that can
-model interactions between modalities. The last two lines of the output are the
-verdict and the cheapest strategy within half a point of the best."""
+model interactions between modalities (interactions). If the samples do not
+suffice to decide, the verdict is "no clear winner". The last two lines of the
+output are the verdict and the cheapest strategy within half a point of the
+best, among those that features can rank; joint training and UMT train encoders,
+so they are not in that ranking."""
+HTML, JSON = (".html", ".htm"), (".json",)  # the files that --out and --json may replace
 
 Load = Callable[[str, int], readers.Source]
 Attempt = Callable[[readers.Source, Recommendation, int], Trial]
@@ -66,9 +70,11 @@ def _parser(trial: bool) -> argparse.ArgumentParser:
         "interactions that the features do not contain",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write a report to FILE, as one HTML page"
+        "--out", type=Path, metavar="FILE", help="write a report to FILE (.html), as one HTML page"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to FILE")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all results to FILE (.json)"
+    )
     parser.add_argument(
         "--seed",
         type=int,
@@ -103,6 +109,9 @@ def _parser(trial: bool) -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace, load: Load, attempt: Attempt | None) -> int:
+    for argument, name in (("source", given.source), ("--inputs", given.inputs)):
+        if name == "":
+            raise StudyError(f"{argument}: the name is empty; give a file or a folder")
     try:
         _check_outputs(given)
         source = load(given.source, given.seed)
@@ -139,26 +148,45 @@ def _run(given: argparse.Namespace, load: Load, attempt: Attempt | None) -> int:
 
 
 def _check_outputs(given: argparse.Namespace) -> None:
-    """Refuse, before minutes of work, outputs that cannot be written or would destroy an input."""
-    outputs = [path for path in (given.out, given.json) if path]
-    if len(outputs) == 2 and _same(*outputs):
+    """Refuse, before minutes of work, outputs that cannot be written or would destroy a file."""
+    outputs = {path: kinds for path, kinds in ((given.out, HTML), (given.json, JSON)) if path}
+    if given.out and given.json and _same(given.out, given.json):
         raise StudyError(f"{given.out}: both --out and --json name this file; name two files")
-    for path in outputs:
-        _check_writable(path)
+    for path, kinds in outputs.items():
+        if path.is_dir():
+            raise StudyError(f"{path}: is a folder; name a file to write")
         for source, content in ((given.source, "features"), (given.inputs, "inputs")):
             if source and any(_same(path, file) for file in _files(Path(source))):
                 raise StudyError(f"{path}: holds the {content}; name another file to write")
+        if path.is_file() and path.suffix.lower() not in kinds:
+            raise StudyError(
+                f"{path}: exists and is no {kinds[0]} file, so it is not replaced; name a file "
+                f"that ends in {kinds[0]}"
+            )
+        _check_writable(path)
 
 
 def _check_writable(path: Path) -> None:
-    if path.is_dir():
-        raise StudyError(f"{path}: is a folder; name a file to write")
     if not path.parent.is_dir():
         raise StudyError(
             f"{path}: cannot be written, there is no folder {path.parent}; create the folder"
         )
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    if path.exists() and not os.access(path, os.W_OK):
         raise StudyError(f"{path}: cannot be written; fix the permissions or name another file")
+    if not path.exists() or path.is_file():
+        try:
+            _partial(path).touch()
+            _partial(path).unlink()
+        except OSError as error:
+            raise StudyError(
+                f"{path}: cannot be written ({error.strerror}); fix the permissions or name "
+                f"another file"
+            ) from None
+
+
+def _partial(path: Path) -> Path:
+    """The file that is written first, and then takes the place of ``path``."""
+    return path.with_name(f".{path.name}.partial")
 
 
 def _files(source: Path) -> Iterator[Path]:
@@ -184,7 +212,7 @@ def _write(outputs: dict[Path, str]) -> None:
             if path.exists() and not path.is_file():
                 path.write_bytes(text.encode(errors="replace"))
                 continue
-            partial[path] = path.with_name(f".{path.name}.partial")
+            partial[path] = _partial(path)
             with partial[path].open("wb") as file:
                 file.write(text.encode(errors="replace"))
                 file.flush()
