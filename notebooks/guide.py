@@ -84,8 +84,12 @@ figure.set_dpi(80)  # fits beside JupyterLab's list of files
 display(figure)
 
 # %%
+number = len(found.data["modalities"])
 ranked = {
-    name: [cost, *(round(100 * value, 1) for value in (accuracy.mean, *behind[:3]))]
+    name: [
+        report.in_numbers(cost, number),
+        *(round(100 * value, 1) for value in (accuracy.mean, *behind[:3])),
+    ]
     for name, (cost, accuracy, behind) in found.ranking.items()
 }
 columns = ["cost", "accuracy (%)", "points below the best", "low", "high"]
@@ -106,7 +110,7 @@ pd.DataFrame(causes, index=["gain (points)", "low", "high"]).T.round(1)
 # %%
 Markdown(
     f"**What we saw.** The verdict of our rule is **{found.verdict}**: {found.reason}. The verdict "
-    f"of the paper's rule is **{found.paper}**. {report.ADVICE[found.verdict]} "
+    f"of the paper's rule is **{found.paper}**. {report.advice(found)} "
     f"Cheapest: **{found.cheapest}**. {report.saving(found)}\n\n"
     "**How this verdict can be wrong**\n\n"
     + "\n".join(f"- {warning}" for warning in found.warnings)

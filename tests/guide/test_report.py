@@ -62,18 +62,46 @@ def found() -> Recommendation:
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_it_holds_verdict_reason_advice_and_both_rules(found, verdict):
-    page = report.page(replace(found, verdict=verdict))
+    found = replace(found, verdict=verdict)
+    page = report.page(found)
     for part in (verdict, "Because nothing gains.", "Verdict of the paper's rule", "mine.npz"):
         assert part in page
-    assert report.ADVICE[verdict] in page.replace("&#x27;", "'")
+    assert report.advice(found) in page.replace("&#x27;", "'")
     assert "Cheapest: <strong>UME mean</strong>" in page
-    assert "UME mean (M trainings): it is 0.1 points below" in page
+    assert "UME mean (2 trainings): it is 0.1 points below" in page
     for name, (cost, _, _) in found.ranking.items():
-        assert f"<td>{name}</td><td>{cost}</td><td>80.0 [79.0, 81.0]</td>" in page
+        shown = report.in_numbers(cost, 2)
+        assert f"<td>{name}</td><td>{shown}</td><td>80.0 [79.0, 81.0]</td>" in page
     for cause in CAUSES:
         assert f"<td>{cause}</td><td>+0.0 [-1.0, +1.0]</td>" in page
-    assert "joint training: 1 training; UMT: M + 1 trainings" in page
+    assert "joint training: 1 training; UMT: 3 trainings" in page
+    assert not re.search(r"\bM\b", page[page.index("<p>") : page.index("<svg")])
     assert "mean in 2, product in 1" in page
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_joint_training_is_said_to_be_unranked_where_it_is_advised(found, verdict):
+    said = report.NOT_RANKED in report.page(replace(found, verdict=verdict))
+    assert said == (verdict in ("UMT", "interactions"))
+
+
+def test_a_modality_that_predicts_nothing_is_named(found):
+    sentence = "video alone is not clearly more accurate than always predicting the most frequent"
+    assert sentence not in report.page(found)
+    weak = {**found.competitors, "video alone": measure(0.505)}
+    page = report.page(replace(found, competitors=weak))
+    assert f"<p>{sentence} class.</p>" in page
+    assert "audio alone is not" not in page
+
+
+def test_one_modality_may_be_enough_for_the_verdict_ume(found):
+    one = replace(found, cheapest="audio alone")
+    sentence = (
+        "One modality may be enough: audio alone is within half a point of the best strategy."
+    )
+    assert sentence in report.page(one)
+    assert "may be enough" not in report.page(found)
+    assert "may be enough" not in report.page(replace(one, verdict="interactions"))
 
 
 def test_it_needs_nothing_else(found):
@@ -104,6 +132,7 @@ def test_names_in_any_script_are_shown_as_they_are(found, name):
     named = replace(
         found,
         ranking={f"{name} alone": found.ranking["UME mean"], **found.ranking},
+        competitors={f"{name} alone": measure(0.5), **found.competitors},
         data={**DATA, "modalities": {name: 3, "video": 5}, "source": f"{name}.npz"},
     )
     page = report.page(named)

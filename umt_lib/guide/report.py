@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from html import escape
 from warnings import catch_warnings, filterwarnings
 
@@ -13,7 +14,16 @@ from umt_lib import style
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.guide import cautions
 from umt_lib.guide.evidence import BEST, FREQUENT, LINEAR, MEAN, MLP
-from umt_lib.guide.recommendation import UNCLEAR, Measure, Ranked, Recommendation, Trial
+from umt_lib.guide.recommendation import (
+    INTERACTIONS,
+    UME,
+    UMT,
+    UNCLEAR,
+    Measure,
+    Ranked,
+    Recommendation,
+    Trial,
+)
 from umt_lib.guide.strategies import TRAINED
 from umt_lib.style import Figure
 
@@ -36,14 +46,19 @@ WORDS = {  # gain: what is compared with what
 }
 LONGEST = 28  # characters of a name in the figure
 ADVICE = {
-    "UME": "Keep the uni-modal models and combine their predictions: M trainings for M modalities.",
-    "UMT": "Train jointly with uni-modal teachers: M + 1 trainings, and one more for each further "
+    UME: "Keep the uni-modal models and combine their predictions: M trainings, one per modality.",
+    UMT: "Train jointly with uni-modal teachers: M + 1 trainings, and one more for each further "
     "value of the distillation weight that is tried.",
-    "interactions": "Train jointly with a head that can model interactions (an MLP or attention), "
+    INTERACTIONS: "Train jointly with a head that can model interactions (an MLP or attention), "
     "if possible from the raw inputs: one training. UME and a linear head cannot use these "
     "interactions.",
-    "no clear winner": "Collect more samples or better features, or use UME, which costs least.",
+    UNCLEAR: "Collect more samples or better features. Until then UME is the simplest choice: it "
+    "needs neither joint training nor teachers.",
 }
+NOT_RANKED = (
+    "Joint training and UMT are not among the strategies that are ranked: they train new encoders, "
+    "and the features do not show what these would learn."
+)
 NAMES = (  # of the strategies
     "A modality alone: a linear classifier on its features. UME: the ensemble of these "
     "classifiers, by the mean of their probabilities, their product, their product after "
@@ -104,6 +119,39 @@ def shortened(name: str) -> str:
     return f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 + 1 :]}"
 
 
+def in_numbers(cost: str, modalities: int) -> str:
+    """A cost in trainings with the number of modalities instead of M.
+
+    >>> in_numbers("M + 1 trainings", 2), in_numbers("M trainings, a linear head", 3)
+    ('3 trainings', '3 trainings, a linear head')
+    """
+    return re.sub(r"\bM( \+ 1)?\b", lambda m: str(modalities + bool(m[1])), cost)
+
+
+def advice(found: Recommendation) -> str:
+    """What to do, as sentences."""
+    sentences = in_numbers(ADVICE[found.verdict], len(found.data["modalities"]))
+    if found.verdict == UME and found.cheapest in map(_alone, found.data["modalities"]):
+        sentences += (
+            f" One modality may be enough: {found.cheapest} is within half a point of the best "
+            f"strategy."
+        )
+    return sentences
+
+
+def uninformative(found: Recommendation) -> list[str]:
+    """A sentence for each modality that is not clearly better than the most frequent class."""
+    return [
+        f"{_alone(m)} is not clearly more accurate than always predicting the most frequent class."
+        for m in found.data["modalities"]
+        if found.competitors[_alone(m)].accuracy.low <= found.chance
+    ]
+
+
+def _alone(modality: str) -> str:
+    return f"{modality} alone"
+
+
 def page(found: Recommendation) -> str:
     """The HTML page: verdict, reason, advice, figure, tables and warnings."""
     data = found.data
@@ -118,23 +166,25 @@ def page(found: Recommendation) -> str:
         f"{data['seed']}{repeats}; {found.cost['fits']} fits in {found.cost['seconds']:.0f} s. "
         f"Best rule of UME (number of folds): {chosen}."
     )
-    worded = {WORDS[name]: m for name, m in found.gains.items()}
+    number = len(data["modalities"])
+    worded = {in_numbers(WORDS[name], number): m for name, m in found.gains.items()}
     copies = f"<p>{escape(cautions.copied(data['copies']))}</p>" if data["copies"] else ""
     pairs = _table("gain from interactions of", data["pairs"], "+.1f") if data["pairs"] else ""
     warnings = "".join(f"<li>{escape(w)}</li>" for w in found.warnings)
-    others = "; ".join(f"{name}: {what}" for name, what in TRAINED.items())
+    others = "; ".join(f"{name}: {in_numbers(what, number)}" for name, what in TRAINED.items())
+    useless = "".join(f"<p>{escape(sentence)}</p>" for sentence in uninformative(found))
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>UME or UMT?</title>'
         f"<style>{STYLE}</style>"
         f"{copies}"
         f'<p class="verdict">Verdict: <strong>{escape(found.verdict)}</strong></p>'
         f'<p class="verdict">Cheapest: <strong>{escape(found.cheapest)}</strong></p>'
-        f"<p>Because {escape(found.reason)}. {escape(ADVICE[found.verdict])}</p>"
-        f"<p>{escape(saving(found))}</p>"
+        f"<p>Because {escape(found.reason)}. {escape(advice(found))}</p>"
+        f"<p>{escape(saving(found))}</p>{useless}"
         f"<p>Verdict of the paper's rule: <strong>{escape(found.paper)}</strong>.</p>"
         f"<p>{escape(about)}</p>{_svg(picture(found))}"
         f"<h2>Strategies</h2><p>{NAMES} All values are held-out, with 95% intervals; the intervals "
-        f"of differences are paired.</p>{_ranking(found.ranking)}"
+        f"of differences are paired.</p>{_ranking(found.ranking, number)}"
         f"<p>What features cannot rank, because it trains encoders: {escape(others)}.</p>"
         f"{_trial(found)}<h2>Where does the gain come from?</h2><p>{CAUSE}</p>"
         f"{_table('cause', found.causes, '+.1f')}{pairs}"
@@ -144,20 +194,25 @@ def page(found: Recommendation) -> str:
 
 
 def saving(found: Recommendation) -> str:
-    """What the cheapest strategy costs in trainings and in accuracy, as a sentence."""
+    """What the cheapest strategy costs in trainings and in accuracy, as sentences."""
     cost, _, behind = found.ranking[found.cheapest]
+    cost = in_numbers(cost, len(found.data["modalities"]))
     if found.cheapest == FREQUENT:
         return (
             "No strategy is clearly more than half a point more accurate than always predicting "
             "the most frequent class, which needs no training."
         )
     if behind.mean == 0:
-        return f"No cheaper strategy than {found.cheapest} ({cost}) is within half a point of it."
-    return (
-        f"The cheapest strategy within half a point of the best is {found.cheapest} ({cost}): it "
-        f"is {100 * behind.mean:.1f} points below {next(iter(found.ranking))}, and at most "
-        f"{100 * behind.high:.1f}."
-    )
+        sentence = (
+            f"No cheaper strategy than {found.cheapest} ({cost}) is within half a point of it."
+        )
+    else:
+        sentence = (
+            f"The cheapest strategy within half a point of the best is {found.cheapest} ({cost}): "
+            f"it is {100 * behind.mean:.1f} points below {next(iter(found.ranking))}, and at most "
+            f"{100 * behind.high:.1f}."
+        )
+    return f"{sentence} {NOT_RANKED}" if found.verdict in (UMT, INTERACTIONS) else sentence
 
 
 def tried(verdict: str, trial: Trial) -> str:
@@ -227,9 +282,9 @@ def _table(first: str, rows: dict[str, Measure], form: str) -> str:
     return f"<table>{head}{body}</table>"
 
 
-def _ranking(rows: dict[str, Ranked]) -> str:
+def _ranking(rows: dict[str, Ranked], modalities: int) -> str:
     body = "".join(
-        f"<tr><td>{escape(name)}</td><td>{escape(cost)}</td>"
+        f"<tr><td>{escape(name)}</td><td>{escape(in_numbers(cost, modalities))}</td>"
         f"{_cell(accuracy, 100, '.1f')}{_cell(behind, 100, '.1f')}</tr>"
         for name, (cost, accuracy, behind) in rows.items()
     )
