@@ -9,8 +9,8 @@ import pytest
 from entries import entry, ume
 
 from umt_lib.study.analyses.guide_check.rules import LAST
-from umt_lib.study.pipeline.collection import AnalysisEntry, Study
-from umt_lib.study.report import summaries
+from umt_lib.study.pipeline.collection import AnalysisEntry, Entry, Study
+from umt_lib.study.report import dataset_page, summaries
 
 TEACHERS = {m: f"watch-{m}" for m in "ab"}
 CONTROL = "longer joint training"
@@ -178,3 +178,18 @@ def test_the_papers_rule_is_that_of_the_guides_cross_validation(umt, verdicts, w
 def test_words_have_no_end_of_a_range():
     """The rule of UME is swept, and is at no edge."""
     assert "end of the range" not in saw(ume("watch", at(0.8), teachers=TEACHERS))
+
+
+def test_curves_of_stale_results_are_drawn_with_a_mark(monkeypatch):
+    """They are compared with nothing, so the figure may show them."""
+    old = entry("watch", "unimodal", at(0.6), modality="a")
+    for record in old.result.measured.seeds:
+        record.curves |= {f"{part}_accuracy": [0.5, 0.6] for part in ("train", "validation")}
+    stale = Study([Entry(old.name, old.params, None, old.result, "made with other params")])
+    assert stale.unimodal("watch") == {}
+    monkeypatch.setattr(dataset_page, "study", lambda: stale)
+    drawn = []
+    monkeypatch.setattr(dataset_page.shown, "figure", lambda *given: drawn.append(given))
+    dataset_page.convergence("watch")
+    assert drawn[0][0].axes
+    assert drawn[0][-1].endswith("(stale).</p>")

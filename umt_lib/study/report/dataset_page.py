@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from umt_lib.data import PAIR_KINDS, Splits, load
+from umt_lib.study.experiments.results import Result
 from umt_lib.study.pipeline.collection import Entry
 from umt_lib.study.report import figures, pictures, shown, summaries, tables
 from umt_lib.study.report.opened import study
@@ -81,7 +84,7 @@ def convergence(dataset: str) -> None:
     """Whether the uni-modal baselines converged, as curves."""
     if entries := _baselines(dataset):
         shown.figure(
-            figures.convergence(study().unimodal(dataset)),
+            figures.convergence(_by_modality(entries)),
             f"Accuracy of the uni-modal baselines of {dataset} over epochs.",
             "Accuracy of the uni-modal baselines over epochs: mean and range of the seeds.",
             shown.made_from(study(), entries),
@@ -93,7 +96,7 @@ def saturation(dataset: str) -> None:
     joint = study().find(dataset, "joint")
     if joint and joint.result and joint.result.measured.seeds[0].curves.get("probe"):
         shown.figure(
-            figures.saturation(joint.result, study().unimodal(dataset)),
+            figures.saturation(joint.result, _by_modality(_baselines(dataset))),
             f"Joint training on {dataset}: train accuracy and the probe of each encoder over "
             f"epochs.",
             "Saturation in joint training (linear head): when the training accuracy of the whole "
@@ -122,6 +125,10 @@ def experiments(dataset: str) -> Text:
 
 def _baselines(dataset: str) -> list[Entry]:
     return [entry for entry in study().of(dataset, "unimodal") if entry.result]
+
+
+def _by_modality(baselines: Sequence[Entry]) -> dict[str, Result]:
+    return {e.params["method"]["modality"]: e.result for e in baselines if e.result}
 
 
 def _splits(dataset: str) -> Splits | None:
