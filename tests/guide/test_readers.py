@@ -108,7 +108,14 @@ def test_csv_may_mix_truth_values_and_numbers(tmp_path, table):
         ({"other": 1.0}, "column 'other' belongs to no modality; leave it out, or name columns"),
         ({"audio_1": "loud"}, "column 'audio_1' holds text instead of numbers; leave it out if"),
         ({"labels": 1}, "there are both 'labels' and 'label'; leave one out"),
-        ({"label": np.where(Y, "y", None)}, "column 'label' is empty in row 0; drop that row"),
+        (
+            {"label": np.where(Y, "y", None)},
+            "column 'label' is empty or NaN in row 0 \\(the first below the header",
+        ),
+        (
+            {"audio_1": [None, *A[1:, 1]]},
+            "column 'audio_1' is empty or NaN in row 0 .*; fill it in",
+        ),
     ],
 )
 def test_columns_that_cannot_be_used_are_named(tmp_path, table, change, sentence):
@@ -124,7 +131,9 @@ def test_a_column_that_is_there_twice_or_is_the_index_is_named(tmp_path, table):
     table.rename(columns={"audio_1": "audio_0"}).to_csv(path, index=False)
     refused(path, "column 'audio_0' occurs twice; rename one")
     table.drop(columns="label").to_csv(path, index=False)
-    refused(path, r"no array 'labels' \(found: audio, video\); add the labels")
+    refused(path, "no column is named 'label' or 'labels'; add 'label'")
+    table.rename(columns={"label": "class"}).to_csv(path, index=False)
+    refused(path, r"no column is named 'label' .* with the labels \(such as 'class'\) to 'label'")
 
 
 def test_parquet_is_read_or_says_what_it_needs(tmp_path, table, monkeypatch):
@@ -154,8 +163,18 @@ def test_parquet_is_read_or_says_what_it_needs(tmp_path, table, monkeypatch):
         ("e.npz", b"hello", r"cannot be read .*; save it again with np\.savez"),
         ("e.npz", pickle.dumps(GOOD), r"cannot be read .*; save it again with np\.savez"),
         ("e.csv", b"", "cannot be read .*; save it again with pandas"),
-        ("e.csv", b"\xff\xfe\x00" * 30, "cannot be read .*; save it again with pandas"),
-        ("e.csv", b"a_0,b_0\n1,2\n1,2,3\n", "cannot be read .*; save it again with pandas"),
+        (
+            "e.csv",
+            b"\xff\xfe\x00" * 30,
+            "cannot be read .its text is not encoded in UTF-8.; save it",
+        ),
+        ("e.csv", "a_0,label\n1,Ä\n".encode("latin-1"), "not encoded in UTF-8.*pd.read_csv"),
+        ("e.csv", "a_0,label\n1,x\n".encode("utf-16"), "not encoded in UTF-8.*utf-16 instead"),
+        (
+            "e.csv",
+            b"a_0,b_0\n1,2\n1,2,3\n",
+            r"\(line 3 has 3 columns, the lines above have 2\); give all lines the same number",
+        ),
         ("e.zip", b"x", r"does not know this kind of file; give \.npz, .* a folder of npy files"),
         ("e.h5", b"x", "cannot be read .*; save it again, for example as npz"),
         ("e.mat", b"\x89HDF\r\n\x1a\n", "cannot be read .*; save it again, for example as npz"),
@@ -223,7 +242,7 @@ def test_python_objects_are_refused_not_unpickled(npz, folder):
 
 
 def test_what_is_missing_is_named(tmp_path):
-    refused(tmp_path, "the folder holds no npy files; save one per modality, and labels.npy")
+    refused(tmp_path, r"the folder holds no \.npy, \.pt, \.csv files; save one per modality, and")
     refused(tmp_path / "none.npz", "no such file or folder; check the path")
     np.savez(tmp_path / "mine.npz", audio=A)
     refused(tmp_path / "mine.npz", r"no array 'labels' \(found: audio\); add the labels")
@@ -237,7 +256,7 @@ def test_classes_of_a_csv_are_text_and_only_an_empty_cell_is_empty(tmp_path, tab
     assert source.labels.tolist() == names.tolist()
     assert source.groups.tolist() == names[::-1].tolist()
     table.assign(audio_1=np.where(Y, "NA", "1.5")).to_csv(path, index=False)
-    assert np.isnan(readers.load(str(path)).features["audio"][1, 1])
+    refused(path, "column 'audio_1' is empty or NaN in row 1 ")
 
 
 def test_capitals_in_the_kind_of_file_and_a_byte_order_mark_change_nothing(tmp_path, npz, table):
@@ -279,6 +298,60 @@ def test_a_folder_may_hold_one_csv_or_tensor_per_modality(tmp_path):
     assert readers.load(str(tmp_path)).labels.tolist() == list("xy" * 20)
     np.save(tmp_path / "video.npy", B)
     refused(tmp_path, "there are two files 'video'; leave one out")
+
+
+def tables(folder: Path, header: bool = True, index: bool = False, **arrays: np.ndarray) -> None:
+    """One csv file per array, as pandas writes arrays without names."""
+    for name, x in arrays.items():
+        pd.DataFrame(x).to_csv(folder / f"{name}.csv", index=index, header=header)
+
+
+def test_the_header_that_pandas_writes_above_an_array_is_no_sample(tmp_path):
+    for labels in (Y, np.array(["n", "y"])[Y]):
+        tables(tmp_path, audio=A, video=B[:, :1], labels=labels, groups=Y)
+        source = readers.load(str(tmp_path))
+        assert np.allclose(source.features["audio"], A)
+        assert np.allclose(source.features["video"], B[:, :1])
+        assert source.labels.tolist() == labels.astype(str).tolist()
+        assert source.groups.tolist() == Y.astype(str).tolist()
+    tables(tmp_path, header=False, labels=Y)  # the first label is 0
+    assert readers.load(str(tmp_path)).labels.tolist() == Y.astype(str).tolist()
+
+
+def test_a_first_row_that_may_be_a_header_or_a_sample_is_refused(tmp_path):
+    tables(tmp_path, header=False, audio=A, video=np.eye(2, dtype=int)[1 - Y], labels=Y)
+    with pytest.raises(
+        StudyError, match=r"video\.csv: its first row \(0 to 1\) may be a header or"
+    ):
+        readers.load(str(tmp_path))
+    one_hot = np.eye(2, dtype=int)[Y]
+    pd.DataFrame(one_hot).add_prefix("video_").to_csv(tmp_path / "video.csv", index=False)
+    assert np.array_equal(readers.load(str(tmp_path)).features["video"], one_hot)
+
+
+@pytest.mark.parametrize("names", [["0", "1"], ["left", "right"]])
+def test_an_index_is_no_feature(tmp_path, names):
+    tables(tmp_path, audio=A, video=B, labels=Y)
+    pd.DataFrame(A, columns=names).to_csv(tmp_path / "audio.csv")
+    with pytest.raises(
+        StudyError, match=r"audio\.csv: its first column is an index; .*index=False"
+    ):
+        readers.load(str(tmp_path))
+    tables(tmp_path, audio=A)
+    tables(tmp_path, index=True, labels=Y)
+    with pytest.raises(StudyError, match=r"labels\.csv: has several columns.*index=False"):
+        readers.load(str(tmp_path))
+
+
+def test_a_header_that_only_labels_have_is_named(tmp_path):
+    tables(tmp_path, header=False, audio=A, video=B)
+    pd.DataFrame({"class": Y}).to_csv(tmp_path / "labels.csv", index=False)
+    with pytest.raises(StudyError) as refusal:
+        readers.load(str(tmp_path))
+    assert str(refusal.value) == (
+        f"{tmp_path / 'labels.csv'}: has 41 rows, every modality 40; if the first row 'class' is a "
+        f"header, rename it to 'labels' or leave it out (header=False)"
+    )
 
 
 @pytest.fixture(params=["npz", "compressed", "fortran", "folder"])

@@ -74,29 +74,56 @@ def _array(path: Path, name: str, value: object) -> np.ndarray:
 def plain_csv(path: Path) -> np.ndarray:
     """The numbers (n, d) of one modality, or labels or groups (n,) as text.
 
-    A first row that is no row of numbers is a header.
+    A first row that is no row of numbers is a header, and so is the row 0, 1, 2, ..., d - 1 that
+    pandas writes above an array.
 
     Raises:
-        StudyError: text instead of numbers, or rows of different lengths.
+        StudyError: text instead of numbers, rows of different lengths, an index, or a first row
+            that may be a header or a sample.
     """
     if path.stem in TEXT_COLUMNS:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
         if any(len(row) != 1 for row in rows):
-            raise StudyError(f"{path}: has several columns; give one value per row")
+            raise StudyError(
+                f"{path}: has several columns; give one value per row, no index (index=False)"
+            )
         column = [row[0] for row in rows]
         return np.array(column[1:] if column and column[0] in TEXT_COLUMNS else column)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first = next(csv.reader(file), [])
+    first = first_row(path)
     check_separator(path, first)
-    frame = pd.read_csv(path, header=None if all_numbers(first) else 0, encoding="utf-8-sig")
+    if len(first) > 1 and not first[0] and (numbered(first[1:]) or not all_numbers(first)):
+        raise StudyError(f"{path}: its first column is an index; save it without (index=False)")
+    header = None if all_numbers(first) and not numbered(first) else 0
+    frame = pd.read_csv(path, header=header, encoding="utf-8-sig")
     for column, kind in frame.dtypes.items():
         if kind.kind not in "biuf":
             raise StudyError(
                 f"{path}: column {str(column)!r} holds text instead of numbers; encode it as "
                 f"numbers first, or leave it out"
             )
-    return frame.to_numpy(dtype=np.float64)
+    values = frame.to_numpy(dtype=np.float64)
+    if numbered(first) and (values == values.round()).all():
+        raise StudyError(
+            f"{path}: its first row ({first[0]} to {first[-1]}) may be a header or a sample; write "
+            f"a header of names above the samples, such as {path.stem}_{first[0]}"
+        )
+    return values
+
+
+def first_row(path: Path) -> list[str]:
+    """The cells of the first row of a csv file; none if the file is empty."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next(csv.reader(file), [])
+
+
+def numbered(cells: list[str]) -> bool:
+    """Whether these cells number the columns, as in the header that pandas writes by default.
+
+    >>> numbered(["0", "1", "2"]), numbered(["0.0", "1.0", "2.0"])
+    (True, False)
+    """
+    return bool(cells) and cells == [str(column) for column in range(len(cells))]
 
 
 def all_numbers(cells: Iterable[str]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import zipfile
 import zlib
@@ -29,9 +28,9 @@ file formats:
                   struct, with labels Y or gt, or with a cell X of one array
                   per modality (not in version 7.3)
   .pt             the same arrays in a dictionary of tensors
-  folder          the same arrays as NAME.npy, NAME.pt or NAME.csv (numbers,
-                  with or without a header); .npy files are memory-mapped, so
-                  they may be larger than memory
+  folder          the same arrays as NAME.npy, NAME.pt or NAME.csv (numbers in
+                  UTF-8, with or without a header); .npy files are
+                  memory-mapped, so they may be larger than memory
   .csv, .parquet  a column "label" or "labels", optionally "group" or "groups";
                   every other column is named MODALITY.ANYTHING (the modality is
                   the part before the first dot) or MODALITY_NUMBER; parquet
@@ -129,7 +128,7 @@ def inputs(source: str, like: Source) -> Extra:
     if set(arrays) != set(like.features):
         raise StudyError(
             f"{path}: holds inputs of {sorted(arrays)}, {like.name} features of "
-            f"{sorted(like.features)}; give one array of each by the same names"
+            f"{sorted(like.features)}; give one npy array of each by the same names"
         )
     for m, x in arrays.items():
         if x.dtype.kind not in "biuf" or len(x.shape) < 2 or x.shape[0] != len(like.labels):
@@ -149,7 +148,10 @@ def _components(path: Path, name: str, stored: Stored, rows: np.ndarray) -> np.n
     first, same = x[0].copy(), True
     for row, values in zip(rows, x, strict=True):
         if not np.isfinite(values).all():
-            raise StudyError(f"{path}: {name!r} holds NaN or infinity, first in row {row}; repair")
+            raise StudyError(
+                f"{path}: {name!r} holds NaN or infinity, first in row {row} (the first "
+                f"is 0); repair or drop that sample"
+            )
         same = same and bool((values == first).all())
     if same:
         raise StudyError(
@@ -206,7 +208,13 @@ def _npz(path: Path) -> dict[str, np.ndarray]:
 def _folder(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a folder, by the names of their files."""
     arrays: dict[str, np.ndarray] = {}
-    for file in folder_files(path):
+    files = folder_files(path)
+    if not files:
+        raise StudyError(
+            f"{path}: the folder holds no {', '.join(IN_FOLDERS)} files; save one per modality, "
+            f"and one of the labels, such as labels.npy"
+        )
+    for file in files:
         if file.suffix.lower() == ".npy":
             continue
         formats.check_content(file)
@@ -219,10 +227,37 @@ def _folder(path: Path) -> dict[str, np.ndarray]:
             if isinstance(tensor, dict):
                 raise StudyError(f"{file}: holds several tensors; give this file instead of {path}")
             arrays[file.stem] = tensor
-    maps = _maps(path, required=not arrays)
+    maps = _maps(path)
     if both := sorted(set(maps) & set(arrays)):
         raise StudyError(f"{path}: there are two files {both[0]!r}; leave one out")
-    return dict(sorted((arrays | maps).items()))
+    arrays |= maps
+    tables = [file for file in files if file.suffix.lower() == ".csv"]
+    for file in tables:
+        if file.stem in formats.TEXT_COLUMNS:
+            arrays[file.stem] = _without_header(file, arrays, tables)
+    return dict(sorted(arrays.items()))
+
+
+def _without_header(file: Path, arrays: dict[str, np.ndarray], tables: list[Path]) -> np.ndarray:
+    """The labels or groups of a csv file without the header ``0`` that pandas writes.
+
+    It is a header if the modalities have one, too, and one row less.
+
+    Raises:
+        StudyError: the modalities have one row less for another reason, such as another header.
+    """
+    column = arrays[file.stem]
+    rows = {x.shape[:1] for name, x in arrays.items() if name not in formats.TEXT_COLUMNS}
+    if rows != {(len(column) - 1,)}:
+        return column
+    modalities = [table for table in tables if table.stem not in formats.TEXT_COLUMNS]
+    if column[0] == "0" and any(formats.numbered(formats.first_row(m)) for m in modalities):
+        return column[1:]
+    raise StudyError(
+        f"{file}: has {len(column)} rows, every modality {len(column) - 1}; if the first row "
+        f"{str(column[0])!r} is a header, rename it to {file.stem!r} or leave it out "
+        f"(header=False)"
+    )
 
 
 def folder_files(path: Path) -> list[Path]:
@@ -231,15 +266,10 @@ def folder_files(path: Path) -> list[Path]:
     return sorted(found)
 
 
-def _maps(path: Path, required: bool = True) -> dict[str, np.ndarray]:
+def _maps(path: Path) -> dict[str, np.ndarray]:
     """The npy files of a folder, memory-mapped."""
-    files = [file for file in folder_files(path) if file.suffix.lower() == ".npy"]
-    if required and not files:
-        raise StudyError(
-            f"{path}: the folder holds no npy files; save one per modality, and labels.npy"
-        )
     arrays = {}
-    for f in files:
+    for f in (file for file in folder_files(path) if file.suffix.lower() == ".npy"):
         formats.check_content(f)
         load = partial(np.load, f, mmap_mode="r", allow_pickle=False)
         arrays[f.stem] = _read(f, f.stem, load)
@@ -326,8 +356,13 @@ def _table(path: Path) -> dict[str, np.ndarray]:
             columns.setdefault(modality, []).append(column)
         else:
             nameless.append(column)
-    if nameless:
+    labelled = any(name in frame for name in LABELS)
+    if nameless and (labelled or not columns):
         raise StudyError(_without_modality(path, nameless, bool(columns)))
+    if not labelled:
+        some = " or ".join(map(repr, nameless[:3]))
+        fix = f"rename the column with the labels (such as {some}) to" if nameless else "add"
+        raise StudyError(f"{path}: no column is named 'label' or 'labels'; {fix} 'label'")
     arrays = {}
     for m, names in columns.items():
         for column in names:
@@ -336,20 +371,27 @@ def _table(path: Path) -> dict[str, np.ndarray]:
                     f"{path}: column {column!r} holds text instead of numbers; leave it out if it "
                     f"is no feature, or encode it as numbers first"
                 )
+            _check_complete(path, frame, column)
         arrays[m] = frame[names].to_numpy(dtype=np.float64, na_value=np.nan)
     for column in (*LABELS, *GROUPS):
         if column in frame:
-            if frame[column].isna().any():
-                row = int(np.flatnonzero(frame[column].isna())[0])
-                raise StudyError(f"{path}: column {column!r} is empty in row {row}; drop that row")
+            _check_complete(path, frame, column)
             arrays[column] = frame[column].to_numpy()
     return arrays
 
 
+def _check_complete(path: Path, frame: pd.DataFrame, column: str) -> None:
+    if frame[column].isna().any():
+        row = int(np.flatnonzero(frame[column].isna())[0])
+        raise StudyError(
+            f"{path}: column {column!r} is empty or NaN in row {row} (the first below the header "
+            f"is 0); fill it in or drop that row"
+        )
+
+
 def _csv(path: Path) -> pd.DataFrame:
     """The table; labels and groups are text, and only an empty cell of them is empty."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader(file), [])
+    header = formats.first_row(path)
     formats.check_separator(path, header)
     if header and formats.all_numbers(header):
         raise StudyError(
@@ -413,4 +455,14 @@ def _unreadable(path: Path, error: Exception | str, fix: str, name: str = "") ->
     where = f"{path}: array {name!r}" if name else f"{path}:"
     if isinstance(error, PermissionError):
         error, fix = "no permission", "fix the permissions"
+    elif isinstance(error, UnicodeError):
+        error = "its text is not encoded in UTF-8"
+        fix = (
+            "save it again as UTF-8, for example pd.read_csv(..., encoding='latin-1').to_csv(..., "
+            "index=False), with utf-16 instead of latin-1 if that is its encoding"
+        )
+    elif ragged := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error)):
+        expected, line, seen = ragged.groups()
+        error = f"line {line} has {seen} columns, the lines above have {expected}"
+        fix = "give all lines the same number of columns"
     return f"{where} cannot be read ({' '.join(str(error).split())}); {fix}"
