@@ -105,11 +105,13 @@ def test_its_params_files_run_and_methods_reach_into_its_networks(prepared, tmp_
 
 @slurm.needs_slurm
 def test_prepared_clips_become_a_result_on_a_slurm_cluster(prepared, tmp_path):
-    """A job of this data set asks for a GPU, five cores, 16 GB and days, which it is granted."""
+    """A job of this data set requests a GPU, a core and one per worker, 16 GB and days."""
     (tmp_path / "params").mkdir()
     name = "vggsound-unimodal-audio"
     assert name in miniatures.shortened("vggsound", prepared[0], tmp_path / "params", ())
     (tmp_path / "params/vggsound-unimodal-video.yaml").unlink()
+    file = tmp_path / f"params/{name}.yaml"
+    file.write_text(file.read_text().replace("workers: 0", "workers: 4"))
     with slurm.cluster(tmp_path) as cluster:
         graph = cluster.snakemake(tmp_path / "params")
         assert graph.wait(600) == 0, cluster.printed()
