@@ -19,7 +19,7 @@ from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.analyses.guide_check import score
 from umt_lib.study.analyses.guide_check.rules import OWN_SIGN
 from umt_lib.study.analyses.guide_check.score import AIM_RIGHT, scored
-from umt_lib.study.analyses.regime_map.summary import family, means, searched
+from umt_lib.study.analyses.regime_map.summary import family, means, members, searched
 from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.pipeline.collection import Entry, Study
 from umt_lib.study.report import regime_map_text, two_stream_text
@@ -305,7 +305,7 @@ def _lead(maps: Sequence[Mapping[str, Any]], name: str, cells: np.ndarray) -> In
     """
     tuned, tested = means(maps, "search")[cells], means(maps)[cells]
     own = [strategy for strategy in tuned if family(strategy) == name]
-    chosen = tuned[own].idxmax(axis=1), tuned.drop(columns=own).idxmax(axis=1)
+    chosen = members(maps)[name][cells], tuned.drop(columns=own).idxmax(axis=1)
     mine, others = (
         np.array([tested.at[place, strategy] for place, strategy in picks.items()])
         for picks in chosen

@@ -116,8 +116,7 @@ def searches(maps: Maps) -> dict[str, pd.DataFrame]:
     """
     tuned, by_cell = means(maps, "search"), accuracies(maps).groupby(["world", "cell"], sort=False)
     tested = [values.to_numpy() for _, values in by_cell]
-    names = dict.fromkeys(map(family, tuned))
-    found = {name: _search(tuned, tested, name) for name in FAMILIES if name in names}
+    found = {name: _search(tuned, tested, chosen) for name, chosen in members(maps).items()}
     candidates = [(name, place) for name, t in found.items() for place in t.index[t["candidate"]]]
     corrected = holm([found[name].at[place, "p"] for name, place in candidates])
     for (name, place), value in zip(candidates, corrected, strict=True):
@@ -127,18 +126,18 @@ def searches(maps: Maps) -> dict[str, pd.DataFrame]:
     return found
 
 
-def _search(tuned: pd.DataFrame, tested: Sequence[np.ndarray], name: str) -> pd.DataFrame:
+def _search(tuned: pd.DataFrame, tested: Sequence[np.ndarray], members: pd.Series) -> pd.DataFrame:
     """:func:`searches` for one family, without the correction.
 
     Args:
         tested: of each cell, accuracies (seeds, strategies).
+        members: the member of the family in each cell, of :func:`members`.
     """
     families = np.array([family(strategy) for strategy in tuned])
-    own, others = np.flatnonzero(families == name), np.flatnonzero(families != name)
+    others = np.flatnonzero(families != members.name)
     rows = []
     for (place, row), values in zip(tuned.iterrows(), tested, strict=True):
-        scores = row.to_numpy()
-        chosen = own[scores[own].argmax()]
+        scores, chosen = row.to_numpy(), tuned.columns.get_loc(members[place])
         gaps = values[:, [chosen]] - values[:, others]
         strongest = gaps.mean(axis=0).argmin()
         lead = scores[chosen] - scores[others].max()
