@@ -22,7 +22,7 @@ from umt_lib.study.analyses.guide_check.score import AIM_RIGHT, scored
 from umt_lib.study.analyses.regime_map.summary import family, means, members, searched
 from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.pipeline.collection import Entry, Study
-from umt_lib.study.report import regime_map_text, two_stream_text
+from umt_lib.study.report import guide_check_text, regime_map_text, two_stream_text
 from umt_lib.study.report.choices import JOINT
 from umt_lib.study.report.compared_methods import compared, covered
 from umt_lib.study.report.findings import LONGER, TWO
@@ -324,12 +324,12 @@ def _rule_decides(study: Study) -> Claim:
     right = scored(cases, OWN_SIGN)["right"] if cases else None
     number = "not measured yet"
     if right:
-        decisive = [found for case in cases if (found := case["rules"][OWN_SIGN])["decided"]]
-        (name, count), *_ = Counter(found["best"] for found in decisive).most_common()
+        best = guide_check_text.decided_best(cases, OWN_SIGN)
+        (name, count), *_ = Counter(best).most_common()
         number = (
             f"it names the better one of UME (mean) and UMT in {percent(right)}% of the {right.n} "
             f"held-out cells in which one of them is better (our aim: {100 * AIM_RIGHT:.0f}%; "
-            f"always naming {name}: {100 * count / len(decisive):.1f}%)"
+            f"always naming {name}: {100 * count / len(best):.1f}%)"
         )
     names = tuple(found["dataset"] for found in measured.values())
     return Claim(

@@ -93,7 +93,7 @@ def answer(measured: Mapping[str, Mapping[str, Any]]) -> str:
     right, regret = found.get("right"), found.get("regret")
     if right is None or regret is None:
         return ""
-    best = [case["rules"][MAIN]["best"] for case in cases if case["rules"][MAIN]["decided"]]
+    best = decided_best(cases, MAIN)
     fixed = ", ".join(
         f"{name} {100 * _mean_regret(cases, rule):.1f}" for rule, name in FIXED.items()
     )
@@ -105,6 +105,12 @@ def answer(measured: Mapping[str, Mapping[str, Any]]) -> str:
         f"verdict *UMT* is hardly tested. Over all {len(cases)} settings it loses "
         f"{percent(regret)} points to the best of them (our aim: {100 * AIM_REGRET:.1f}); {fixed}."
     )
+
+
+def decided_best(cases: Cases, rule: str) -> list[str]:
+    """The best strategy of each decided case, of those between which the rule decides."""
+    found = [case["rules"][rule] for case in cases]
+    return [one["best"] for one in found if one["decided"]]
 
 
 def _mean_regret(cases: Cases, rule: str) -> float:
@@ -148,7 +154,7 @@ def _errors(cases: Cases) -> str:
 
 def _limits(cases: Cases) -> str:
     """Which verdicts the decided cells can test, and the regret of two fixed strategies."""
-    decided = [c["rules"][MAIN]["best"] for c in cases if c["rules"][MAIN]["decided"]]
+    decided = decided_best(cases, MAIN)
     counts = ", ".join(f"{v} in {decided.count(v)}" for v in VERDICTS[:3])
     fixed = ("always joint (MLP)", "always UME")
     lost = {rule: _share(scored(cases, rule)["regret"]) for rule in fixed}
