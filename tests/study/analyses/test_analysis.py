@@ -108,6 +108,22 @@ def test_it_measures_writes_and_is_current(folder):
     assert analysis.stale("analyses/tiny-map", results_dir(), folder) == "missing"
 
 
+def test_a_changed_copy_of_a_file_keeps_the_result_of_the_file(
+    folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("UMT_PARAMS", str(folder))
+    assert analysis.main([str(write(folder, TINY)), "--workers", "1"]) == 0
+    file = results_dir() / "analyses/tiny-map.json"
+    kept = file.read_bytes()
+    copy = tmp_path / "tiny-map.yaml"
+    copy.write_text(yaml.safe_dump({**TINY, "analysis": {**TINY["analysis"], "report": [3, 4]}}))
+    assert analysis.main([str(copy), "--workers", "1"]) == 0
+    assert "a trial, in" in capsys.readouterr().out
+    assert file.read_bytes() == kept
+    (trial,) = (paths.runs() / "trials").glob("tiny-map-trial-*.json")
+    assert analysis.load(trial).params["analysis"]["report"] == [3, 4]
+
+
 def test_the_code_that_counts_is_what_the_numbers_come_from(monkeypatch):
     """The models a map trains count; another method does not."""
     from umt_lib.study.experiments import provenance

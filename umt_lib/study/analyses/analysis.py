@@ -4,10 +4,12 @@
 
 An experiment trains one method on one data set. An analysis answers one question with many
 trainings: which strategy is best where (the map), what the model of feature learning predicts
-(theory), whether the guide is right. Its params file names a function of :data:`ANALYSES` with its
-options, and the results that it ``needs``. Its measurements are written to
-``runs/results/analyses/<name>.json``, with their provenance. They are current as long as
-parameters, code and needed results do not change.
+(theory), whether the guide is right. Its params file names a function of umt_lib with its options,
+and the results that it needs. Its measurements are written to runs/results/analyses/NAME.json, with
+their provenance. They are current as long as parameters, code and needed results do not change.
+
+The run of a changed copy in another folder of a file of params/analyses/ is a trial: its result is
+written to runs/trials, so the result of the params file is kept.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from umt_lib.study.analyses.released_encoders import ave_features
 from umt_lib.study.analyses.theory.simulation import theory
 from umt_lib.study.analyses.two_stream.measure import two_stream
 from umt_lib.study.experiments import params as params_files
-from umt_lib.study.experiments import provenance
+from umt_lib.study.experiments import provenance, trials
 from umt_lib.study.experiments.progress import tally
 from umt_lib.study.experiments.results import (
     DAMAGED,
@@ -135,8 +137,8 @@ def run(params: dict[str, Any], progress: bool = True, workers: int = 1) -> Anal
                 f"{params['name']}: needs the result of {name!r}, which is missing; run its params "
                 f"file, params/{name}.yaml, first (umt run, or umt analyse for an analysis)"
             )
-    folder = paths.results_dir() / "analyses"
-    check_writable(folder)
+    to = destination(params)
+    check_writable(to.parent)
     spec = params["analysis"]
     function = ANALYSES[spec["name"]]
     given = {"progress": progress, "workers": workers}
@@ -150,10 +152,19 @@ def run(params: dict[str, Any], progress: bool = True, workers: int = 1) -> Anal
         environment=provenance.environment(torch.device("cpu")),
         seconds=time.perf_counter() - began,
     )
-    result = Analysed(name=params["name"], params=params, measured=measured, provenance=made)
+    result = Analysed(name=to.stem, params=params, measured=measured, provenance=made)
     content = json.dumps(result.model_dump(), separators=(",", ":")) + "\n"
-    write_atomically(folder / f"{result.name}.json", content.encode())
+    write_atomically(to, content.encode())
     return result
+
+
+def destination(params: dict[str, Any]) -> Path:
+    """The file for the result of these params; for a changed copy of a params file, its own."""
+    name, key = params["name"], provenance.digest(params)
+    file = paths.params_dir() / "analyses" / f"{name}.yaml"
+    if file.exists() and provenance.digest(params_files.mapping(file)) != key:
+        return paths.runs() / "trials" / f"{name}-trial-{key[:8]}.json"
+    return paths.results_dir() / "analyses" / f"{name}.json"
 
 
 def load(path: Path) -> Analysed:
@@ -212,7 +223,11 @@ def available_cores() -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit status (2 for a StudyError, 130 for Ctrl-C)."""
-    parser = argparse.ArgumentParser(prog="umt analyse", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="umt analyse",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("params", type=Path, help="a file of params/analyses/")
     parser.add_argument(
         "--workers", type=int, default=available_cores(), help="processes (default: all cores)"
@@ -223,8 +238,11 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(1)
 
     def measured() -> int:
-        result = run(read(given.params), progress=sys.stderr.isatty(), workers=given.workers)
+        params = read(given.params)
+        result = run(params, progress=sys.stderr.isatty(), workers=given.workers)
         print(f"{tally()}{result.name}, {result.provenance.seconds:.0f} s", flush=True)
+        if result.name != params["name"]:
+            print(trials.where(destination(params), params["name"]))
         return 0
 
     return exit_status(measured, f"{given.params}: interrupted; run the same command again")
