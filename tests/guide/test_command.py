@@ -75,6 +75,19 @@ def test_raw_inputs_are_read_in_the_rows_that_are_drawn(tmp_path, capsys):
     assert "raw.npz: 'a' holds NaN or infinity, first in row" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("quick")
+def test_the_source_is_read_for_the_seed_and_the_folds_that_are_given(npz):
+    asked = []
+
+    def load(source: str, seed: int, folds: int) -> readers.Source:
+        asked.append((seed, folds))
+        return readers.load(source)
+
+    assert command.main([str(npz), "--seed", "4", "--folds", "3"], load) == 0
+    assert command.main([str(npz)], load) == 0
+    assert asked == [(4, 3), (0, 5)]
+
+
 BAD_INPUTS = {
     "holds inputs of ['a'], ": {"a": np.zeros((40, 3))},
     "'b' has shape (39, 3) and": {"a": np.zeros((40, 3)), "b": np.zeros((39, 3))},

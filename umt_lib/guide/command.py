@@ -28,13 +28,13 @@ best, among those that features can rank; joint training and UMT train encoders,
 so they are not in that ranking."""
 HTML, JSON = (".html", ".htm"), (".json",)  # the files that --out and --json may replace
 
-Load = Callable[[str, int], readers.Source]
+Load = Callable[[str, int, int], readers.Source]
 Attempt = Callable[[readers.Source, Recommendation, int], Trial]
 
 
 def main(
     arguments: list[str] | None = None,
-    load: Load = lambda source, seed: readers.load(source),
+    load: Load = lambda source, seed, folds: readers.load(source),
     attempt: Attempt | None = None,
 ) -> int:
     """Run the command and return its exit status: 2 for a StudyError, 130 for Ctrl-C.
@@ -42,7 +42,8 @@ def main(
     The guide knows files and no methods. What needs the study is given by the command ``umt``:
 
     Args:
-        load: reads the source for a seed; the one of the study also knows the names of data sets.
+        load: reads the source for a seed and a number of folds; the one of the study also knows the
+            names of data sets.
         attempt: trains networks on a source, beside its recommendation, on a number of samples at
             most; None if the option ``--try`` does not exist.
     """
@@ -114,7 +115,7 @@ def _run(given: argparse.Namespace, load: Load, attempt: Attempt | None) -> int:
             raise StudyError(f"{argument}: the name is empty; give a file or a folder")
     try:
         _check_outputs(given)
-        source = load(given.source, given.seed)
+        source = load(given.source, given.seed, given.folds or FOLDS)
         if given.inputs:
             source = source._replace(extra=readers.inputs(given.inputs, source))
     except OSError as error:  # such as a path that is too long

@@ -107,27 +107,30 @@ def validation(dataset: str, seed: int, folds: int = FOLDS) -> Seen:
     )
 
 
-def load(source: str, seed: int = 0) -> Source:
+def load(source: str, seed: int = 0, folds: int = FOLDS) -> Source:
     """Read a file or folder of features, or the experiments of a data set for one ``seed``.
+
+    Args:
+        folds: of a data set, classes with too few samples for so many folds are left out.
 
     Raises:
         StudyError: there is no such file or data set, or what :func:`runs` and the readers raise.
     """
     path = Path(source)
     if source in DATASETS and not path.exists():
-        return runs(source, seed)
+        return runs(source, seed, folds)
     if path.exists() or path.suffix or len(path.parts) > 1:
         return readers.load(source)
     raise StudyError(f"{source}: no such file, folder or data set{nearest(source, DATASETS)}")
 
 
-def runs(dataset: str, seed: int) -> Source:
+def runs(dataset: str, seed: int, folds: int = FOLDS) -> Source:
     """Validation features of the uni-modal encoders of ``seed``, with components of the inputs.
 
     Raises:
         StudyError: a uni-modal experiment of the data set has not been run.
     """
-    seen = validation(dataset, seed)
+    seen = validation(dataset, seed, folds)
     name = f"{dataset}, validation split, uni-modal encoders of seed {seed}"
     if seen.together:  # the verdict then holds for these groups only
         name = f"{name}, {seen.together} groups taken together"
