@@ -60,6 +60,7 @@ def test_real_data_say_which_remedies_are_better_and_whether_they_differ(
 def test_the_gain_over_longer_joint_training_is_stated_too():
     longer = [entry(dataset, "joint-longer", at(0.78)) for dataset in list(REAL)[:3]]
     text = in_short.sentences(Study([*real(0.80, 0.78), *longer]))
+    assert [line.startswith("  - ") for line in text.splitlines()] == [False, True, True, True]
     assert "that has UMT's budget (mean over 3 data sets): UME 0.0 [" in text
     assert ", UMT +2.0 [" in text
 
@@ -73,13 +74,13 @@ def maps() -> list[AnalysisEntry]:
 
 
 def test_maps_say_what_each_strategy_loses_without_and_with_paired_features():
-    known, unknown = in_short.sentences(Study([], maps())).splitlines()
-    without, with_pairs = known.split("**With paired features, ")
-    assert "UME is 0.0 points below the best strategy** (1 settings)" in without
-    assert "joint training with an MLP head 20." in without
-    assert with_pairs.startswith("UME is 10.0 points below it** (1 settings), joint training")
-    assert "MLP head 0.0" in with_pairs
-    assert "UME has the highest mean in 1 of 2 settings, joint training in 1." in with_pairs
+    first, others, highest, clear, unknown, *_ = in_short.sentences(Study([], maps())).splitlines()
+    assert "UME is 0.0 points below the best strategy where no paired feature is useful" in first
+    assert "and 10.0 points where one is**, mean over 1 and 1 settings." in first
+    assert others.startswith("  - With MLP heads, joint training is 20.")
+    assert " and 0.0 points below it, and UMT " in others
+    assert "UME has the highest mean in 1 of 2 settings, joint training in 1." in highest
+    assert clear.startswith("  - Clearly better than all strategies of all other families: ")
     assert unknown.startswith("- **On generated data of an unknown kind, ")
 
 
@@ -91,22 +92,23 @@ def test_what_loses_least_on_maps_is_compared_on_real_data_too():
     )
     found = [analysed("map", world("synthetic", [none, pairs]))]
     rows = [e for d in REAL for e in (entry(d, "joint", at(0.6), "mlp"), ume(d, at(0.8)))]
-    *_, text = in_short.sentences(Study(rows, found)).splitlines()
+    *_, text = in_short.sentences(Study(rows, found)).split("\n- ")
     assert "joint (MLP) loses least" in text
-    assert "On real data, mean over 4 data sets, its test accuracy minus" in text
-    assert f"UME {MINUS}20.0 [" in text
+    *_, real = text.splitlines()
+    assert real.startswith("  - On real data, its test accuracy minus that of another strategy")
+    assert f"mean over 4 data sets: UME {MINUS}20.0 [" in real
 
 
 def test_a_family_can_have_the_highest_mean_without_being_clearly_the_best():
     measured = [entry.result.measured for entry in maps()]
-    text = regime_map_text.highest(measured)
-    assert "UME has the highest mean in 1 of 2 settings, joint training in 1." in text
-    assert text.endswith("is clear for: UME in 1, joint in 1.")
+    highest, clear = regime_map_text.highest(measured)
+    assert "UME has the highest mean in 1 of 2 settings, joint training in 1." in highest
+    assert "of all other families: UME in 1, joint in 1 (Holm's" in clear
     cells = [place("synthetic"), place("synthetic")]
     one = [world("synthetic", [cell(c, {"UME": 0.7005}, {"UME": 0.7005}) for c in cells])]
-    text = regime_map_text.highest(one)
-    assert "UME has the highest mean in 2 of 2 settings." in text
-    assert text.endswith("is clear for: none, in any setting.")
+    highest, clear = regime_map_text.highest(one)
+    assert "UME has the highest mean in 2 of 2 settings." in highest
+    assert "of all other families: none, in any setting (Holm's" in clear
     rows = regime_map_text.families_table(measured).splitlines()
     assert [row.split("|")[1].strip() for row in rows[2:]] == list(FAMILIES)
     assert [part.strip() for part in rows[2].split("|")[2:5]] == ["1", "1", "1"]  # of UME
@@ -134,7 +136,7 @@ def test_the_guide_is_scored_on_held_out_cells_beside_fixed_strategies():
     ]
     measured = {"dataset": "synthetic", "cases": cases}
     text = in_short.sentences(Study([], [analysed("guide-on-map", measured)]))
-    assert "It names the best strategy in **80.0 [" in text
+    assert "the guide names the best strategy in **80.0 [" in text
     assert "of the 10 settings" in text
     assert "UMT is the best in 1 of them" in text
     assert text.endswith("always using UME 3.0, always joint (MLP) 1.3.")

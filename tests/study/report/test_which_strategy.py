@@ -38,10 +38,10 @@ def test_its_regret_is_that_of_the_report_seeds():
 
 
 def test_the_sentence_names_the_choice_for_all_cells():
-    text = which_strategy.sentence(made())
+    text, *_ = which_strategy.statements(made())
     assert text.startswith("**On generated data of an unknown kind, UMT (MLP) loses least**: ")
-    assert "over all 3 settings" in text
+    assert "mean over all 3 settings" in text
 
 
-def test_without_a_map_there_is_no_sentence():
-    assert which_strategy.sentence([]) == ""
+def test_without_a_map_there_is_no_statement():
+    assert which_strategy.statements([]) == []

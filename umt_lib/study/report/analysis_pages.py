@@ -176,7 +176,7 @@ def guide_right(measured: Measured, source: str) -> None:
 @analysed("guide-on-map")
 def guide_right_answer(measured: Measured, source: str) -> Text:
     """How often the guide is right, in short."""
-    return Text(guide_check_text.answer(by_dataset(measured)))
+    return Text(" ".join(guide_check_text.answer(by_dataset(measured))))
 
 
 @analysed("guide-on-map")

@@ -86,25 +86,26 @@ def sentences(measured: dict[str, dict]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def answer(measured: Mapping[str, Mapping[str, Any]]) -> str:
+def answer(measured: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """How often the guide names the best strategy, and what it loses, beside fixed strategies."""
     cases = pooled(measured)
     found = scored(cases, MAIN) if cases else {}
     right, regret = found.get("right"), found.get("regret")
     if right is None or regret is None:
-        return ""
+        return []
     best = decided_best(cases, MAIN)
     fixed = ", ".join(
         f"{name} {100 * _mean_regret(cases, rule):.1f}" for rule, name in FIXED.items()
     )
-    return (
-        f"It was tested on generated data with new seeds, on settings of which some had shaped its "
-        f"rule. It names the best strategy in **{percent(right)}%** of the {right.n} settings in "
-        f"which one of UME, UMT and joint training (MLP) is best (our aim: "
-        f"{100 * AIM_RIGHT:.0f}%); UMT is the best in {best.count(UMT)} of them, so that its "
-        f"verdict *UMT* is hardly tested. Over all {len(cases)} settings it loses "
-        f"{percent(regret)} points to the best of them (our aim: {100 * AIM_REGRET:.1f}); {fixed}."
-    )
+    return [
+        f"On generated data, the guide names the best strategy in **{percent(right)}%** of the "
+        f"{right.n} settings in which one of UME, UMT and joint training (MLP) is best (our aim: "
+        f"{100 * AIM_RIGHT:.0f}%).",
+        f"These settings have new seeds, but some of them had shaped its rule. UMT is the best in "
+        f"{best.count(UMT)} of them, so its verdict *UMT* is hardly tested.",
+        f"Over all {len(cases)} settings it loses {percent(regret)} points to the best of them "
+        f"(our aim: {100 * AIM_REGRET:.1f}); {fixed}.",
+    ]
 
 
 def decided_best(cases: Cases, rule: str) -> list[str]:

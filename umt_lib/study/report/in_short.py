@@ -1,10 +1,8 @@
-"""The answer of the study in a few sentences; each is left out until its results exist."""
+"""The answer of the study: a few statements with their details, left out until results exist."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import numpy as np
 
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.experiments.comparisons import Family
@@ -20,83 +18,88 @@ FEWEST = 2  # data sets
 
 
 def sentences(study: Study) -> str:
-    """The answer as a Markdown list; "" if nothing was measured."""
-    return "\n".join(f"- {text}" for part in PARTS if (text := part(study)))
+    """The answer as a Markdown list, details below each statement; "" if nothing was measured."""
+    lines = []
+    for part in PARTS:
+        for statement, *details in filter(None, [part(study)]):
+            lines += [f"- {statement}", *(f"  - {detail}" for detail in details)]
+    return "\n".join(lines)
 
 
-def _on_real_data(study: Study) -> str:
+def _on_real_data(study: Study) -> list[str]:
     """Whether UME and UMT are better than joint training on average, and whether they differ."""
     pairs = {"UME": ("UME", JOINT), "UMT": (UMT, JOINT), "UMT minus UME": (UMT, "UME")}
     family = Family({name: mean_of(gain(study, *pair)) for name, pair in pairs.items()})
     shown = [name for name in ("UME", "UMT") if (g := family.get(name)) and g.n >= FEWEST]
     if not shown:
-        return ""
+        return []
     better = [name for name in shown if family.is_better(name)]
     verb = f"{'is' if len(better) == 1 else 'are'} better than joint training"
     claim = f"{' and '.join(better)} {verb}"
     if not better:
         claim = f"{' and '.join(shown)}: not clearly better than joint training"
     gains = ", ".join(f"{name} {points(family.get(name))}" for name in shown)
-    count = family.get(shown[0]).n
-    text = (
-        f"**On real data, {claim}**: {gains} points of test accuracy, mean over {count} data sets, "
-        f"with linear heads. On a single data set five seeds are mostly too few to show it."
-    )
+    found = [
+        f"**On real data, {claim}**: {gains} points of test accuracy, mean over "
+        f"{family.get(shown[0]).n} data sets, with linear heads."
+    ]
     longer = {name: mean_of(gain(study, pairs[name][0], LONGER["linear"])) for name in shown}
-    if controlled := [f"{name} {points(found)}" for name, found in longer.items() if found]:
-        count = next(found.n for found in longer.values() if found)
-        text += (
-            f" Compared with joint training that has UMT's budget (mean over {count} data sets): "
+    if controlled := [f"{name} {points(over)}" for name, over in longer.items() if over]:
+        count = next(over.n for over in longer.values() if over)
+        found.append(
+            f"Compared with joint training that has UMT's budget (mean over {count} data sets): "
             f"{', '.join(controlled)}."
         )
     if between := family.get("UMT minus UME"):
         kind = "no clear difference"
         if family.is_clear("UMT minus UME"):
             kind = "UMT is better" if between.mean > 0 else "UME is better"
-        text += f" Between UMT and UME: {kind} ({points(between)})."
-    return text
+        found.append(f"Between UMT and UME: {kind} ({points(between)}).")
+    found.append("On a single data set, five seeds are mostly too few to show a difference.")
+    return found
 
 
-def _where_features_are_known(study: Study) -> str:
+def _where_features_are_known(study: Study) -> list[str]:
     """What UME and joint training lose without and with useful paired features."""
     if not (measured := maps(study)):
-        return ""
+        return []
     regrets = summary.regrets(measured)
     none = which_strategy.kinds(measured) == which_strategy.NONE_USEFUL
     if none.all() or not none.any():
-        return ""
+        return []
 
-    def lost(name: str, cells: np.ndarray) -> str:
-        return which_strategy.mean_regret(regrets[name][cells])
+    def lost(name: str) -> tuple[str, str]:
+        without, paired = (which_strategy.mean_regret(regrets[name][c]) for c in (none, ~none))
+        return without, paired
 
-    return (
-        f"**On generated data without a useful paired feature, UME is {lost('UME', none)} points "
-        f"below the best strategy** ({none.sum()} settings), joint training with an MLP head "
-        f"{lost('joint (MLP)', none)}. **With paired features, UME is {lost('UME', ~none)} points "
-        f"below it** ({(~none).sum()} settings), joint training with an MLP head "
-        f"{lost('joint (MLP)', ~none)}, UMT with an MLP head {lost('UMT (MLP)', ~none)}. "
-        f"{regime_map_text.highest(measured)}"
-    )
+    without, paired = lost("UME")
+    joint, umt = (" and ".join(lost(name)) for name in ("joint (MLP)", "UMT (MLP)"))
+    return [
+        f"**On generated data, UME is {without} points below the best strategy where no paired "
+        f"feature is useful, and {paired} points where one is**, mean over {none.sum()} and "
+        f"{(~none).sum()} settings.",
+        f"With MLP heads, joint training is {joint} points below it, and UMT {umt} points.",
+        *regime_map_text.highest(measured),
+    ]
 
 
-def _if_nothing_is_known(study: Study) -> str:
+def _if_nothing_is_known(study: Study) -> list[str]:
     """What loses least on generated data, and how it compares on real data."""
     if not (measured := maps(study)):
-        return ""
+        return []
     name, _ = which_strategy.chosen(measured)[which_strategy.ANY]
+    found = which_strategy.statements(measured)
     gains = {other: mean_of(gain(study, name, other)) for other in ("UME", JOINT, JOINT_MLP)}
-    real = [f"{other} {points(found)}" for other, found in gains.items() if found]
-    text = which_strategy.sentence(measured)
-    if real:
-        count = next(found.n for found in gains.values() if found)
-        text += (
-            f" On real data, mean over {count} data sets, its test accuracy minus that of another "
-            f"strategy is, in points: {', '.join(real)}."
+    if real := [f"{other} {points(over)}" for other, over in gains.items() if over]:
+        count = next(over.n for over in gains.values() if over)
+        found.append(
+            f"On real data, its test accuracy minus that of another strategy, in points, mean over "
+            f"{count} data sets: {', '.join(real)}."
         )
-    return text
+    return found
 
 
-def _the_guide(study: Study) -> str:
+def _the_guide(study: Study) -> list[str]:
     """How often the guide names the best strategy, and what it loses."""
     found = guide_check_text.answer(guide_checks(study))
     if found and (measured := maps(study)):
@@ -104,14 +107,14 @@ def _the_guide(study: Study) -> str:
         among = guide_check_text.AMONG
         lost = which_strategy.lost_among(measured, name, among)
         other = "" if name in among else ", which is not one of these three,"
-        found += (
-            f" Always using {name}{other} loses {percent(lost)} points to the best of them over "
-            f"the {lost.n} settings of the maps."
+        found.append(
+            f"Always using {name}{other} loses {percent(lost)} points to the best of them over the "
+            f"{lost.n} settings of the maps."
         )
-    return f"**For your own features, use `umt guide`.** {found}" if found else ""
+    return [f"**For your own features, use `umt guide`.** {found[0]}", *found[1:]] if found else []
 
 
-PARTS: tuple[Callable[[Study], str], ...] = (
+PARTS: tuple[Callable[[Study], list[str]], ...] = (
     _on_real_data,
     _where_features_are_known,
     _if_nothing_is_known,

@@ -30,7 +30,7 @@ def answer(measured: Measured, source: str) -> Text:
 @mapped
 def which(measured: Measured, source: str) -> Text:
     """What to use if nothing is known about the features."""
-    return Text(which_strategy.sentence(measured))
+    return Text(" ".join(which_strategy.statements(measured)))
 
 
 @mapped
@@ -86,7 +86,7 @@ def families(measured: Measured, source: str) -> Text:
 @mapped
 def highest(measured: Measured, source: str) -> Text:
     """Which family has the highest mean most often."""
-    return Text(regime_map_text.highest(measured))
+    return Text(" ".join(regime_map_text.highest(measured)))
 
 
 @mapped

@@ -52,10 +52,10 @@ def answer(maps: Maps) -> str:
     )
 
 
-def highest(maps: Maps) -> str:
+def highest(maps: Maps) -> list[str]:
     """Which family has the highest mean most often, and in how many cells a family is clearly best.
 
-    Both are named, because a family can be the best often and nowhere clearly.
+    Both are stated, because a family can be the best often and nowhere clearly.
     """
     counts, every = summary.best(maps)["family"].value_counts(), summary.searches(maps)
     expected = sum(table["candidate"].sum() for table in every.values())
@@ -63,12 +63,13 @@ def highest(maps: Maps) -> str:
     listed = "".join(f", {name} in {count}" for name, count in others)
     clear = {name: int(table["clear"].sum()) for name, table in every.items()}
     found = ", ".join(f"{name} in {count}" for name, count in clear.items() if count)
-    return (
+    return [
         f"With one strategy of each family, chosen on other seeds, {first[0]} has the highest mean "
-        f"in {first[1]} of {counts.sum()} settings{listed}. After Holm's correction over the "
-        f"{expected} leads that those seeds had, the lead over all strategies of all other "
-        f"families is clear for: {found or 'none, in any setting'}."
-    )
+        f"in {first[1]} of {counts.sum()} settings{listed}.",
+        f"Clearly better than all strategies of all other families: {found or 'none'}"
+        f"{'' if found else ', in any setting'} (Holm's correction over the {expected} cases in "
+        f"which a family had the lead on other seeds).",
+    ]
 
 
 def families_table(maps: Maps) -> str:

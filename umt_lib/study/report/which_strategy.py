@@ -72,19 +72,24 @@ def table(maps: Maps) -> str:
     return markdown(["kind of data", "settings", "chosen", "its regret", *FIXED], rows)
 
 
-def sentence(maps: Maps) -> str:
-    """What loses least on generated data of an unknown kind; "" without a map."""
+def statements(maps: Maps) -> list[str]:
+    """What loses least on generated data of an unknown kind, and what others lose."""
     if not maps:
-        return ""
+        return []
     name, regrets = chosen(maps)[ANY]
-    others = ", ".join(f"{other} {mean_regret(regrets[other])}" for other in FIXED[:3])
-    level = "".join(f", {other} {mean_regret(regrets[other])}" for other in _level(regrets, name))
-    return (
-        f"**On generated data of an unknown kind, {name} loses least**: "
-        f"{mean_regret(regrets[name])} points to the best strategy of each setting, on average "
-        f"over all {len(regrets)} settings{'; not clearly more: ' + level[2:] if level else ''}; "
-        f"{others}."
-    )
+
+    def lost(names: Sequence[str]) -> str:
+        return ", ".join(f"{other} {mean_regret(regrets[other])}" for other in names)
+
+    variant = " (a variant of UMT that leaves room for paired features)"
+    found = [
+        f"**On generated data of an unknown kind, {name} loses least**"
+        f"{variant if name.startswith(summary.ROOM) else ''}: {mean_regret(regrets[name])} points "
+        f"to the best strategy of each setting, mean over all {len(regrets)} settings."
+    ]
+    if level := _level(regrets, name):
+        found.append(f"Not clearly more: {lost(level)}.")
+    return [*found, f"Simpler strategies: {lost(FIXED[:3])}."]
 
 
 def _level(regrets: pd.DataFrame, name: str) -> list[str]:
