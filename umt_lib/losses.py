@@ -1,8 +1,9 @@
 """Loss terms that methods add to cross-entropy: pure functions, which methods weigh and sum.
 
-Shapes: B samples, d feature dimensions, K classes. Distances are in the squared units of the
-features, all other values in nats. A result is a scalar, the mean over samples, unless another
-shape is given. No function stops gradients: what must not learn comes detached.
+Shapes: B samples, d feature dimensions, K classes. Squared errors are in the squared units of the
+features, :func:`prototype_logits` in their units, all other values in nats. A result is a scalar,
+the mean over samples, unless another shape is given. Only :func:`subspace_basis` stops gradients:
+elsewhere, what must not learn comes detached.
 """
 
 from __future__ import annotations

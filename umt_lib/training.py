@@ -42,7 +42,7 @@ class Training:
     Attributes:
         epochs: number of epochs; in the last share ``decay`` of them the learning rate decreases.
         probe_every: epochs between two linear probes during training; 0 for none.
-        precision: "bf16" runs forward passes under autocast.
+        precision: "bf16" runs encoders under bfloat16 autocast; heads and losses stay float32.
         workers: threads that read data which is not in memory; results do not depend on it.
         compile: apply torch.compile to the encoders.
     """

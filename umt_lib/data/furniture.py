@@ -2,7 +2,8 @@
 
 The images are rendered by ``umt_lib/data/render.py``, the class labels are those of
 ``scripts/furniture_labels.yaml``, and ``furniture_models.csv`` lists every model with its author
-and licence. ``scripts/make_furniture.py`` builds the archive and splits it by model.
+and licence. ``scripts/make_furniture.py`` builds the archive; :func:`load` draws five folds by
+model and does not use the split that the archive contains.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Furniture at 224 pixels: front and rear views at the resolution of ModelNet40.
 
-Models, labels, folds and azimuths are those of :mod:`umt_lib.data.furniture`; networks and
-training schedule are those of the ModelNet40 experiments. So these can be run on a GPU without
-downloading ModelNet40.
+Models, labels, folds and azimuths are those of :mod:`umt_lib.data.furniture`; the networks and the
+precision are those of the ModelNet40 experiments, the schedule is its own. So these networks can be
+run on a GPU without downloading ModelNet40.
 """
 
 from __future__ import annotations

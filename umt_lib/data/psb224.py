@@ -1,7 +1,7 @@
 """Princeton Shape Benchmark at 224 pixels: front and rear views at the resolution of ModelNet40.
 
-Models, classes, folds and azimuths are those of :mod:`umt_lib.data.psb`; networks and training
-schedule are those of the ModelNet40 experiments.
+Models, classes, folds and azimuths are those of :mod:`umt_lib.data.psb`; the networks and
+the precision are those of the ModelNet40 experiments, the schedule is its own.
 """
 
 from __future__ import annotations

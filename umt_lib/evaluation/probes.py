@@ -1,8 +1,8 @@
 """Linear probes: the accuracy of a linear classifier on the frozen features of an encoder.
 
 The classifier is multinomial logistic regression on standardised features. Modality laziness is
-measured as the accuracy of a probe of the uni-modally trained encoder minus that of a probe of the
-jointly trained encoder.
+measured as the accuracy of a probe of the jointly trained encoder minus that of a probe of the
+uni-modally trained one: a lazy encoder is below 0.
 
 Source: Alain & Bengio, 2016; used for modality laziness by Du et al., ICML 2023, section 3.
 """

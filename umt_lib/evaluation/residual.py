@@ -9,7 +9,7 @@ correction to them is trained on the features by cross-entropy:
 Without :math:`h` the correction is additive over modalities. It can repair everything except
 interactions: a poor rule of combining, a uni-modal classifier that is too simple, noise shared by
 the modalities. With :math:`h` it can also use interactions (paired features). Both corrections
-start at exactly :math:`o`, from the same weights and with the same batches. So the held-out gain of
+start by adding exactly 0, from the same weights and with the same batches. So the held-out gain of
 the second over the first is what interactions add.
 
 Gradient descent from small weights finds a weak interaction late, and among many features never.

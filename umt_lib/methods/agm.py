@@ -8,8 +8,8 @@
 
 A modality whose lead over the others is larger than its average lead so far has r > R and is slowed
 down, one whose lead is smaller is sped up: AGM balances the rate of learning, not the accuracy. Any
-head can be used, and only the head is run 2^M - 2 more times, because the features of zeros are the
-same for all samples.
+head can be used. The head is run 2^M - 1 more times on the batch, and the encoders and the head on
+one sample of zeros, because the features of zeros are the same for all samples.
 
 Deviations: encoders process zeros in evaluation mode, so that their batch statistics stay those of
 data. Probabilities below 1e-8 count as 1e-8 in s, which keeps exp finite. The running mean includes

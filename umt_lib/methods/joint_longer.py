@@ -2,6 +2,7 @@
 
 UMT passes every sample through every encoder once per epoch of its teachers and once per epoch of
 the student. Joint training gets the same number of encoder passes, so ``factor`` times the epochs.
+Not counted: where inputs are augmented, UMT also runs the teachers forward on every batch.
 A gain of UMT that this control has as well is a gain of longer training.
 """
 

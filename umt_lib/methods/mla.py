@@ -19,8 +19,9 @@ for a parameter "module.weight" of a layer whose parameters are "weight" and "bi
 main.py has two ways to weigh the modalities, which are the two values of ``released``:
 
     fixed     its default: 1/M each (there 0.5 and 0.5)
-    dynamic   its option --dynamic: the weights above, but with softmax and entropy over all samples
-              and classes of a batch of 64, here 64 samples in the order of the split
+    dynamic   its option --dynamic: the weights above, but with the softmax over the samples of a
+              batch of 64, for each class, and the entropy over samples and classes; here 64 samples
+              in the order of the split
 
 Source: Zhang et al., CVPR 2024.
 """

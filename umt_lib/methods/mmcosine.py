@@ -7,9 +7,10 @@ Every modality adds between -s and s to a logit, however long its features or it
 is no bias. The larger s, the more certain a prediction can be: a probability is at most
 1 / (1 + (K - 1) exp(-2 s M)).
 
-``released`` changes the prediction only: main_CD.py of github.com/GeWu-Lab/MMCosine_ICASSP23
-(commit 214797c) trains on the equation above, but its ``valid`` classifies by the logits of the
-plain linear layer, sum_m W_m z_m + b. Its bias b has no gradient and stays as it was initialised.
+``released`` changes the prediction, also on validation, and not the loss: main_CD.py of
+github.com/GeWu-Lab/MMCosine_ICASSP23 (commit 214797c) trains on the equation above, but its
+``valid`` classifies by the logits of the plain linear layer, sum_m W_m z_m + b. Its bias b has no
+gradient and stays as it was initialised.
 
 Deviation: that code can add a contrastive loss, whose weight is 0 by default; it is left out.
 

@@ -33,7 +33,7 @@ class LateFusion(nn.Module):
         encoders: {modality: module with ``dim``}, (B, ...) -> (B, dim).
         head: a module from :mod:`umt_lib.models.heads`.
         auxiliary: {modality: (B, dim) -> (B, K)}, for methods with uni-modal losses.
-        bf16: run the forward pass under bfloat16 autocast; the outputs are float32 either way.
+        bf16: run the encoders under bfloat16 autocast; heads and outputs are float32 either way.
     """
 
     def __init__(

@@ -195,7 +195,7 @@ def test_maps_decide_where_paired_features_matter_and_where_there_are_none():
     wins, suffices = "UMT is the best strategy where paired features matter", "UME suffices where"
     useful = {c.text: c for c in claims.claims(drawn("UMT (MLP)", useful=True))}
     assert useful[f"{wins}."].verdict == "supported"
-    assert "clearly the best in 6 of the 6 cells" in useful[f"{wins}."].number
+    assert "it is clearly the best in 6 of the 6 in which" in useful[f"{wins}."].number
     other = {c.text: c for c in claims.claims(drawn("joint (MLP)", useful=True))}
     assert other[f"{wins}."].verdict == "not supported"
     for best, verdict in {"UME": "supported", "joint (MLP)": "not supported"}.items():

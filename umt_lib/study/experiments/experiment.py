@@ -221,9 +221,9 @@ class Experiment:
     def initialise(self, seed: int) -> None:
         """Seed torch for the initial weights of one run.
 
-        All joint models of a seed start alike, so that methods can be compared by seed. A uni-modal
-        model starts differently: with the same seed the first encoder of a student would start as
-        that of its teacher, and the others would not.
+        Joint models of a seed start alike, so that methods can be compared by seed (QMF's models
+        draw in another order). A uni-modal model starts differently: with the same seed the first
+        encoder of a student would start as that of its teacher, and the others would not.
         """
         modality = self.params["method"].get("modality")
         other = 0 if modality is None else 1 + self.splits.modalities.index(modality)

@@ -30,7 +30,7 @@ from umt_lib.study.report.opened import folders, study
 from umt_lib.study.report.opened import literature as literature_file
 from umt_lib.study.report.shown import Text, text
 
-MISSING = "Not measured yet, or stale: run `make study`."
+MISSING = "Not measured yet, or stale: run `make study-full`."
 One = dict[str, Any]
 Measured = list[One]
 
@@ -212,7 +212,7 @@ def diagnosis(measured: Measured, source: str) -> Text:
             for diagnostic, seeds in values.items():
                 cells = [found["dataset"], head, diagnostic, points(t_interval(seeds))]
                 rows.append(cells)
-    table = markdown(["data set", "head", "diagnostic", "points of accuracy"], rows)
+    table = markdown(["data set", "head", "diagnostic", "points, or percent"], rows)
     return shown.table(table, source)
 
 
@@ -233,7 +233,8 @@ def two_stream_reliability(found: One, source: str) -> None:
     """Accuracy over confidence."""
     shown.figure(
         two_stream_figures.reliability(found),
-        "Accuracy over confidence for RGB, flow and their sum of logits, at three scales.",
+        "Accuracy over confidence for RGB, flow and their sum of logits, at three scales, and with "
+        "fitted weights.",
         f"Accuracy of clips by confidence, in bins of equal width with at least "
         f"{two_stream_figures.MIN_SAMPLES} clips. Below the diagonal, predictions are too "
         f"confident.",

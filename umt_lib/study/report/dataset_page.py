@@ -99,8 +99,8 @@ def saturation(dataset: str) -> None:
             figures.saturation(joint.result, _by_modality(_baselines(dataset))),
             f"Joint training on {dataset}: train accuracy and the probe of each encoder over "
             f"epochs.",
-            "Saturation in joint training (linear head): when the training accuracy of the whole "
-            "model is close to 100%, the probes stop rising. Probes on validation, with fixed "
+            "Joint training (linear head): training accuracy of the whole model, and the probe of "
+            "each encoder beside that of the uni-modal encoder. Probes on validation, with fixed "
             "regularisation.",
             shown.made_from(study(), [joint, *_baselines(dataset)]),
         )

@@ -141,6 +141,6 @@ def counted() -> Text:
     if table.empty:
         return Text(NOTHING)
     return Text(
-        f"{len(table)} experiments, {int(table['seeds'].sum()):,} trainings with a test score, on "
-        f"{table['data set'].nunique()} data sets."
+        f"{len(table)} experiments on {table['data set'].nunique()} data sets, with "
+        f"{int(table['seeds'].sum()):,} test scores, one per seed."
     )

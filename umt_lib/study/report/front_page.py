@@ -32,7 +32,8 @@ def claims() -> Text:
 
 def gains() -> None:
     """The gain of each strategy over joint training as a figure."""
-    real = [e for e in _answered() if e.dataset not in GENERATED]
+    used = gains_figure.labels()
+    real = [e for e in study().entries if e.label in used and e.dataset not in GENERATED]
     drawn, source = gains_figure.figure(study()), shown.made_from(study(), real)
     shown.figure(drawn, gains_figure.ALT, gains_figure.CAPTION, source)
 

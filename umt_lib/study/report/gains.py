@@ -31,10 +31,17 @@ CAPTION = (
     "Test accuracy of each strategy minus that of joint training with the same head, paired over "
     "seeds, with 95% t-intervals; UME has no such head and is the same in both panels. At the top: "
     "the mean over all real data sets, those made of the same recordings, models or images counted "
-    "as one; its interval is over data sets. *Real*: the labels are not generated; av-digits "
-    "pairs a recording and an image of the same digit."
+    "as one; its interval is over data sets. The axis ends at 12 points, where longer "
+    "intervals are cut. *Real*: the labels are not generated; av-digits pairs a recording and an "
+    "image of the same digit."
 )
 LIMIT = 12  # points; what is longer is cut
+
+
+def labels() -> set[str]:
+    """The rows that the figure is made from."""
+    compared = [label for label, _ in STRATEGIES.values()]
+    return {label.format(head=head) for label in (*compared, "joint ({head})") for head in HEADS}
 
 
 def table(study: Study) -> pd.DataFrame:

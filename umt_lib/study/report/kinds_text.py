@@ -104,7 +104,8 @@ def sentences(measured: dict[str, Any]) -> str:
     for kind, found in measured["kinds"].items():
         first, last = _paired(found)[0], _paired(found)[-1]
         lines.append(
-            f"**{kind[0].upper() + kind[1:]}.** Averaged over the values of {found['dial']}, joint "
+            f"**{kind[0].upper() + kind[1:]}.** Averaged over the values of {found['dial']} at "
+            f"which the modalities together show more than the product of their posteriors, joint "
             f"training gains {points(_mean_gain(found, 'joint (MLP)'))} points over UME with an "
             f"MLP head and {points(_mean_gain(found, 'joint (linear)'))} with a linear one. On "
             f"frozen encoders an MLP head gains {points(_gain(first, 'frozen (MLP)'))} at "
