@@ -16,9 +16,10 @@ then of the user cache, and downloaded into it. Every file is verified. ``ave`` 
     ave            audio | visual, ResNet-18 trained apart, AVE test clips      396   28
     ucf101         RGB | optical flow, logits of ResNet-101, test clips       3,783  101
 
-The checksums of wiki.mat, BDGP.mat and the file of cub are those of copies whose layout the code of
-the repositories reads; whether the repositories still have these bytes was not checked, and other
-bytes are refused.
+The checksums of wiki.mat and the file of cub are those of copies whose layout the code of the
+repositories reads. CELT's code reads the labels of BDGP.mat from ``truth``, and our copy has them
+in ``truelabel``, so the file there may be another one. Whether the repositories still have these
+bytes was not checked, and other bytes are refused.
 
 No data sets for training: ``umt analyse params/analyses/guide-real.yaml`` reads them.
 """

@@ -1,8 +1,8 @@
 """Princeton Shape Benchmark (Shilane et al. 2004): front and rear views of 3-D models.
 
-The meshes are aligned by their principal axes, so front and rear are two opposite views, and which
-of the two is called the front is arbitrary. The authors gave the meshes for research; no licence is
-known, so nothing of them is in this repository.
+The meshes were rotated towards their principal axes, for a part of them with success, so front and
+rear are two opposite views, and which of the two is called the front is arbitrary. The authors gave
+the meshes for research; no licence is known, so nothing of them is in this repository.
 
 Models are independent, except copies of one model, which are in one split.
 """

@@ -11,9 +11,12 @@ down, one whose lead is smaller is sped up: AGM balances the rate of learning, n
 head can be used. The head is run 2^M - 1 more times on the batch, and the encoders and the head on
 one sample of zeros, because the features of zeros are the same for all samples.
 
-Deviations: encoders process zeros in evaluation mode, so that their batch statistics stay those of
-data. Probabilities below 1e-8 count as 1e-8 in s, which keeps exp finite. The running mean includes
-the current batch, so kappa is 1 for the first batch.
+As in the authors' code (model/CREMAD_net.py, commit b8b3a43; run/CREMAD_main.py, commit 77670a4; of
+github.com/lihong2303/AGM), zeros are processed in evaluation mode, so that batch statistics stay
+those of data, and probabilities below 1e-8 count as 1e-8 in s, which keeps exp finite. Deviations:
+there the kept modality is in evaluation mode too in these passes, modulation stops after epoch 20,
+and the gradient is clipped. The running mean includes the current batch, so kappa is 1 for the
+first batch.
 
 Source: Li et al., ICCV 2023.
 """

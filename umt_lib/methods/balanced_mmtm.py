@@ -15,8 +15,9 @@ far more than this epsilon, so values near it train the same model for many epoc
 varies is the window.
 
 Deviations: each modality has the mean of its own gates; src/balanced_mmtm.py of the same commit
-computes that of the second modality from the first one's. With more than two modalities the fastest
-is compared with the slowest.
+computes that of the second modality from the first one's. There gates are also averaged, and may be
+held, in evaluation, and the speed of a modality includes its own classifier. With more than two
+modalities the fastest is compared with the slowest.
 
 Source: Wu et al., ICML 2022; on the gates of MMTM (Joze et al., CVPR 2020).
 """

@@ -18,7 +18,7 @@ Alternating-Unimodal-Adaptation, commit 11ae1ee). The projection never runs: uti
 for a parameter "module.weight" of a layer whose parameters are "weight" and "bias". At test,
 main.py has two ways to weigh the modalities, which are the two values of ``released``:
 
-    fixed     its default: 1/M each (there 0.5 and 0.5)
+    fixed     1/M each, near its default: there 0.55 and 0.45, or 0.35, 0.25 and 0.4
     dynamic   its option --dynamic: the weights above, but with the softmax over the samples of a
               batch of 64, for each class, and the entropy over samples and classes; here 64 samples
               in the order of the split

@@ -9,8 +9,9 @@ The ratio is the inverse of OGM's: a modality that is ahead has r < 1 and is slo
 k is 1, so that the balancing ends by itself. s is that of the own heads, so any fusion head can be
 used. Heads keep their plain gradient.
 
-Deviation: k is that of the paper only; Bias_Infusion.py of github.com/kkontras/MLB (commit 68ad48d,
-``tanh_mode``) has options with which the speed-up grows beyond 2.
+Deviations from Bias_Infusion.py of github.com/kkontras/MLB (commit 68ad48d): it also scales each
+modality's own head and its block of a linear fusion head, and its ``tanh_mode`` has options with
+which the speed-up grows beyond 2; k is that of the paper only.
 
 Source: Kontras et al., BMVC 2024.
 """

@@ -3,13 +3,14 @@
 Raw files, in the layout of the repository from which ``--download`` gets them (121 MB):
 
 - ``<root>/classes/train.cla`` and ``test.cla``, the two halves of the classification;
-- ``<root>/processed-models/m<number>.off``, one mesh per model, aligned by its principal axes.
+- ``<root>/processed-models/m<number>.off``, one mesh per model, rotated towards its principal axes
+  (in about a third of them the longest is more than 15 degrees from every coordinate axis).
 
 The classes are those of the second level of the classification with at least 12 models; a model
 that is directly in a class of the first level counts for that class. The halves share few of the
 finest classes, so they are joined and split again, by model. Copies of a model are one group. The
-front camera looks along the third axis of a mesh, which is often the shortest, and down by 20
-degrees; the rear camera is opposite.
+front camera looks along the third coordinate axis, often the direction of the smallest extent, and
+down by 20 degrees; the rear camera is opposite.
 """
 
 from __future__ import annotations
