@@ -1,4 +1,4 @@
-# Verbs only. `make` prints them; each does its own set-up, which costs nothing when it is done.
+# Verbs only. `make` prints them; each that needs it does the set-up, which costs nothing when it is done.
 PYTHON ?=
 BIN := .venv/bin
 TORCH := torch==2.11.0 torchvision==0.26.0 torchaudio==2.11.0
@@ -16,7 +16,7 @@ setup: ## make the environment in .venv (PYTHON=python3.12, TORCH_BACKEND=cpu ar
 study: setup ## run the default experiments on this machine, then build the book
 	@$(BIN)/python -m umt_lib.study.pipeline.notebook_server serve -- $(BIN)/snakemake --profile profiles/local
 
-study-full: setup ## the same with every experiment whose data is here: hours on two cores
+study-full: setup ## the same with every experiment whose data is here, and av-digits: hours on two cores
 	@$(BIN)/python -m umt_lib.study.pipeline.notebook_server serve -- $(BIN)/snakemake --profile profiles/local \
 		--config study=full
 
@@ -36,11 +36,11 @@ lab: setup ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks/start.py
 
 publish: setup ## copy this machine's complete, current results to results/, renew the README
-	@$(BIN)/python -m umt_lib publish && $(BIN)/python -m umt_lib book --readme
+	@$(BIN)/python -m umt_lib publish; status=$$?; $(BIN)/python -m umt_lib book --readme && exit $$status
 
 constraints: setup ## pin today's newest versions of all dependencies (torch: see Makefile)
 	@printf '%s\n' $(TORCH) | $(BIN)/uv pip compile pyproject.toml - --all-extras --universal \
 		--upgrade --no-annotate --no-header --python-version 3.11 --quiet --output-file constraints.txt
 
-clean: ## delete the environment and everything this machine has made, results included
+clean: ## delete the environment, runs/ with its results, and the built book
 	rm -rf .venv .mypy_cache runs .snakemake book/_build notebooks/*.ipynb

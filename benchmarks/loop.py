@@ -7,7 +7,8 @@ checkpoints, several processes or files larger than memory. It has the same enco
 augmentation, optimiser and evaluation: validation accuracy and cross-entropy and the training
 accuracy on the subset for curves after each epoch, and a copy of the best weights. Linear probes
 are left out on both sides. The two take turns, so that other load on the machine affects both;
-``ratio`` is the median over rounds of the ratio of their CPU times.
+``ratios`` are the medians over rounds of the ratio of their CPU times, ``largest_ratio`` is the
+largest of them.
 """
 
 from __future__ import annotations

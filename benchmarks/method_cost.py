@@ -1,7 +1,8 @@
-"""Measure the cost of a training step of every method, relative to joint training in the same run.
+"""Measure the cost of a training step of methods, relative to joint training in the same run.
 
     python benchmarks/method_cost.py [--rounds 40] [--out benchmarks/method_cost.json]
 
+Left out are UME, which takes no steps, uni-modal training and the released variants.
 ``time``: the ratio of the medians of CPU time. The methods of one data set and head take turns,
 batch by batch, so that other load on the machine affects all of them. ``least``: the smallest
 number of passes through encoders that the method's equation needs, relative to the three of joint

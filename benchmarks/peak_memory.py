@@ -1,9 +1,9 @@
 """Measure the peak memory (resident set, MB) of every experiment whose data is on this machine.
 
-    python benchmarks/peak_memory.py [--out benchmarks/peak_memory.json]
+    python benchmarks/peak_memory.py [--out benchmarks/peak_memory.json] [watch-umt ...]
 
 Every experiment runs in its own process, for one seed and one epoch, because a longer run needs no
-more memory. As many run at once as there are cores, teachers before the methods that need them.
+more memory. As many run at once as there are cores, each after the results that it is made from.
 """
 
 from __future__ import annotations
@@ -14,44 +14,68 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import torch
+import yaml
 
 from umt_lib.data.availability import available
 from umt_lib.paths import PARAMS
 from umt_lib.study.experiments.params import read
 from umt_lib.study.experiments.provenance import environment
+from umt_lib.study.pipeline.run_graph import made_from
+from umt_lib.study.pipeline.smoke import shorten
 
-SHORT = ["--set", "training.epochs=1", "--set", "training.probe_every=1", "--set", "seeds=[0]"]
 
-
-def peak(path: Path, runs: str) -> float:
+def peak(path: Path, runs: Path) -> int:
     """The peak of resident memory in MB of one experiment; SystemExit if it fails."""
-    command = [sys.executable, "-m", "umt_lib", "run", str(path), *SHORT]
-    environment = {**os.environ, "UMT_RUNS": runs, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "umt_lib", "run", str(path)]
+    places = {"UMT_RUNS": str(runs), "UMT_PARAMS": str(path.parent)}
+    environment = {**os.environ, **places, "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"{path}: exit status {child.returncode}")
-    return usage.ru_maxrss / 1024
+    return round(usage.ru_maxrss / 1024)
+
+
+def peaks(names: Sequence[str]) -> dict[str, int]:
+    """{experiment: MB} of these experiments and of what they are made from."""
+    needs: dict[str, list[str]] = {}
+    found: dict[str, int] = {}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+        params = Path(folder) / "params"
+        params.mkdir()
+        left = list(names)
+        while left:
+            name = left.pop()
+            if name not in needs:
+                spec = read(PARAMS / f"{name}.yaml")
+                (params / f"{name}.yaml").write_text(yaml.safe_dump(shorten(spec)))
+                needs[name] = made_from(spec)
+                left += needs[name]
+        while len(found) < len(needs):
+            ready = sorted(n for n in needs if n not in found and found.keys() >= {*needs[n]})
+            files = [params / f"{name}.yaml" for name in ready]
+            for name, megabytes in zip(
+                ready, pool.map(peak, files, repeat(Path(folder))), strict=True
+            ):
+                found[name] = megabytes
+                print(f"{name:40s} {megabytes:6d} MB", flush=True)
+    return found
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="experiments; all whose data is here, if none")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    files = [path for path in PARAMS.glob("*.yaml") if available(read(path)["dataset"])]
-    measured = {}
-    with tempfile.TemporaryDirectory() as runs, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for with_teachers in (False, True):
-            part = sorted(p for p in files if bool(read(p).get("teachers")) == with_teachers)
-            peaks = pool.map(lambda path: round(peak(path, runs)), part)
-            for path, megabytes in zip(part, peaks, strict=True):
-                measured[path.stem] = megabytes
-                print(f"{path.stem:40s} {megabytes:6d} MB", flush=True)
+    every = [path.stem for path in PARAMS.glob("*.yaml") if available(read(path)["dataset"])]
+    measured = peaks(given.names or every)
     largest = max(measured, key=measured.__getitem__)
     print(f"largest: {measured[largest]} MB ({largest})")
     found = {

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # One finished experiment
 #
-# This notebook opens the result of one experiment. The book has such a page for every result that
-# was not measured on the machine that built it; where it was, the page is the executed notebook.
+# This notebook opens the result of one experiment. The book has such a page for every result; where
+# the run graph measured it on the machine that built the book, the page is the executed notebook.
 
 # %%
 from umt_lib.study.report import experiment_page as page

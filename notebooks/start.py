@@ -14,7 +14,7 @@
 # # Start here
 #
 # These notebooks are the study, to be changed and run again. Click on one; *Run > Run All Cells*
-# executes it. What they measure is kept in `runs/` and changes no published result.
+# executes it. What `experiment` measures is kept in `runs/`; none changes a published result.
 #
 # - [explore_synthetic](explore_synthetic.py): set the strength of uni-modal and paired features
 #   with sliders, and see in seconds which strategy is best.

@@ -38,7 +38,12 @@ PAGE = """<!doctype html><title>look</title><iframe id="frame" height="900"></if
 
 def chromium() -> str | None:
     """The path of the browser, or None if it is not installed."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+    return next(
+        filter(
+            None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))
+        ),
+        None,
+    )
 
 
 def browse(address: str, *options: str) -> tuple[str, str]:

@@ -10,11 +10,11 @@ before=$(cat .venv/torch_backend 2>/dev/null || true)
 backend=${TORCH_BACKEND:-$before}
 
 command -v "$python" >/dev/null || {
-    echo "setup: no $python found; install Python 3.11 or newer, or name one: make PYTHON=..." >&2
+    echo "setup: no $python found; install Python 3.11 or newer, or name one: make setup PYTHON=..." >&2
     exit 2
 }
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-    echo "setup: $("$python" --version) is too old; name 3.11 or newer: make PYTHON=python3.11" >&2
+    echo "setup: $("$python" --version) is too old; name 3.11 or newer: make setup PYTHON=python3.11" >&2
     exit 2
 }
 

@@ -12,7 +12,8 @@ verdict is one of
   as an MLP (a linear head cannot);
 * ``no clear winner``: the samples do not decide.
 
-A second line names the *cheapest* strategy within half a point of the best.
+A second line names the *cheapest* strategy within half a point of the best, or the most frequent
+class as long as no strategy is clearly more than half a point better.
 
 **Strategies.** By cross-validation (stratified; groups, where given, stay together) every sample
 gets a held-out prediction of every strategy that applies to features, and
@@ -82,7 +83,8 @@ anything is fitted. They are taken as one group and the report says so first; co
 labels are refused.
 
 **Which pair.** With three or more modalities, the verdict ``interactions`` names the pairs for
-which the correction with interactions is clearly better on the features of the two alone.
+which the correction with interactions is clearly better, by at least 0.5 points and corrected for
+the number of pairs, on the features of the two alone.
 
 **Wide features**, with more columns than samples, are replaced by their coordinates
 (:mod:`umt_lib.guide.wide`); the corrections use the 128 longest axes of these.
@@ -97,8 +99,9 @@ verdict for the features without extra columns, where small gains are easier to 
 extra columns the report says that features alone cannot tell.
 
 **The rule of the paper** is reported as well: the linear head against UME by the mean of
-probabilities, in accuracy. Where the two rules differ, the reason is a better rule of combining
-predictions, or an interaction.
+probabilities, in accuracy. Where the two rules differ, the reason is that the paper's rule names no
+winner while its interval contains 0, or a better rule of combining predictions, better uni-modal
+classifiers, or an interaction.
 
 **Refused input** raises a StudyError that names the source, the array and the fix: fewer than two
 modalities; numbers of rows that do not match; text, NaN, infinity or numbers beyond 1e30; arrays

@@ -335,11 +335,12 @@ def _classes_not_numbers(labels: np.ndarray, source: str) -> None:
     except ValueError:  # text
         return
     if len(values) > VALUES and (values != values.round()).any():
+        named = "labels as text" if labels.dtype.kind == "f" else "names, such as 'class 0.5',"
         raise StudyError(
             f"{source}: 'labels' look continuous: {len(values)} different values from "
             f"{values[0]:g} to {values[-1]:g}; the guide needs classes, so cut them into bins, for "
-            f"example np.digitize(labels, [{np.quantile(values, 0.5):.2g}]), or give labels as "
-            f"text if each value is a class"
+            f"example np.digitize(labels, [{np.quantile(values, 0.5):.2g}]), or give {named} if "
+            f"each value is a class"
         )
 
 

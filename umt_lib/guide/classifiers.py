@@ -10,8 +10,9 @@ log-probabilities of the classifiers of M modalities by
     calibrated  log p = pi + sum_m (log q_m - pi), q_m ~ p_m^(1/T_m)  T_m fitted to modality m
 
 p is normalised afterwards; pi are the log-frequencies of the classes in the training part, which
-the last three rules count once. The product without this correction, sum_m log p_m, counts them M
-times (:data:`NAIVE`); it is measured for comparison, and never chosen.
+the product and the calibrated product count once, the weighted rule with a fitted weight. The
+product without this correction, sum_m log p_m, counts them M times (:data:`NAIVE`); it is measured
+for comparison, and never chosen.
 """
 
 from __future__ import annotations

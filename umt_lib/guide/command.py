@@ -24,8 +24,9 @@ Recommend how to train on your features: with an ensemble of uni-modal models
 model interactions between modalities (interactions). If the samples do not
 suffice to decide, the verdict is "no clear winner". The last two lines of the
 output are the verdict and the cheapest strategy within half a point of the
-best, among those that features can rank; joint training and UMT train encoders,
-so they are not in that ranking."""
+best (or the most frequent class, as long as nothing is clearly more than half a
+point better), among those that features can rank; joint training and UMT train
+encoders, so they are not in that ranking."""
 HTML, JSON = (".html", ".htm"), (".json",)  # the files that --out and --json may replace
 
 Load = Callable[[str, int, int], readers.Source]

@@ -33,14 +33,17 @@ def check_content(path: Path) -> None:
             f"{path}: is a git-lfs pointer and not the data; fetch the file with git lfs pull"
         )
     if start.startswith(hdf5.START) and path.suffix.lower() not in HDF5:
-        raise StudyError(f"{path}: is an HDF5 file; rename it to {path.stem}.h5")
+        raise StudyError(
+            f"{path}: is an HDF5 file; rename it to {path.stem}.h5, or save its array with np.save "
+            f"if it is one of a folder or of raw inputs"
+        )
 
 
 def pytorch(path: Path) -> Any:
     """The tensors of a .pt file as arrays: {name: array}, or one array for a single tensor.
 
     Raises:
-        StudyError: something else than tensors and lists.
+        StudyError: the file is damaged, or holds something else than tensors, lists and numbers.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -143,7 +146,7 @@ def check_separator(path: Path, first: list[str]) -> None:
     """Refuse a table whose columns are separated by something else than commas.
 
     Raises:
-        StudyError: the first row shows semicolons or tabs.
+        StudyError: the first row shows semicolons, tabs or bars.
     """
     for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if sum(cell.count(mark) for cell in first) >= max(1, len(first) - 2):
@@ -167,7 +170,7 @@ def npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, bool]:
 
 
 def npy_rows(file: IO[bytes], rows: np.ndarray) -> np.ndarray:
-    """The rows of an array in npy format, read in blocks so that the others are not kept."""
+    """The rows of an array in npy format; if it is not in column-major order, read in blocks."""
     shape, dtype, fortran = npy_header(file)
     if fortran and len(shape) > 1:  # its rows lie apart
         size = dtype.itemsize * int(np.prod(shape))

@@ -162,7 +162,7 @@ def _components(path: Path, name: str, stored: Stored, rows: np.ndarray) -> np.n
 
 
 def _stored(path: Path) -> dict[str, Stored]:
-    """The arrays of an npz file, none of which is read whole."""
+    """The arrays of an npz file, whose rows are read when they are used."""
     arrays = {}
     for name in _members(path):
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:

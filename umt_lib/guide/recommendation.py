@@ -43,7 +43,7 @@ class Recommendation:
     verdict: str  # one of VERDICTS
     reason: str
     paper: str  # the verdict of the paper's rule
-    cheapest: str  # the cheapest strategy within half a point of the best
+    cheapest: str  # the cheapest strategy within half a point of the best, or the frequent class
     ranking: dict[str, Ranked]  # all strategies that apply to features, the most accurate first
     causes: dict[str, Measure]  # see umt_lib.guide.strategies.CAUSES
     competitors: dict[str, Measure]

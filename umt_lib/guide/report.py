@@ -62,12 +62,12 @@ NOT_RANKED = (
 NAMES = (  # of the strategies
     "A modality alone: a linear classifier on its features. UME: the ensemble of these "
     "classifiers, by the mean of their probabilities, their product, their product after "
-    "calibration by temperatures, or fitted weights; all but the mean count the class frequencies "
-    "once. Frozen head: a linear classifier or a small network on the features of all modalities. "
-    "Correction: a small network added to the best rule of UME; the additive correction cannot use "
-    "interactions between modalities, the correction with pairs can. UME of better classifiers: "
-    "UME of classifiers each of which is corrected by such a network on the features of its "
-    "modality alone."
+    "calibration by temperatures, or fitted weights; the products count the class frequencies "
+    "once, the weighted rule with a fitted weight. Frozen head: a linear classifier or a small "
+    "network on the features of all modalities. Correction: a small network added to the best rule "
+    "of UME; the additive correction cannot use interactions between modalities, the correction "
+    "with pairs can. UME of better classifiers: UME of classifiers each of which is corrected by "
+    "such a network on the features of its modality alone."
 )
 CAUSE = (  # how causes are told apart
     "A rule: the best rule of UME, chosen within each training part, over the mean. A classifier: "
@@ -184,7 +184,8 @@ def page(found: Recommendation) -> str:
         f"<p>Verdict of the paper's rule: <strong>{escape(found.paper)}</strong>.</p>"
         f"<p>{escape(about)}</p>{_svg(picture(found))}"
         f"<h2>Strategies</h2><p>{NAMES} All values are held-out, with 95% intervals; the intervals "
-        f"of differences are paired.</p>{_ranking(found.ranking, number)}"
+        f"of differences are paired, and those of the gains of single pairs of modalities are "
+        f"widened by Bonferroni's correction.</p>{_ranking(found.ranking, number)}"
         f"<p>What features cannot rank, because it trains encoders: {escape(others)}.</p>"
         f"{_trial(found)}<h2>Where does the gain come from?</h2><p>{CAUSE}</p>"
         f"{_table('cause', found.causes, '+.1f')}{pairs}"

@@ -1,7 +1,8 @@
 """Rank the strategies that apply to features, and say where a gain comes from.
 
 Every strategy has a held-out accuracy and a cost; the ranking shows both. The *cheapest* one is the
-strategy of least cost whose accuracy is at most half a point below that of the best. Joint training
+strategy of least cost whose accuracy is at most half a point below that of the best, or the most
+frequent class as long as no strategy is clearly more than half a point better. Joint training
 and UMT have no accuracy here, because features of uni-modal encoders do not show what other
 encoders would learn; their costs are :data:`TRAINED`.
 """

@@ -348,7 +348,7 @@ def test_a_table_that_is_not_renewed_is_an_error(monkeypatch, capsys):
     monkeypatch.setattr(new.subprocess, "run", lambda *arguments, **options: done)
     assert new.main(DATASET) == 2
     assert capsys.readouterr().err == (
-        f"umt new: all files are written but the table of README.md ({problem}); run "
+        f"umt new: all files are written but the answer in README.md ({problem}); run "
         f"umt book --readme\n"
     )
 

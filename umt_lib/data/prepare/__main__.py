@@ -111,7 +111,7 @@ def _parse(arguments: list[str]) -> tuple[str, Recipe, argparse.Namespace]:
     parser.add_argument(
         "--download",
         action="store_true",
-        help="first download into ROOT what the publishers serve, and print what is left to do",
+        help="first download into ROOT what can be downloaded, and print what is left to do",
     )
     parser.add_argument(
         "--workers",

@@ -78,7 +78,7 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
 
 
 def read(source: Path, settings: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Read one clip: the frames of ``source``, and the sound of the .wav file of the same id.
+    """Read one clip: the frames of ``source``, and the sound of its .wav file or of itself.
 
     Raises:
         SampleError: a file is not yet downloaded by git-lfs, or cannot be decoded.

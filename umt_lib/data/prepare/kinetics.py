@@ -4,10 +4,10 @@ Raw files in ``<root>``: the publishers' ``train.csv`` and ``val.csv`` (a headin
 youtube_id, time_start, time_end, split), and clips ``<id>_<start, 6 digits>_<end, 6 digits>.mp4``
 in any folder, usually ``train/`` and ``val/`` or a folder per class there. The times may lack their
 zeros, the end may be missing, and the clip may be .mkv, .webm, .avi, .flv or .mov. Of a clip in a
-folder ``replacement``, in which the publishers' mirror keeps repaired clips, the other file is not
-used. The test split here is the publishers'
-validation set, on which papers report, because the labels of their test set were withheld. The
-validation split here is a tenth of the training set.
+folder of ``<root>`` whose name begins with ``replacement``, in which the publishers' mirror keeps
+repaired clips, the other file is not used. The test split here is the publishers' validation set,
+on which papers report, because the labels of their test set were withheld. The validation split
+here is a tenth of the training set.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def list_samples(root: Path, settings: dict[str, Any]) -> tuple[list[Sample], li
 
 
 def _repaired(paths: list[Path], root: Path) -> dict[str, Path]:
-    """{YouTube id: path} of the files in a folder ``replacement``; one clip is cut per video."""
+    """{YouTube id: path} of the files in folders ``replacement*``; one clip is cut per video."""
     return {
         path.name[:ID]: path
         for path in paths

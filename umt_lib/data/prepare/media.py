@@ -1,9 +1,9 @@
 """Decode frames and sound of a clip with PyAV, which needs no installed FFmpeg.
 
 The frames that are taken, their crop and the resampling of the sound depend on the clip alone, so a
-clip always gives the same row. Every clip is decoded to its end: seeking would be faster, but would
-not notice that a file is truncated. A file is opened once for frames and sound, because reading its
-headers takes time too.
+clip always gives the same row. The pictures are decoded to the end of the clip: seeking would be
+faster, but would not notice that a file is truncated. A file is opened once for frames and sound,
+because reading its headers takes time too.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ Motion is a stack of optical flow, 10 successive fields of horizontal and vertic
 pixels in 256 steps. Its source:
 
 - ``--flow dis``: OpenCV's dense inverse search (Kroeger et al. 2016), on the CPU.
-- ``--flow raft``: torchvision's RAFT (Teed and Deng 2020, trained on synthetic scenes), on a GPU.
+- ``--flow raft``: torchvision's RAFT (Teed and Deng 2020, trained on synthetic and driving scenes),
+  on a GPU.
 - ``--flow tvl1``: TV-L1 flow as jpeg files, as published by Feichtenhofer et al. (2016):
   ``<root>/tvl1_flow/{u,v}/v_<class>_gXX_cYY/frame000001.jpg``.
 

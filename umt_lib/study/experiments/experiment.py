@@ -358,7 +358,7 @@ class Experiment:
         return teachers
 
     def _record(self, seed: int, run: Trained) -> SeedRecord:
-        """Test and probe a trained model; no other function reads the test split."""
+        """Test and probe a trained model; no other function here reads the test split."""
         device = next(iter(run.model.state_dict().values())).device
         splits = self.data(seed)
         train, test = splits.train.to(device), splits.test.to(device)

@@ -51,9 +51,12 @@ class _Finished(Experiment):
 
     def _fit(self, *given: Any) -> Any:
         seed = given[2]
+        fix = f"run umt run params/{self.name}.yaml"
+        if "-trial-" in self.name:  # it has no params file
+            fix = "repeat the command of this trial"
         raise StudyError(
             f"{self.name}: there is no model of seed {seed} from the code, data and teachers of "
-            f"today in {self.folder}; run umt run params/{self.name}.yaml"
+            f"today in {self.folder}; {fix}"
         )
 
 

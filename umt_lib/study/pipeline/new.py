@@ -143,7 +143,7 @@ def sweep(text: str, parent: type[Method] = Method) -> Sweep:
 
 
 def renew_readme() -> str:
-    """Renew the answer table of README.md, which names every data set; "" or the error.
+    """Renew the answer in README.md and its figure; return "" or the error.
 
     A process of its own, since this one does not know the new data set.
     """
@@ -201,10 +201,10 @@ def _run(given: argparse.Namespace) -> int:
     if given.kind == "dataset":
         if failed := renew_readme():
             raise StudyError(
-                f"umt new: all files are written but the table of README.md ({failed}); run "
+                f"umt new: all files are written but the answer in README.md ({failed}); run "
                 f"umt book --readme"
             )
-        print("\nREADME.md: its table names the new data set")
+        print("\nREADME.md: its answer is renewed")
     params = [path for path in files.new if path.startswith("params/")]
     first = next((path for path in params if path.endswith("-joint-linear.yaml")), params[0])
     *needed, name = with_needed([Path(first).stem])

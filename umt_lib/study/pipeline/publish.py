@@ -1,7 +1,7 @@
 """Copy the current results of this machine to ``results/``, which is committed.
 
-umt publish            copy, then write results/measured.csv and the table results/results.csv
-umt publish --check    copy nothing; exit status 1 if a published result is stale
+umt publish            copy, then write the tables measured.csv, results.csv and results.parquet
+umt publish --check    copy nothing; exit status 1 if a published result is stale or damaged
 """
 
 from __future__ import annotations
@@ -101,7 +101,10 @@ def messages(reasons: dict[str, str], params_dir: Path) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns the exit status (1 if a result is stale, 2 for a StudyError)."""
+    """The command; returns the exit status.
+
+    It is 1 if a result is stale, damaged or of too few seeds, 2 for a StudyError.
+    """
     parser = argparse.ArgumentParser(
         prog="umt publish", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

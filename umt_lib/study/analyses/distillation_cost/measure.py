@@ -157,11 +157,12 @@ def distillation_cost(
     """Train all variants with an MLP head, over the weight, for all ``uni`` and ``paired``.
 
     Args:
-        dataset: a key of ``regime_map.worlds.WORLDS``, whose networks are used.
+        dataset: a key of ``regime_map.worlds.WORLDS`` with the dials ``uni``, ``paired`` and
+            ``asymmetry``, whose networks are used.
         weights: the weights of UMT besides 0.
         few_weights: the weights of all other variants besides 0.
-        updates, learning_rate: of every training. There are more and smaller steps than on the map,
-            because a large weight with a large step diverges.
+        updates, learning_rate: of every training. There is one rate, because a large weight with
+            a larger step diverges.
 
     Returns:
         ``cells`` [{"uni", "paired", "bayes", "ume" (the product rule) {"validation", "test": one

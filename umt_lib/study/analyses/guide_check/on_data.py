@@ -40,7 +40,8 @@ def on_data(
             needs fewer.
 
     Returns:
-        "cases" as in :func:`umt_lib.study.analyses.guide_check.on_map.on_map`, one per seed, and
+        "cases" as in :func:`umt_lib.study.analyses.guide_check.on_map.on_map`, one per seed,
+        without "bayes", "held_out" and "test", and
         "recommendation": all the evidence of the first seed.
 
     Raises:

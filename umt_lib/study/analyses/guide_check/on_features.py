@@ -29,7 +29,8 @@ def on_features(sets: Mapping[str, int], progress: bool = False) -> dict[str, An
         sets: {name: number of folds of the guide}, see :mod:`umt_lib.data.feature_sets`.
 
     Returns:
-        "cases" as in :func:`umt_lib.study.analyses.guide_check.on_map.on_map`, one per set, and
+        "cases" as in :func:`umt_lib.study.analyses.guide_check.on_map.on_map`, one per set, with
+        "dataset" in place of "bayes" and the dials, and
         "recommendations" {name: all the evidence}.
 
     Raises:

@@ -9,8 +9,8 @@ The verdicts stand for these strategies:
 
 Learning rates and weights are chosen on validation, by the mean over seeds.
 
-The thresholds of the guide were set on a quarter of the map's cells, selected by a hash of the
-cell. The other cells are held out, and only they are reported.
+The thresholds in accuracy of the guide were set on a quarter of the cells, selected by a hash of
+the cell. The other cells are held out, and only they are reported.
 """
 
 from __future__ import annotations

@@ -78,7 +78,10 @@ def map_features(
     chosen = world_named(world)
     for name in strategies:
         if name not in TRAINED or TRAINED[name].start == "frozen":
-            raise StudyError(f"strategy {name!r} trains no encoders; give some of {list(TRAINED)}")
+            able = [other for other, one in TRAINED.items() if one.start != "frozen"]
+            raise StudyError(
+                f"strategy {name!r} is unknown or trains no encoders; give some of {able}"
+            )
     records = []
     for cell in chosen.among(dials):
         _, tuned = explore(Chunk(chosen, [cell], tuning), strategies)

@@ -90,7 +90,7 @@ class World:
     Attributes:
         load: the loader of the data.
         options: the options of ``load`` for the dials, without the numbers of samples.
-        axes: the values of each dial in the complete map.
+        axes: the values of each dial in the grid on which the guide is checked; a map has its own.
         bayes: the best possible accuracies for the dials, {name: 0..1}.
         paired: positions of the features of a modality that are paired; others are uni-modal.
         updates: SGD steps of every training, in worlds where it is not a dial.

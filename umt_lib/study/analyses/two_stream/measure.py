@@ -7,8 +7,9 @@ and p-values are those of McNemar's test over source videos, corrected by Holm's
 three families:
 
 - **gain**: every ensemble minus the better of its networks.
-- **second**: RGB and flow minus the same RGB network and another one, the control: if averaging two
-  networks were enough, a second RGB network would do as well as flow.
+- **second**: RGB and flow minus the same RGB network and another one, and for RGB 1 also minus all
+  RGB networks together, the control: if averaging networks were enough, further RGB networks would
+  do as well as flow.
 - **rule**: for RGB 1 and flow, every rule minus the sum of logits as released.
 
 The networks were chosen by their accuracy on these very clips (see
