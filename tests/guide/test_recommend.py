@@ -16,6 +16,8 @@ from umt_lib.errors import StudyError
 from umt_lib.guide import VERDICTS, Recommendation, evidence, recommend
 from umt_lib.guide.checks import checked
 from umt_lib.guide.recommend import widened
+from umt_lib.guide.recommendation import measures
+from umt_lib.guide.verdict import our_rule
 
 MADE = {
     "UME": lambda m: cases.additive(600, m),
@@ -48,6 +50,17 @@ def measured(recommendation: Recommendation) -> dict:
 def test_the_verdict_is_the_known_one(verdict):
     assert found(verdict).verdict == verdict
     assert found(verdict).reason
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_the_numbers_alone_give_the_verdict_and_its_reason(verdict):
+    """So that results need no sentences, and their wording can change."""
+    numbers = json.loads(json.dumps(found(verdict).numbers()))
+    whole = measured(found(verdict))
+    assert numbers == {k: v for k, v in json.loads(json.dumps(whole)).items() if k in numbers}
+    assert set(whole) - set(numbers) == {"reason", "warnings"}
+    parts = measures(numbers["competitors"]), measures(numbers["gains"]), numbers["chance"]
+    assert our_rule(*parts) == (verdict, found(verdict).reason)
 
 
 @pytest.mark.parametrize("verdict", ["UMT", "interactions"])
@@ -168,6 +181,7 @@ def test_the_oddest_value_is_found_in_the_row_as_it_was_given():
     first = next(iter(features))
     features[first][0] = 0
     features[first][150, 1] = 1e6
+    features[first] = np.hstack([features[first], np.eye(303)[:, :1]])  # only row 0 is not 0
     data = recommend(features, y, folds=2, max_samples=302).data
     away, row = data["farthest"][first]
     assert row == 150

@@ -155,13 +155,22 @@ def test_warnings_about_this_case_come_first(found):
     repeats = {"repeats": 5, "verdicts of repeats": {"UME": 4, "UMT": 1}, "near border": True}
     first = cautions.warnings("UME", gains, {**DATA, "copies": copies, **repeats})[:2]
     assert first[0].startswith("6 rows repeat: they are nearly the same in every modality")
-    assert "5 times in all: the verdict was UME 4 times, UMT 1 times" in first[1]
+    assert "so 5 were run, with different folds: the verdict is UME in 4, UMT in 1 of" in first[1]
     assert first[1].endswith("The mean is near a border too: more samples may change the verdict.")
     pairs = cautions.warnings("UME", {**found.gains, "pairs": measure(0.1)}, DATA)
     assert pairs[0].startswith("Interactions clearly improve the log-likelihood")
     assert pairs[1].startswith("No groups were given")
-    odd = cautions.warnings("UME", found.gains, {**DATA, "farthest": {"audio": (31.0, 7)}})
-    assert "audio, in row 7 (the first is 0), lies 31 standard deviations" in odd[1]
+    assert cautions.FOR_UMT not in pairs
+    umt = cautions.warnings("UMT", found.gains, DATA)
+    assert umt[-len(cautions.ALWAYS) - 1] == cautions.FOR_UMT
+
+
+def test_a_value_that_squeezes_the_others_of_its_column_is_named(found):
+    for away, named in ((8.0, False), (9.0, True)):  # of 90 samples at most 9.4
+        data = {**DATA, "farthest": {"audio": (away, 7)}}
+        warned = cautions.warnings("UME", found.gains, data)
+        sentence = f"A value of audio, in row 7 (the first is 0), lies {away:.0f} standard"
+        assert any(w.startswith(sentence) for w in warned) == named
 
 
 def test_long_names_fit_into_figure_and_page(found):

@@ -6,7 +6,7 @@ from typing import Any
 
 from umt_lib.guide.recommendation import Measure
 
-ODD = 30.0  # standard deviations: standardised, the other values of the column are nearly equal
+SQUEEZED = 0.75  # of a column's variance due to one value: it halves the spread of the others
 WITHOUT_INPUTS = (
     "No inputs were given, and features alone cannot tell what encoders that were trained on one "
     "modality have dropped: a part that says something only together with the other modality, or "
@@ -17,13 +17,15 @@ WITH_INPUTS = (
     "Of the inputs the leading linear components were searched, in which many interactions do not "
     "show. Features of several layers, or of self-supervised encoders, lower that risk."
 )
+FOR_UMT = (
+    "The verdict UMT rests on a linear head on the given features. What distillation does to the "
+    "encoders is not simulated; on small data UMT can gain less than such a head."
+)
 ALWAYS = (
     "Features of samples that the encoders were trained on look better than they are, each "
     "modality by another amount. Use held-out samples.",
-    "A pair that is weak, or hard to learn from this many samples, goes unseen: no gain found is "
-    "no proof that there is none.",
-    "UMT is recommended from a head on frozen features. What distillation does to the encoders is "
-    "not simulated; on small data it can fall short of what the head promises.",
+    "A paired feature that is weak, or hard to learn from this many samples, is not found. So "
+    "finding no gain does not prove that there is none.",
     "The intervals take the trained models as given: folds share training samples, so they are "
     "somewhat too narrow.",
 )
@@ -41,11 +43,11 @@ def copied(copies: dict[str, Any]) -> str:
 
 
 def _repeated(verdict: str, data: dict[str, Any]) -> str:
-    single = ", ".join(f"{v} {times} times" for v, times in data["verdicts of repeats"].items())
+    single = ", ".join(f"{v} in {times}" for v, times in data["verdicts of repeats"].items())
     sentence = (
-        f"The first cross-validation was near a border of the rule, so it was repeated with other "
-        f"folds, {data['repeats']} times in all: the verdict was {single}. The verdict {verdict} "
-        f"is that for the mean over all of them."
+        f"The first cross-validation was near a border of the rule, so {data['repeats']} were run, "
+        f"with different folds: the verdict is {single} of them. The verdict {verdict} is that for "
+        f"the mean over all."
     )
     if data["near border"]:
         sentence += " The mean is near a border too: more samples may change the verdict."
@@ -73,7 +75,8 @@ def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> t
     if gains["pairs"].likelihood.low > 0 and verdict != "interactions":
         found.append(
             "Interactions clearly improve the log-likelihood over the additive correction, but the "
-            "gain in accuracy is too small to justify joint training."
+            "correction with interactions is not half a point more accurate than the additive one, "
+            "the linear head and UME."
         )
     if gains["combining"].likelihood.low > 0:
         found.append(
@@ -91,7 +94,7 @@ def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> t
             f"about unseen groups."
         )
     for m, (away, row) in data["farthest"].items():
-        if away > ODD:
+        if away**2 > SQUEEZED * data["samples"]:
             found.append(
                 f"A value of {m}, in row {row} (the first is 0), lies {away:.0f} standard "
                 f"deviations from the mean of its column. Beside it the other values look alike: "
@@ -107,4 +110,6 @@ def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> t
         found.append(WITHOUT_INPUTS)
     elif verdict != "interactions":
         found.append(WITH_INPUTS)
+    if verdict == "UMT":
+        found.append(FOR_UMT)
     return (*found, *ALWAYS)

@@ -35,7 +35,8 @@ class Inputs(NamedTuple):
         columns: {modality: its number of columns}.
         wide: modalities with more columns than samples.
         farthest: {modality: (distance of its most extreme value from the mean of its column in
-            standard deviations, row of that value in the given array)}.
+            standard deviations, row of that value in the given array)}, of columns in which the
+            other values differ.
         grouped: whether groups were given.
         copies: rows that repeat in different groups; ``groups`` has them in one group each.
         searched: whether extra columns are given beside these features.
@@ -261,14 +262,24 @@ def _finite(modality: str, x: np.ndarray, keep: np.ndarray, source: str) -> None
 def _farthest(x: np.ndarray) -> tuple[float, int]:
     """The most extreme value: its distance from its column's mean in standard deviations, its row.
 
-    >>> _farthest(np.array([[0.0], [0.0], [0.0], [0.0], [5.0]]))
-    (2.0, 4)
+    Columns in which all other values are equal are left out, because nothing is lost beside it.
+
+    >>> x = np.array([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0], [9.0, 0.0], [0.0, 5.0]])
+    >>> away, row = _farthest(x)
+    >>> f"{away:.2f}", row
+    ('1.99', 3)
     """
-    found = (-1.0, 0)
+    found = (0.0, 0)
     for _, block in wide.blocks(x):
         away = np.abs(wide.standardised(block))
-        row, column = np.unravel_index(away.argmax(), away.shape)
-        found = max(found, (float(away[row, column]), int(row)), key=lambda f: f[0])
+        rows, columns = away.argmax(axis=0), np.arange(block.shape[1])
+        others = np.array(block)
+        others[rows, columns] = others[np.where(rows == 0, 1, 0), columns]
+        differ = (others != others[0]).any(axis=0)
+        if differ.any():
+            column = columns[differ][away[rows, columns][differ].argmax()]
+            most = float(away[rows[column], column])
+            found = max(found, (most, int(rows[column])), key=lambda f: f[0])
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from umt_lib.evaluation.intervals import Interval
 
 UME, UMT, INTERACTIONS, UNCLEAR = VERDICTS = ("UME", "UMT", "interactions", "no clear winner")
+SENTENCES = ("reason", "warnings")  # of a recommendation; the other parts are numbers and names
 
 
 class Measure(NamedTuple):
@@ -69,3 +70,21 @@ class Recommendation:
 
         fields = {k: getattr(self, k) for k in self.__dataclass_fields__}
         return {k: plain(v) for k, v in fields.items()}
+
+    def numbers(self) -> dict[str, Any]:
+        """:meth:`to_dict` without sentences and time: what is the same in every run of one seed."""
+        found = {k: v for k, v in self.to_dict().items() if k not in SENTENCES}
+        found["cost"].pop("seconds")
+        return found
+
+
+def measures(numbers: dict[str, Any]) -> dict[str, Measure]:
+    """The measures of a part of :meth:`Recommendation.numbers`, such as its ``gains``."""
+
+    def interval(found: dict[str, float]) -> Interval:
+        return Interval(found["mean"], found["low"], found["high"], 0)
+
+    return {
+        name: Measure(interval(found["likelihood"]), interval(found["accuracy"]))
+        for name, found in numbers.items()
+    }

@@ -108,8 +108,9 @@ def our_rule(
     over_all = min(gains[n].accuracy.mean for n in ("pairs", "pairs over joint", "pairs over UME"))
     if _clear(pairs) and over_all >= FLOOR and PAIRS in informed:
         return INTERACTIONS, (
-            f"a correction that sees modalities together gains {_points(over_all)} on held-out "
-            f"samples over the best model that adds them up"
+            f"a correction that can use interactions between modalities gains at least "
+            f"{_points(over_all)} on held-out samples over the additive correction, the linear "
+            f"head and UME"
         )
     if _matters(joint) and LINEAR in informed:
         over_joint = gains["additive over joint"].accuracy.mean
@@ -144,8 +145,9 @@ def our_rule(
     joint_gains = (joint.accuracy, pairs.accuracy)
     if all(g.mean < FLOOR and g.high < MARGIN for g in joint_gains):
         return UME, (
-            f"nothing trained jointly gains {_points(FLOOR)} over the best combination of "
-            f"uni-modal predictions, or can be expected to gain {_points(MARGIN)}"
+            f"neither a linear head on all features nor interactions gain {_points(FLOOR)} on "
+            f"average over combining uni-modal predictions, and the intervals of both gains end "
+            f"below {_points(MARGIN)}"
         )
     return UNCLEAR, (
         f"joint training may gain up to {_points(max(g.high for g in joint_gains))} or nothing: "

@@ -74,8 +74,7 @@ def ave_features(
                 probes[name] = [probe(x, y, *cut) for cut in cuts]
                 bar.update()
             source = f"the features of {method}"
-            guide = recommend(features, y, folds=guide_folds, source=source).to_dict()
-            guide["cost"].pop("seconds")  # the only part that differs when it is measured again
+            guide = recommend(features, y, folds=guide_folds, source=source).numbers()
             bar.update()
             given = released[method]
             methods[method] = {

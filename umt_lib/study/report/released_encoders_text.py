@@ -14,6 +14,8 @@ import numpy as np
 from umt_lib.data.ave_features import FOLDERS, MODALITIES
 from umt_lib.evaluation.cross_validation import resampled_interval
 from umt_lib.evaluation.intervals import Interval
+from umt_lib.guide.recommendation import measures
+from umt_lib.guide.verdict import our_rule
 from umt_lib.study.analyses.released_encoders import BOTH
 from umt_lib.study.experiments.comparisons import Family
 from umt_lib.study.report.format import NONE, markdown, percent, points
@@ -140,7 +142,9 @@ def verdicts(measured: dict[str, Any]) -> str:
     rows = []
     for method, found in measured["methods"].items():
         guide = found["guide"]
-        rows.append([_link(method), guide["verdict"], guide["reason"], guide["paper"]])
+        competitors, gains = measures(guide["competitors"]), measures(guide["gains"])
+        verdict, reason = our_rule(competitors, gains, guide["chance"])
+        rows.append([_link(method), verdict, reason, guide["paper"]])
     return markdown(["features of", "verdict", "reason", "the paper's rule"], rows)
 
 

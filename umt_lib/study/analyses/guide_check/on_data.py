@@ -42,7 +42,8 @@ def on_data(
     Returns:
         "cases" as in :func:`umt_lib.study.analyses.guide_check.on_map.on_map`, one per seed,
         without "bayes", "held_out" and "test", and
-        "recommendation": all the evidence of the first seed.
+        "recommendation": all the evidence of the first seed, see
+        :meth:`umt_lib.guide.Recommendation.numbers`.
 
     Raises:
         StudyError: a result or a uni-modal model is missing on this machine.
@@ -57,8 +58,7 @@ def on_data(
         found = verdicts(seen.features, (seen.train, seen.inputs), seen.y, seen.groups, folds)
         without |= set(seen.without)
         cases.append({"seed": seed, **record(found, accuracy)})
-        first = first or deciding(*found.values()).to_dict()
-    first["cost"].pop("seconds")  # the only part that differs when it is measured again
+        first = first or deciding(*found.values()).numbers()
     return {
         "dataset": dataset,
         "seeds": len(seeds),

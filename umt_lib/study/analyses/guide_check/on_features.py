@@ -31,7 +31,8 @@ def on_features(sets: Mapping[str, int], progress: bool = False) -> dict[str, An
     Returns:
         "cases" as in :func:`umt_lib.study.analyses.guide_check.on_map.on_map`, one per set, with
         "dataset" in place of "bayes" and the dials, and
-        "recommendations" {name: all the evidence}.
+        "recommendations" {name: all the evidence}, see
+        :meth:`umt_lib.guide.Recommendation.numbers`.
 
     Raises:
         StudyError: a set is unknown, missing or altered, or has too few samples for five folds.
@@ -50,8 +51,7 @@ def on_features(sets: Mapping[str, int], progress: bool = False) -> dict[str, An
                 accuracy = direct(inputs, bar.update)
             except StudyError as error:
                 raise StudyError(f"feature set {name!r}: {error}") from None
-        evidence[name] = found.to_dict()
-        evidence[name]["cost"].pop("seconds")  # the only part that differs when measured again
+        evidence[name] = found.numbers()
         cases.append(
             {
                 "dataset": name,
