@@ -58,3 +58,29 @@ def test_of_several_analyses_a_page_about_one_shows_none_but_names_them(results)
     results(3, 5)
     with pytest.raises(StudyError, match=r"analyses: theory-3, theory-5 are all analyses 'theory'"):
         of_one()
+
+
+def test_diagnostics_have_a_row_for_each_head_and_modality(monkeypatch):
+    values = {
+        "EMAP gap": [0.1, 0.1],
+        "permutation of a": [0.2, 0.2],
+        "utilisation of a": [0.3, 0.3],
+        "permutation of b": [0.4, 0.4],
+        "utilisation of b": [0.5, 0.5],
+    }
+    found = SimpleNamespace(measured={"dataset": "tiny", "heads": {"mlp": values}})
+    entry = AnalysisEntry("diagnosis-tiny", {"analysis": {"name": "diagnosis"}}, None, found)
+    monkeypatch.setattr(analysis_pages, "study", lambda: Study([], [entry]))
+    rows = [
+        [c.strip() for c in r.split("|")[1:-1]] for r in analysis_pages.diagnosis().splitlines()
+    ]
+    first, second = rows[2:4]
+    assert [cell.split(" [")[0] for cell in first] == [
+        "tiny",
+        "mlp",
+        "+10.0",
+        "a",
+        "+20.0",
+        "+30.0",
+    ]
+    assert [cell.split(" [")[0] for cell in second] == ["tiny", "mlp", "", "b", "+40.0", "+50.0"]

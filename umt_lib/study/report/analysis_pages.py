@@ -205,15 +205,18 @@ def guide_real_scores(found: One, source: str) -> Text:
 
 @analysed("diagnosis")
 def diagnosis(measured: Measured, source: str) -> Text:
-    """The diagnostics of interactions on every data set."""
+    """The diagnostics of interactions on every data set: a row for each head and modality."""
     rows = []
     for found in measured:
         for head, values in found["heads"].items():
-            for diagnostic, seeds in values.items():
-                cells = [found["dataset"], head, diagnostic, points(t_interval(seeds))]
-                rows.append(cells)
-    table = markdown(["data set", "head", "diagnostic", "points, or percent"], rows)
-    return shown.table(table, source)
+            cells = {name: points(t_interval(seeds)) for name, seeds in values.items()}
+            gap = cells.pop("EMAP gap")
+            for m in dict.fromkeys(name.split(" of ", 1)[1] for name in cells):
+                both = [cells[f"permutation of {m}"], cells[f"utilisation of {m}"]]
+                rows.append([found["dataset"], head, gap, m, *both])
+                gap = ""  # of the model, in the row of its first modality
+    names = ["data set", "head", "EMAP gap, points", "modality", "permutation, points"]
+    return shown.table(markdown([*names, "utilisation, %"], rows), source)
 
 
 @analysed("two-stream", one=True)
