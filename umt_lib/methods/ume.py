@@ -10,7 +10,7 @@ method does. UME in headlines is the rule that validation chose. So that the cho
 validation score of ``weighted`` is cross-fitted: each sample is predicted with weights that were
 fitted to other samples, and to other groups where a split has two or more.
 
-Source: Du et al., ICML 2023, section 4; the paper does not say which rule it uses.
+Source: Du et al., ICML 2023, section 4; which rule the paper uses is not known to us.
 """
 
 from __future__ import annotations
