@@ -26,7 +26,7 @@ from umt_lib.data.availability import available
 from umt_lib.paths import PARAMS
 from umt_lib.study.experiments.params import read
 from umt_lib.study.experiments.provenance import environment
-from umt_lib.study.pipeline.run_graph import made_from
+from umt_lib.study.pipeline.run_graph import with_needed
 from umt_lib.study.pipeline.smoke import shorten
 
 
@@ -45,19 +45,14 @@ def peak(path: Path, runs: Path) -> int:
 
 def peaks(names: Sequence[str]) -> dict[str, int]:
     """{experiment: MB} of these experiments and of what they are made from."""
-    needs: dict[str, list[str]] = {}
+    needs = with_needed(list(names))
     found: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
         params = Path(folder) / "params"
         params.mkdir()
-        left = list(names)
-        while left:
-            name = left.pop()
-            if name not in needs:
-                spec = read(PARAMS / f"{name}.yaml")
-                (params / f"{name}.yaml").write_text(yaml.safe_dump(shorten(spec)))
-                needs[name] = made_from(spec)
-                left += needs[name]
+        for name in needs:
+            short = shorten(read(PARAMS / f"{name}.yaml"))
+            (params / f"{name}.yaml").write_text(yaml.safe_dump(short))
         while len(found) < len(needs):
             ready = sorted(n for n in needs if n not in found and found.keys() >= {*needs[n]})
             files = [params / f"{name}.yaml" for name in ready]

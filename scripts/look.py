@@ -30,6 +30,7 @@ from urllib.parse import unquote, urlsplit
 WIDTHS = (1280, 390)  # pixels
 LEGIBLE = 3  # contrast of text and background
 UNUSUAL = {"search.html", "genindex.html", "py-modindex.html"}  # made by Sphinx, not by us
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = ("background-networking", "component-update", "sync", "quic", "gpu")
 PAGE = """<!doctype html><title>look</title><iframe id="frame" height="900"></iframe>
 <script>const PAGES = {pages}, WIDTHS = {widths}, WIDE = {wide}, LEGIBLE = {legible};
@@ -38,12 +39,7 @@ PAGE = """<!doctype html><title>look</title><iframe id="frame" height="900"></if
 
 def chromium() -> str | None:
     """The path of the browser, or None if it is not installed."""
-    return next(
-        filter(
-            None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))
-        ),
-        None,
-    )
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def browse(address: str, *options: str) -> tuple[str, str]:

@@ -27,15 +27,15 @@ ALT = (
     "all of them, for UME, UMT, a head on frozen encoders, and joint training with uni-modal "
     "cross-entropy."
 )
+LIMIT = 12  # points; what is longer is cut
 CAPTION = (
     "Test accuracy of each strategy minus that of joint training with the same head, paired over "
     "seeds, with 95% t-intervals; UME has no such head and is the same in both panels. At the top: "
     "the mean over all real data sets, those made of the same recordings, models or images counted "
-    "as one; its interval is over data sets. The axis ends at 12 points, where longer "
+    f"as one; its interval is over data sets. The axis ends at {LIMIT} points, where longer "
     "intervals are cut. *Real*: the labels are not generated; av-digits pairs a recording and an "
     "image of the same digit."
 )
-LIMIT = 12  # points; what is longer is cut
 
 
 def labels() -> set[str]:

@@ -21,7 +21,8 @@ def sentences(study: Study) -> str:
     """The answer as a Markdown list, details below each statement; "" if nothing was measured."""
     lines = []
     for part in PARTS:
-        for statement, *details in filter(None, [part(study)]):
+        if found := part(study):
+            statement, *details = found
             lines += [f"- {statement}", *(f"  - {detail}" for detail in details)]
     return "\n".join(lines)
 
