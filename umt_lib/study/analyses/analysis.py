@@ -160,10 +160,11 @@ def run(params: dict[str, Any], progress: bool = True, workers: int = 1) -> Anal
 
 def destination(params: dict[str, Any]) -> Path:
     """The file for the result of these params; for a changed copy of a params file, its own."""
-    name, key = params["name"], provenance.digest(params)
+    name = params["name"]
     file = paths.params_dir() / "analyses" / f"{name}.yaml"
-    if file.exists() and provenance.digest(params_files.mapping(file)) != key:
-        return paths.runs() / "trials" / f"{name}-trial-{key[:8]}.json"
+    digest = provenance.digest
+    if file.exists() and digest(params_files.mapping(file)) != digest(params):
+        return trials.file_of(params)
     return paths.results_dir() / "analyses" / f"{name}.json"
 
 

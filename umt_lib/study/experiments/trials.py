@@ -34,12 +34,16 @@ def prepare(
         if any(value in values[:i] for i, value in enumerate(values)):
             raise StudyError(f"{source}: sweep.{field} {values} repeats; give each value once")
     _check_names(params, source)
-    name, file = params["name"], paths.params_dir() / f"{params['name']}.yaml"
+    file = paths.params_dir() / f"{params['name']}.yaml"
     if not changed and not _differs(params, file):
         return Experiment.from_params(params, source), None
-    params = {**params, "name": f"{name}-trial-{digest(params)[:8]}"}
-    to = paths.runs() / "trials" / f"{params['name']}.json"
-    return Experiment.from_params(params, source), to
+    to = file_of(params)
+    return Experiment.from_params({**params, "name": to.stem}, source), to
+
+
+def file_of(params: dict[str, Any]) -> Path:
+    """The results file of a trial of an experiment or an analysis with these params."""
+    return paths.runs() / "trials" / f"{params['name']}-trial-{digest(params)[:8]}.json"
 
 
 def _differs(params: dict[str, Any], file: Path) -> bool:
