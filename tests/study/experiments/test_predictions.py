@@ -37,12 +37,20 @@ def test_every_seed_has_the_accuracy_that_was_measured(result):
         assert torch.allclose(found.probabilities.sum(1), torch.ones(record.test.samples))
 
 
-def test_a_missing_model_is_named_and_not_trained(params, runs, monkeypatch):
+@pytest.mark.parametrize(
+    ("has_file", "fix"), [(True, "run umt run .*tiny.yaml"), (False, "repeat the command of this")]
+)
+def test_a_missing_model_is_named_and_not_trained(
+    has_file, fix, params, runs, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("UMT_PARAMS", str(tmp_path))
+    if has_file:
+        (tmp_path / "tiny.yaml").touch()
     result = Experiment.from_params(params).run("cpu", progress=False)
     (runs / "checkpoints/tiny/seed1.safetensors").unlink()
     monkeypatch.setattr(experiment, "fit", lambda *given: pytest.fail("a model is trained"))
     predicted(result, 0)
-    with pytest.raises(StudyError, match=r"tiny: there is no model of seed 1 .* run umt run param"):
+    with pytest.raises(StudyError, match=f"tiny: there is no model of seed 1 .* {fix}"):
         predicted(result, 1)
 
 

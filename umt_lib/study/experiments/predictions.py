@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from umt_lib import paths
 from umt_lib.data import Split
 from umt_lib.errors import StudyError
 from umt_lib.models.inference import outputs
@@ -51,9 +52,9 @@ class _Finished(Experiment):
 
     def _fit(self, *given: Any) -> Any:
         seed = given[2]
-        fix = f"run umt run params/{self.name}.yaml"
-        if "-trial-" in self.name:  # it has no params file
-            fix = "repeat the command of this trial"
+        fix = "repeat the command of this trial"
+        if (file := paths.params_dir() / f"{self.name}.yaml").exists():  # a trial has none
+            fix = f"run umt run {paths.shown(file)}"
         raise StudyError(
             f"{self.name}: there is no model of seed {seed} from the code, data and teachers of "
             f"today in {self.folder}; {fix}"
