@@ -91,7 +91,7 @@ def prepared_rate(paths: list[Path], workers: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         settings = {**RECIPE.settings, "log": f"{folder}/log"}
         layout, out = RECIPE.layout(settings), Path(folder) / "out"
-        prepare("speed", samples, ["0"], layout, timed, settings, out, workers, {}, progress=False)
+        prepare("speed", samples, ["0"], layout, timed, settings, out, workers, {})
         lines = Path(settings["log"]).read_text().splitlines()
     return rate([tuple(map(float, line.split())) for line in lines])
 

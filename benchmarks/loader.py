@@ -64,7 +64,6 @@ def prepared(folder: Path, rows: int) -> Splits:
         folder,
         workers,
         {},
-        progress=False,
     )
     return load("vggsound", folder=str(folder))
 

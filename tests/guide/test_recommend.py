@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from umt_lib.errors import StudyError
 from umt_lib.guide import VERDICTS, Recommendation, evidence, recommend
 from umt_lib.guide.checks import checked
-from umt_lib.guide.recommend import widened
 from umt_lib.guide.recommendation import measures
 from umt_lib.guide.verdict import our_rule
 
@@ -87,14 +86,6 @@ def test_extra_columns_serve_to_detect_interactions_only():
     assert kept.pop("warnings") != wanted.pop("warnings")  # whether inputs were searched
     assert (kept["data"].pop("inputs"), wanted["data"].pop("inputs")) == (True, False)
     assert kept == wanted
-
-
-def test_features_come_first_and_stay_as_they_are():
-    features, _ = cases.noise(7)
-    extra = {m: np.full((7, 3), i) for i, m in enumerate(features)}
-    for m, wide in widened(features, extra).items():
-        assert np.array_equal(wide[:, :2], features[m])
-        assert np.array_equal(wide[:, 2:], extra[m])
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,24 @@ def bootstrap_means(
     return [Interval(float(mean), float(low), float(high), number) for mean, low, high in columns]
 
 
+def within_classes(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a random order (n,) of samples in which every position keeps its class.
+
+    A modality in this order has only the class in common with modalities in the given order.
+
+    Args:
+        y: class of each sample, (n,).
+
+    >>> y = np.array([0, 1, 0, 1, 1])
+    >>> (y[within_classes(y, np.random.default_rng(0))] == y).all()
+    True
+    """
+    order = np.arange(len(y))
+    for k in np.unique(y):
+        order[y == k] = rng.permutation(order[y == k])
+    return order
+
+
 def _resampled(scores: np.ndarray, groups: np.ndarray | None, seed: int) -> tuple[np.ndarray, int]:
     """Column means (resamples, c), and the number of units that are resampled."""
     units = np.arange(len(scores)) if groups is None else np.unique(groups, return_inverse=True)[1]

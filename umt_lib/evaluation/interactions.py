@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from umt_lib.errors import StudyError, nearest
-from umt_lib.evaluation.bootstrap import bootstrap, difference
+from umt_lib.evaluation.bootstrap import bootstrap, difference, within_classes
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.models import LateFusion
 
@@ -120,10 +120,8 @@ def permutation_drop(
     rng, truth = np.random.default_rng(seed), y.cpu().numpy()
     shuffled = np.zeros(n)
     for _ in range(repeats):
-        order = np.arange(n)
-        for k in np.unique(truth):
-            order[truth == k] = rng.permutation(order[truth == k])
-        moved = features[modality][torch.from_numpy(order)]
+        order = torch.from_numpy(within_classes(truth, rng))
+        moved = features[modality][order]
         shuffled += _correct(head({**features, modality: moved}), y)
     correct = [_correct(head(dict(features)), y), shuffled / repeats]
     return bootstrap(np.column_stack(correct), groups=groups, seed=seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from umt_lib.guide.recommendation import Measure
+from umt_lib.guide.recommendation import INTERACTIONS, UME, UMT, UNCLEAR, Measure
 
 SQUEEZED = 0.75  # of a column's variance due to one value: it halves the spread of the others
 WITHOUT_INPUTS = (
@@ -61,18 +61,18 @@ def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> t
         found.append(copied(copies))
     if data["repeats"] > 1:
         found.append(_repeated(verdict, data))
-    if gains["classifiers"].likelihood.low > 0 and verdict in ("UME", "no clear winner"):
+    if gains["classifiers"].likelihood.low > 0 and verdict in (UME, UNCLEAR):
         found.append(
             "Corrections of the single modalities clearly improve UME: the linear classifiers miss "
             "something within a modality. Better uni-modal classifiers may change the verdict."
         )
-    elif gains["additive"].likelihood.low > 0 and verdict in ("UME", "no clear winner"):
+    elif gains["additive"].likelihood.low > 0 and verdict in (UME, UNCLEAR):
         found.append(
             "An additive correction clearly improves UME, but corrections of the single modalities "
             "do not: the modalities share noise, or the rule that combines their predictions is "
             "too simple."
         )
-    if gains["pairs"].likelihood.low > 0 and verdict != "interactions":
+    if gains["pairs"].likelihood.low > 0 and verdict != INTERACTIONS:
         found.append(
             "Interactions clearly improve the log-likelihood over the additive correction, but the "
             "correction with interactions is not half a point more accurate than the additive one, "
@@ -108,8 +108,8 @@ def warnings(verdict: str, gains: dict[str, Measure], data: dict[str, Any]) -> t
         )
     if not data["inputs"]:
         found.append(WITHOUT_INPUTS)
-    elif verdict != "interactions":
+    elif verdict != INTERACTIONS:
         found.append(WITH_INPUTS)
-    if verdict == "UMT":
+    if verdict == UMT:
         found.append(FOR_UMT)
     return (*found, *ALWAYS)

@@ -127,18 +127,18 @@ def checked(
         joined = f"{source} (rows that repeat are taken as one group)"
         folds = _foldable(classes, y, groups, folds, joined)
     return Inputs(
-        numbers,
-        y,
-        groups,
-        tuple(map(str, classes)),
-        len(labels),
-        folds,
-        keep,
-        {m: x.shape[1] for m, x in drawn.items()},
-        many,
-        {m: (away, int(keep[row])) for m, (away, row) in farthest.items()},
-        grouped,
-        repeated,
+        features=numbers,
+        y=y,
+        groups=groups,
+        classes=tuple(map(str, classes)),
+        given=len(labels),
+        folds=folds,
+        rows=keep,
+        columns={m: x.shape[1] for m, x in drawn.items()},
+        wide=many,
+        farthest={m: (away, int(keep[row])) for m, (away, row) in farthest.items()},
+        grouped=grouped,
+        copies=repeated,
     )
 
 

@@ -25,6 +25,7 @@ import torch
 from scipy.special import log_softmax, logsumexp
 from sklearn.linear_model import LogisticRegression
 
+from umt_lib.evaluation.bootstrap import within_classes
 from umt_lib.evaluation.ensemble_weights import fit_weights
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # inverse regularisation C of a linear classifier
@@ -75,13 +76,9 @@ def unpaired(
     modality says about the class, and removes all that modalities say only together.
     """
     rng = np.random.default_rng(seed)
-    shuffled = []
-    for i, z in enumerate(x.values()):
-        order = np.arange(len(y))
-        for k in np.unique(y) if i else ():
-            order[y == k] = rng.permutation(order[y == k])
-        shuffled.append(z[order])
-    apart, together = np.hstack(shuffled), np.hstack(list(x.values()))
+    first, *others = x.values()
+    apart = np.hstack([first, *(z[within_classes(y, rng)] for z in others)])
+    together = np.hstack([first, *others])
     strength, _, fits = _search(apart, together, y, inner[:1])
     return _Path(apart, y, x_test)(strength), fits + 1
 

@@ -24,6 +24,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from umt_lib.evaluation.bootstrap import within_classes
 from umt_lib.guide import wide
 
 NEAR = (0.3, 0.2, 0.1, 0.05)  # values of t, the widest first
@@ -128,13 +129,7 @@ def _equal_pairs(code: np.ndarray) -> int:
 def _shuffled(arrays: Sequence[np.ndarray], y: np.ndarray) -> list[np.ndarray]:
     """The rows of each array in another order, which keeps their classes."""
     rng = np.random.default_rng(0)
-    mixed = []
-    for x in arrays:
-        order = np.arange(len(y))
-        for k in np.unique(y):
-            order[y == k] = rng.permutation(order[y == k])
-        mixed.append(x[order])
-    return mixed
+    return [x[within_classes(y, rng)] for x in arrays]
 
 
 def _near(points: Sequence[np.ndarray], y: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -180,21 +180,23 @@ def _members(path: Path) -> list[str]:
     """The names of the arrays in an npz file."""
     try:
         with path.open("rb") as file:
-            if not zipfile.is_zipfile(file):
-                why = "it is truncated or not an npz archive"
-                raise StudyError(_unreadable(path, why, "save it again with np.savez"))
+            _check_archive(file, path)
             with zipfile.ZipFile(file) as archive:
                 return [Path(name).stem for name in archive.namelist()]
     except DAMAGED as error:
         raise StudyError(_unreadable(path, error, "save it again with np.savez")) from None
 
 
+def _check_archive(file: BinaryIO, path: Path) -> None:
+    if not zipfile.is_zipfile(file):
+        why = "it is truncated or not an npz archive"
+        raise StudyError(_unreadable(path, why, "save it again with np.savez"))
+
+
 def _npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
-            if not zipfile.is_zipfile(file):
-                why = "it is truncated or not an npz archive"
-                raise StudyError(_unreadable(path, why, "save it again with np.savez"))
+            _check_archive(file, path)
             file.seek(0)
             archive = np.load(file, allow_pickle=False)
             return {

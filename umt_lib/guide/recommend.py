@@ -94,31 +94,3 @@ def _rows(x: ArrayLike, inputs: Inputs) -> np.ndarray:
     """The rows in use of extra columns; all of them if there are too few or too many."""
     x = np.asarray(x)
     return x[inputs.rows] if x.ndim and len(x) == inputs.given else x
-
-
-def widened(
-    features: Mapping[str, ArrayLike], extra: Mapping[str, ArrayLike], source: str = "the features"
-) -> dict[str, np.ndarray]:
-    """Append the extra columns to the features: {modality: (n, d + c)}.
-
-    Raises:
-        StudyError: other modalities, or other numbers of rows.
-
-    >>> widened({"a": [[1], [2]]}, {"a": [[3, 4], [5, 6]]})["a"].tolist()
-    [[1, 3, 4], [2, 5, 6]]
-    """
-    if set(features) != set(extra):
-        raise StudyError(
-            f"{source}: features are given for {sorted(features)}, extra columns for "
-            f"{sorted(extra)}; give both for every modality"
-        )
-    wide = {}
-    for m, x in features.items():
-        z, more = np.asarray(x), np.asarray(extra[m])
-        if z.ndim != 2 or more.ndim != 2 or len(z) != len(more):
-            raise StudyError(
-                f"{source}: {m!r} has features of shape {z.shape} and extra columns of shape "
-                f"{more.shape}; give one row per sample in both"
-            )
-        wide[m] = np.hstack([z, more])
-    return wide

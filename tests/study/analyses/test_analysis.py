@@ -87,11 +87,11 @@ def test_a_file_is_named_as_its_analysis(folder):
 
 
 def test_it_measures_writes_and_is_current(folder):
-    first = analysis.run(analysis.read(write(folder, TINY)), progress=False)
+    first = analysis.run(analysis.read(write(folder, TINY)))
     file = results_dir() / "analyses/tiny-map.json"
     assert analysis.load(file) == first
     assert analysis.stale("analyses/tiny-map", results_dir(), folder) == ""
-    again = analysis.run(analysis.read(write(folder, TINY)), progress=False)
+    again = analysis.run(analysis.read(write(folder, TINY)))
     assert again.measured == first.measured
 
     write(folder, {**TINY, "analysis": {**TINY["analysis"], "report": [3, 4]}})
@@ -141,32 +141,32 @@ def test_the_code_that_counts_is_what_the_numbers_come_from(monkeypatch):
 def test_diagnoses_of_finished_models_follow_their_results(folder, params):
     for head in ("linear", "mlp"):
         spec = {**params, "name": f"tiny-joint-{head}", "head": {"name": head}}
-        Experiment.from_params(spec).run("cpu", progress=False)
+        Experiment.from_params(spec).run("cpu")
     needs = ["tiny-joint-linear", "tiny-joint-mlp"]
     spec = {"name": "diagnosis", "dataset": "tiny", "seeds": [0, 1], "samples": 30}
     wanted = {"name": "diagnosis-tiny", "analysis": spec, "needs": needs}
-    result = analysis.run(analysis.read(write(folder, wanted)), progress=False)
+    result = analysis.run(analysis.read(write(folder, wanted)))
     heads = result.measured["heads"]
     assert heads["linear"]["EMAP gap"] == [0.0, 0.0]  # additive, exactly
     assert len(heads["mlp"]["utilisation of a"]) == 2
     assert analysis.stale("analyses/diagnosis-tiny", results_dir(), folder) == ""
 
     other = {**params, "name": "tiny-joint-mlp", "head": {"name": "mlp"}, "seeds": [0, 2]}
-    Experiment.from_params(other).run("cpu", progress=False)
+    Experiment.from_params(other).run("cpu")
     assert (
         analysis.stale("analyses/diagnosis-tiny", results_dir(), folder)
         == "made from other results"
     )
     (results_dir() / "tiny-joint-mlp.json").unlink()
     with pytest.raises(StudyError, match=r"needs the result of 'tiny-joint-mlp'.*first"):
-        analysis.run(wanted, progress=False)
+        analysis.run(wanted)
 
 
 def test_the_book_shows_a_current_one_and_a_published_one_with_a_mark(folder, tmp_path):
     write(folder, TINY)
     local, published = results_dir(), tmp_path / "published"
     assert gather(folder, published, local).analyses[0].origin == "not run yet"
-    analysis.run(TINY, progress=False)
+    analysis.run(TINY)
     (entry,) = gather(folder, published, local).analyses
     assert isinstance(entry, AnalysisEntry)
     assert entry.result is entry.local

@@ -12,6 +12,7 @@ from umt_lib.data import ave_features as data
 from umt_lib.data.ave_features import Released
 from umt_lib.errors import StudyError
 from umt_lib.evaluation import residual
+from umt_lib.evaluation.bootstrap import within_classes
 from umt_lib.study.analyses import released_encoders as analysis
 from umt_lib.study.report import figures
 from umt_lib.study.report import released_encoders_text as text
@@ -132,7 +133,7 @@ def test_other_labels_are_refused():
 @pytest.mark.parametrize("which", data.MODALITIES)
 def test_clips_in_another_order_within_classes_are_refused(which):
     shared = analysis.common(made_up())
-    order = analysis.within_classes(shared["UMT"].y, np.random.default_rng(1))
+    order = within_classes(shared["UMT"].y, np.random.default_rng(1))
     features = dict(shared["UMT"].features)
     features[which] = features[which][order]
     shared["UMT"] = Released(features, shared["UMT"].y)

@@ -71,7 +71,6 @@ def _run(arguments: list[str]) -> int:
         given.out,
         given.workers,
         recipe.official_counts(settings),
-        progress=sys.stderr.isatty(),
         min_share=given.min_share,
         report=lambda text: print(text, file=sys.stderr),
     )

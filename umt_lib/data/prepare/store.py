@@ -82,7 +82,6 @@ def prepare(
     out: Path,
     workers: int,
     official: dict[str, int],
-    progress: bool = True,
     min_share: float = 0.5,
     report: Callable[[str], object] = lambda text: None,
 ) -> dict[str, Any]:
@@ -100,7 +99,6 @@ def prepare(
         out: the folder to write.
         workers: number of processes.
         official: the publishers' counts, {"train": ..., "test": ..., "classes": ...}.
-        progress: show a progress bar on the terminal.
         min_share: it is an error if a smaller share of the listed samples is usable. If too few
             raw files are found, no array is allocated.
         report: called with a sentence on what was found, before disk space is taken.
@@ -142,7 +140,7 @@ def prepare(
                 initial=len(samples) - len(broken) - len(todo),
                 desc=f"prepare {dataset}",
                 unit="sample",
-                disable=None if progress else True,
+                disable=None,
             )
             work = list(zip(todo, rows, strict=True))
             results = _prepare_all(work, read, settings, journal.arrays, workers)

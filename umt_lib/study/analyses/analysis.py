@@ -18,7 +18,6 @@ import argparse
 import inspect
 import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +69,7 @@ ANALYSES: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-GIVEN = ("progress", "workers")  # arguments that are not in params files: no number depends on them
+GIVEN = ("workers",)  # arguments that are not in params files: no number depends on them
 
 
 class Params(BaseModel):
@@ -119,7 +118,7 @@ def read(path: str | Path) -> dict[str, Any]:
     return params
 
 
-def run(params: dict[str, Any], progress: bool = True, workers: int = 1) -> Analysed:
+def run(params: dict[str, Any], workers: int = 1) -> Analysed:
     """Run the analysis and write its result.
 
     Args:
@@ -141,8 +140,7 @@ def run(params: dict[str, Any], progress: bool = True, workers: int = 1) -> Anal
     check_writable(to.parent)
     spec = params["analysis"]
     function = ANALYSES[spec["name"]]
-    given = {"progress": progress, "workers": workers}
-    given = {k: v for k, v in given.items() if k in inspect.signature(function).parameters}
+    given = {"workers": workers} if "workers" in inspect.signature(function).parameters else {}
     measured = function(**params_files.options(spec), **given)
     measured = json.loads(json.dumps(measured))  # as it is read from the file
     made = Made(
@@ -240,7 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def measured() -> int:
         params = read(given.params)
-        result = run(params, progress=sys.stderr.isatty(), workers=given.workers)
+        result = run(params, workers=given.workers)
         print(f"{tally()}{result.name}, {result.provenance.seconds:.0f} s", flush=True)
         if result.name != params["name"]:
             print(trials.where(destination(params), params["name"]))

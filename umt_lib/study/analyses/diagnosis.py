@@ -19,9 +19,7 @@ from umt_lib.study.experiments.experiment import finished
 HEADS = ("linear", "mlp")
 
 
-def diagnosis(
-    dataset: str, seeds: tuple[int, ...], samples: int = 1000, progress: bool = False
-) -> dict[str, Any]:
+def diagnosis(dataset: str, seeds: tuple[int, ...], samples: int = 1000) -> dict[str, Any]:
     """Diagnostics of the joint models of a data set, in accuracy (0..1).
 
     Args:
@@ -37,9 +35,7 @@ def diagnosis(
         StudyError: see :func:`umt_lib.study.experiments.experiment.finished`.
     """
     heads: dict[str, dict[str, list[float]]] = {}
-    with tqdm(
-        total=len(HEADS) * len(seeds), desc=dataset, disable=None if progress else True
-    ) as bar:
+    with tqdm(total=len(HEADS) * len(seeds), desc=dataset, disable=None) as bar:
         for head in HEADS:
             found = heads.setdefault(head, {})
             for seed in seeds:

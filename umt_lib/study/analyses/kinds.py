@@ -74,9 +74,7 @@ def bayes(kind: Kind, options: dict[str, Any]) -> dict[str, float]:
     return {**found, "linear": additive_fit(kind.dataset.distribution(**options))}
 
 
-def kinds(
-    seeds: tuple[int, ...], n_train: int = 2048, training_epochs: int = 40, progress: bool = False
-) -> dict[str, Any]:
+def kinds(seeds: tuple[int, ...], n_train: int = 2048, training_epochs: int = 40) -> dict[str, Any]:
     """Accuracy of every variant for every kind, value of its dial and seed.
 
     Args:
@@ -94,7 +92,7 @@ def kinds(
         raise StudyError(f"kinds: seeds are {list(seeds)}; give different whole numbers from 0")
     schedule = Training(epochs=training_epochs, **SCHEDULE)
     found = {}
-    for name, kind in tqdm(KINDS.items(), desc="kinds", disable=None if progress else True):
+    for name, kind in tqdm(KINDS.items(), desc="kinds", disable=None):
         settings = [kind.options(value) for value in kind.values]
         loaded = [
             [kind.dataset.load(n_train, **SIZES, **options, data_seed=s) for s in seeds]

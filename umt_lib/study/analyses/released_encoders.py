@@ -22,6 +22,7 @@ from tqdm import tqdm
 from umt_lib.data import ave_features as data
 from umt_lib.data.ave_features import Released
 from umt_lib.errors import StudyError
+from umt_lib.evaluation.bootstrap import within_classes
 from umt_lib.evaluation.probes import linear_probe
 from umt_lib.guide import recommend
 
@@ -29,9 +30,7 @@ BOTH = " and ".join(data.MODALITIES)
 PERMUTATIONS = 99  # of clips within classes, for comparison with the agreement of the given order
 
 
-def ave_features(
-    seeds: tuple[int, ...], folds: int = 5, guide_folds: int = 3, progress: bool = False
-) -> dict[str, Any]:
+def ave_features(seeds: tuple[int, ...], folds: int = 5, guide_folds: int = 3) -> dict[str, Any]:
     """Probe the released encoders of every method, and apply the guide to their features.
 
     Args:
@@ -67,7 +66,7 @@ def ave_features(
     cuts = [cut for split in splits for cut in split]
     methods: dict[str, Any] = {}
     steps = len(shared) * (len(data.MODALITIES) + 2)
-    with tqdm(total=steps, desc="ave-features", disable=None if progress else True) as bar:
+    with tqdm(total=steps, desc="ave-features", disable=None) as bar:
         for method, (features, _) in shared.items():
             probes = {}
             for name, x in {**features, BOTH: np.hstack(list(features.values()))}.items():
@@ -166,14 +165,6 @@ def agreement(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> float:
     """Correlation of two matrices of :func:`similarities` over the pairs of clips of one class."""
     pairs = np.triu(y[:, None] == y, k=1)
     return float(np.corrcoef(a[pairs], b[pairs])[0, 1])
-
-
-def within_classes(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random order (n,) of the rows in which every row keeps its class."""
-    order = np.arange(len(y))
-    for k in np.unique(y):
-        order[y == k] = rng.permutation(order[y == k])
-    return order
 
 
 def same_coordinates(x: np.ndarray, z: np.ndarray) -> float:

@@ -152,7 +152,6 @@ def distillation_cost(
     n_train: PositiveInt = 2048,
     updates: PositiveInt = 480,
     learning_rate: PositiveFloat = 0.1,
-    progress: bool = False,
 ) -> dict[str, Any]:
     """Train all variants with an MLP head, over the weight, for all ``uni`` and ``paired``.
 
@@ -207,9 +206,7 @@ def distillation_cost(
         for record, values in zip(records, accuracies, strict=True):
             record["ume"][part] = values
     todo = [(v, w) for v in VARIANTS for w in (0.0, *(weights if v == "umt" else few_weights))]
-    for variant, weight in tqdm(
-        todo, desc=f"trade-off on {dataset}", disable=None if progress else True
-    ):
+    for variant, weight in tqdm(todo, desc=f"trade-off on {dataset}", disable=None):
         if weight == 0 and variant not in OWN_ZERO:
             found = [r["variants"]["umt"][0] for r in records]
         else:

@@ -26,9 +26,7 @@ EXPERIMENTS = {  # strategy: the name of its experiment, after <dataset>-
 }
 
 
-def on_data(
-    dataset: str, seeds: tuple[int, ...], folds: int = FOLDS, progress: bool = False
-) -> dict[str, Any]:
+def on_data(dataset: str, seeds: tuple[int, ...], folds: int = FOLDS) -> dict[str, Any]:
     """Compare the verdicts of all rules with the test accuracies of finished experiments.
 
     Groups are ignored if the validation split has too few of them for folds ("groups" records
@@ -53,7 +51,7 @@ def on_data(
     cases = []
     first: dict[str, Any] = {}
     without: set[str] = set()
-    for seed in tqdm(seeds, desc=f"guide on {dataset}", disable=None if progress else True):
+    for seed in tqdm(seeds, desc=f"guide on {dataset}", disable=None):
         seen = features.validation(dataset, seed, folds)
         found = verdicts(seen.features, (seen.train, seen.inputs), seen.y, seen.groups, folds)
         without |= set(seen.without)

@@ -22,7 +22,7 @@ from umt_lib.study.analyses.guide_check.rules import LAST, record
 SAMPLES = 4000  # of a set, for the guide and for the networks
 
 
-def on_features(sets: Mapping[str, int], progress: bool = False) -> dict[str, Any]:
+def on_features(sets: Mapping[str, int]) -> dict[str, Any]:
     """Compare the verdicts of all rules with the test accuracies of small networks, set by set.
 
     Args:
@@ -46,7 +46,7 @@ def on_features(sets: Mapping[str, int], progress: bool = False) -> dict[str, An
             given.features, given.y, given.groups, folds=folds, max_samples=SAMPLES, source=name
         )
         total = trainings(len(given.features))
-        with tqdm(desc=name, total=total, disable=None if progress else True) as bar:
+        with tqdm(desc=name, total=total, disable=None) as bar:
             try:
                 accuracy = direct(inputs, bar.update)
             except StudyError as error:

@@ -56,7 +56,6 @@ def on_map(
     guide_seeds: int = 1,
     n_validation: int = 1000,
     part: str = "held out",
-    progress: bool = False,
 ) -> dict[str, Any]:
     """Compare the verdicts of all rules with the test accuracies of all strategies, cell by cell.
 
@@ -83,9 +82,7 @@ def on_map(
     places = spread(places, cells)
     chunk_size = max(1, AT_ONCE // len(seeds))
     cases: list[dict[str, Any]] = []
-    with tqdm(
-        total=len(places), desc=f"guide on {dataset}", disable=None if progress else True
-    ) as bar:
+    with tqdm(total=len(places), desc=f"guide on {dataset}", disable=None) as bar:
         for chunk in chunks(places, where, chunk_size):
             cases += _cases(where, chunk, seeds, seeds[:guide_seeds])
             bar.update(len(chunk))

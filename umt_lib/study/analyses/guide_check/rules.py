@@ -24,7 +24,7 @@ from torch import Tensor
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.guide import components
 from umt_lib.guide.evidence import ADDITIVE, FREQUENT, LINEAR, MLP, PAIRS
-from umt_lib.guide.recommend import recommend, widened
+from umt_lib.guide.recommend import recommend
 from umt_lib.guide.recommendation import INTERACTIONS, UME, UMT, UNCLEAR, Recommendation
 from umt_lib.guide.verdict import deciding, paper_rule
 
@@ -89,7 +89,9 @@ def verdicts(
     folds: int = 5,
 ) -> dict[str, Recommendation]:
     """{view: recommendation}; ``inputs`` are those of the training samples and of these samples."""
-    given = {LAST: features, WIDE: widened(features, components.of_inputs(*inputs))}
+    more = components.of_inputs(*inputs)
+    wide = {m: np.hstack([z, more[m]]) for m, z in features.items()}
+    given = {LAST: features, WIDE: wide}
     return {view: recommend(z, y, groups, folds=folds) for view, z in given.items()}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from umt_lib.evaluation.bootstrap import bootstrap
+from umt_lib.evaluation.bootstrap import bootstrap_means
 from umt_lib.evaluation.intervals import Interval, proportion_interval
 
 Cases = Sequence[Mapping[str, Any]]
@@ -48,7 +48,7 @@ def scored(cases: Cases, rule: str) -> dict[str, Interval | None]:
             name != "regret" and len(set(values.tolist())) == 1
         ):  # a bootstrap interval would have no width
             return proportion_interval(len(units) * int(values[0]), len(units))
-        return bootstrap(values[:, None], lambda means: means[..., 0], groups)
+        return bootstrap_means(values[:, None], groups)[0]
 
     return {
         "right": share("right", decided),

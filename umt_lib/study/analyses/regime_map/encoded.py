@@ -61,7 +61,6 @@ def map_features(
     strategies: tuple[str, ...],
     tuning: Seeds,
     report: Seeds,
-    progress: bool = False,
 ) -> dict[str, Any]:
     """The kept share of every kind of feature in every modality, in all cells of these dials.
 

@@ -51,7 +51,6 @@ def regime_map(
     cells: NonNegativeInt = 0,
     strategies: tuple[str, ...] = STRATEGIES,
     workers: PositiveInt = 1,
-    progress: bool = False,
 ) -> dict[str, Any]:
     """Search a world on the tuning seeds, and report all its cells on the report seeds.
 

@@ -242,11 +242,6 @@ def costs(maps: Maps) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["strategy", "passes", "settings", "chosen"])
 
 
-def diverged(maps: Maps) -> pd.Series:
-    """The number of trainings on report seeds that diverged, for each strategy."""
-    return (accuracies(maps) == 0).sum()
-
-
 def kept(measured: Maps) -> pd.DataFrame:
     """What encoders keep: a row for each world, cell, training, modality, kind of feature, seed.
 

@@ -44,7 +44,6 @@ def run(
     n_train: int,
     n_epochs: int,
     weight: float,
-    progress: bool,
 ) -> tuple[list[np.ndarray], dict[str, tuple[np.ndarray, ...]]]:
     """Train and examine networks for every run, that is, every (setting, seed).
 
@@ -57,7 +56,7 @@ def run(
     """
     schedule = Training(epochs=n_epochs, batch_size=128, learning_rate=0.1)
     present, found = [], []
-    with tqdm(total=len(runs), desc="networks", disable=None if progress else True) as bar:
+    with tqdm(total=len(runs), desc="networks", disable=None) as bar:
         for first in range(0, len(runs), CHUNK):
             part = runs[first : first + CHUNK]
             data = [draw(w, s, n_train, N_VALIDATION) for w, s in part]

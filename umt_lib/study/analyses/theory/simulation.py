@@ -103,7 +103,6 @@ def theory(
     n_train: int = 1024,
     epochs: int = 40,
     weight: float = 1.0,
-    progress: bool = False,
 ) -> dict[str, Any]:
     """Count the features that each training learns, according to the model and in networks.
 
@@ -134,7 +133,7 @@ def theory(
     base = FeatureSetting()._asdict()
     axes = {a: [FeatureSetting(**{**base, a: v}) for v in values] for a, values in AXES.items()}
     runs = [(w, s) for w in dict.fromkeys(chain(*axes.values())) for s in seeds]
-    present, examined = networks.run(runs, n_train, epochs, weight, progress)
+    present, examined = networks.run(runs, n_train, epochs, weight)
     there = [w.presences > 0 for w, _ in runs]
     within = {t: [x & np.isin(KIND, _kinds(t)) for x in there] for t in TRAININGS}  # [(F,) bool]
 

@@ -52,7 +52,7 @@ ENSEMBLES = (*combinations(TRAINED, 2), RGB)
 Right = dict[str, np.ndarray]  # whether a prediction is right on each clip, (n,) bool
 
 
-def two_stream(fit_groups: tuple[int, ...], progress: bool = False) -> dict[str, Any]:
+def two_stream(fit_groups: tuple[int, ...]) -> dict[str, Any]:
     """Accuracies, gains and calibration of public RGB and flow networks and of their ensembles.
 
     Args:
@@ -79,7 +79,7 @@ def two_stream(fit_groups: tuple[int, ...], progress: bool = False) -> dict[str,
     for chosen, tested in tqdm(
         [(fit_groups, others), (others, fit_groups)],
         desc="two-stream",
-        disable=None if progress else True,
+        disable=None,
     ):
         fit, test = (
             split.take(np.flatnonzero(np.isin(known.number, of))) for of in (chosen, tested)
