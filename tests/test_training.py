@@ -110,6 +110,16 @@ def test_augmentation_repeats_with_the_seed_and_changes_with_the_epoch():
     assert not torch.equal(view(0), train.x["a"])
 
 
+def test_every_seed_and_every_batch_has_an_augmentation_of_its_own():
+    bench = Bench(samples=8, augment=lambda x, stream: {"a": torch.rand(4, generator=stream)})
+    drawn = [
+        tuple(batch.x["a"].tolist())
+        for seed in (0, 1)
+        for batch in batches(bench.splits, bench.splits.train, 4, seed, epoch=0)
+    ]
+    assert len(set(drawn)) == 4
+
+
 def test_validation_and_the_subset_for_curves_are_not_augmented():
     plain, wild = Bench(epochs=1), Bench(epochs=1, augment=lambda x, stream: x)
     assert plain.train(method("joint"))[1].curves == wild.train(method("joint"))[1].curves
@@ -238,3 +248,14 @@ def test_a_tick_after_every_epoch():
     Bench(epochs=3).train(method("joint"), tick=ticks.append)
     assert len(ticks) == 3
     assert all("validation" in text for text in ticks)
+
+
+def test_the_epoch_is_chosen_by_the_prediction_of_the_method(monkeypatch):
+    """Not by the fused logits: here the prediction is their opposite."""
+    joint = method("joint")
+    monkeypatch.setattr(type(joint), "predict", lambda self, out: -out.fused)
+    _, progress = Bench(epochs=4).train(joint)
+    accuracy, nll = (progress.curves[f"validation_{c}"] for c in ("accuracy", "nll"))
+    assert max(accuracy) < 1 / 3
+    assert max(progress.curves["train_accuracy"]) < 1 / 3
+    assert progress.best == 1 + max(range(4), key=lambda i: (accuracy[i], -nll[i]))

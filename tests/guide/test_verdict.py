@@ -8,6 +8,7 @@ import guide_cases as cases
 import numpy as np
 import pytest
 
+from umt_lib.evaluation.bootstrap import bootstrap_means
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.guide import Recommendation, evidence, recommend, verdict
 from umt_lib.guide.checks import checked
@@ -74,6 +75,19 @@ def test_interactions_must_beat_all_others():
     assert ruled(pairs=0.83)[0] == "interactions"
     assert ruled(pairs=0.83, linear=0.828, additive=0.82)[0] != "interactions"
     assert ruled(pairs=0.83, best=0.828, mean=0.828, linear=0.828)[0] != "interactions"
+
+
+def test_ume_is_not_named_where_joint_training_may_gain_two_points():
+    """No gain on average, and intervals that end below 2 points, or above them."""
+
+    def rule(half: float) -> tuple[str, str]:
+        competitors = {name: measure(0.8) for name in COMPETITORS}
+        return our_rule(competitors, {name: measure(0.0, half) for name in GAINS}, chance=0.5)
+
+    assert rule(0.019)[0] == "UME"
+    name, reason = rule(0.021)
+    assert name == "no clear winner"
+    assert "may gain up to 2.1 accuracy points or nothing" in reason
 
 
 def test_a_gap_that_better_uni_modal_classifiers_close_is_no_reason_for_umt():
@@ -177,3 +191,42 @@ def test_scaling_is_learned_from_the_training_part_only():
     assert np.allclose(x["a"].mean(0), 0)
     assert np.allclose(x["a"].std(0), 1)
     assert not np.allclose(x_test["a"].mean(0), 0, atol=0.01)
+
+
+def test_the_intervals_of_pairs_are_corrected_for_their_number(monkeypatch):
+    """Three pairs of three modalities: the level is 1 - 0.05 / 3."""
+    gain = np.random.default_rng(0).normal(0.1, 1, (400, 2))
+    names = ("a and b", "a and c", "b and c")
+
+    def gather(inputs, seed, tick) -> Evidence:
+        made = borderline(inputs, seed, tick)
+        return made._replace(scores=made.scores | {"c alone": made.scores["a alone"]})
+
+    monkeypatch.setattr(sys.modules["umt_lib.guide.recommend"], "gather", gather)
+    monkeypatch.setattr(verdict, "our_rule", lambda *_: ("interactions", "because"))
+    monkeypatch.setattr(verdict, "interacting", lambda *_: dict.fromkeys(names, gain))
+    pairs = recommend(*cases.noise(400, "abc")).data["pairs"]
+    assert set(pairs) == set(names)
+    for found in pairs.values():
+        assert tuple(found) == tuple(bootstrap_means(gain, level=1 - 0.05 / 3))
+
+
+@pytest.mark.usefixtures("brief")
+def test_the_labels_of_a_test_part_change_no_prediction_for_it(monkeypatch):
+    """With the other of two labels every competitor gives the rest of the probability.
+
+    Choices and fits too: the rule of UME, its weights, regularisation, early stopping.
+    """
+    inputs = checked(*cases.noise(120), None, 3, 1000, 0, "x")
+    train, test = np.arange(80), np.arange(80, 120)
+    split = evidence._split
+
+    def once(inputs, rows, parts, seed):
+        return iter([(train, test)]) if len(rows) == 120 else split(inputs, rows, parts, seed)
+
+    monkeypatch.setattr(evidence, "_split", once)
+    other = np.concatenate([inputs.y[train], 1 - inputs.y[test]])
+    one, two = (evidence.gather(inputs._replace(y=y), 0) for y in (inputs.y, other))
+    for name in set(one.scores) - {evidence.FREQUENT}:
+        p, q = (np.exp(found.scores[name][test, 0]) for found in (one, two))
+        np.testing.assert_allclose(p + q, 1, atol=1e-6, err_msg=name)

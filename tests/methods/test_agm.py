@@ -9,7 +9,7 @@ import torch
 from tiny import Bench, copied, method
 from torch.nn.functional import cross_entropy
 
-from umt_lib.methods.agm import blanks, contributions
+from umt_lib.methods.agm import ahead, blanks, contributions
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp"])
@@ -90,3 +90,16 @@ def test_the_exponent_is_at_most_ten_times_alpha():
         agm.mean, agm.batches = torch.tensor([0.0, lead]), torch.tensor(1e9)
         kappa = agm.kappa(equal, torch.tensor([0]))
         assert kappa[0].item() == pytest.approx(math.exp(0.5 * exponent), rel=1e-4)
+
+
+def test_of_three_the_lead_is_over_the_mean_of_the_others():
+    found = ahead(torch.tensor([0.2, 0.5, 1.1]))
+    expected = [math.exp(0.8 - 0.2), math.exp(0.65 - 0.5), math.exp(0.35 - 1.1)]
+    assert found.tolist() == pytest.approx(expected)
+
+
+def test_a_probability_below_1e_8_counts_as_1e_8():
+    agm = method("agm")
+    agm.start(Bench().make(), type("Setting", (), {"train": Bench().splits.train}))
+    agm.kappa(torch.tensor([[[-40.0, 0.0]], [[0.0, 0.0]]]), torch.tensor([0]))
+    assert agm.mean.tolist() == pytest.approx([-math.log(1e-8), math.log(2)])

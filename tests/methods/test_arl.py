@@ -84,3 +84,16 @@ def test_in_the_warmup_all_encoders_are_alike_and_gamma_is_1():
         weight = (arl.loss(out, batch) - cross_entropy(out.fused, batch.y)) / own
         seen.append((arl.acts, round(weight.item(), 4)))
     assert seen == [(False, 1.0), (False, 1.0), (True, 4.0), (True, 4.0)]
+
+
+def test_of_three_a_share_of_the_entropy_counts_as_a_fifth_at_least():
+    """The coefficients as the module writes them; a is surer than that."""
+    logits = torch.randn(3, 20, 4, generator=torch.Generator().manual_seed(1))
+    logits[0] *= 8
+    p = logits.softmax(2)
+    H = -(p * p.log()).sum(2).mean(1)
+    assert H[0] / H.sum() < 0.2 < (H / H.sum())[1:].min()
+    sure = 1 / (H / H.sum()).clamp_min(0.2)
+    size = logits.abs().mean((1, 2))
+    expected = (4.0 * sure / sure.sum() * (1 - size / size.sum())).softmax(0)
+    torch.testing.assert_close(coefficients(logits, 4.0), expected)

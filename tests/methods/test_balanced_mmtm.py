@@ -89,3 +89,23 @@ def test_held_gates_get_no_gradient():
         elif "excite.b" in name:
             assert p.grad.any(), name
     assert before.keys() == dict(model.named_parameters()).keys()
+
+
+def test_speeds_are_summed_over_the_steps():
+    bench, balanced = Bench(), method("balanced-mmtm", epsilon=torch.inf)
+    model, expected = bench.start(balanced), torch.zeros(2, 2)
+    for batch in (bench.batch(0, 12), bench.batch(12, 40)):
+        model.zero_grad()
+        balanced.backward(model, model(batch.x), batch)
+        expected += speeds(model.encoders)
+    torch.testing.assert_close(balanced.sums, expected)
+
+
+@pytest.mark.parametrize(("epsilon", "held"), [(0.95, "a"), (1.05, None)])
+def test_epsilon_is_a_difference_of_decimal_logarithms(epsilon, held):
+    bench, balanced = Bench(), method("balanced-mmtm", epsilon=epsilon)
+    model, batch = bench.start(balanced), bench.batch()
+    balanced.on_epoch(model, 1, 4)
+    balanced.sums = torch.tensor([[1e10, 1e9], [1e9, 1e9]])  # one step adds next to nothing
+    balanced.backward(model, model(batch.x), batch)
+    assert {gate.held for gate in model.encoders.gates} == {held}

@@ -193,3 +193,16 @@ def test_released_is_the_update_of_the_released_code():
 def test_released_needs_a_linear_head():
     with pytest.raises(StudyError, match="give head: linear"):
         Bench(head="mlp").start(method("cggm", released=True))
+
+
+def test_of_three_modalities_the_direction_is_a_mean():
+    """In the first batch, where with rho = M / (M - 1) every balance is 1."""
+    bench, cggm = Bench(("a", "b", "c")), method("cggm", rho=1.5, direction=5.0)
+    model, batch = bench.start(cggm), bench.batch()
+    out, y = model(batch.x), batch.y
+    apart = [
+        1 - cosine_similarity(*(head_gradient(x, z, y) for x in (out.auxiliary[m], out.fused)), 0)
+        for m, z in out.features.items()
+    ]
+    expected = cross_entropy(out.fused, y) + 5.0 * torch.stack(apart).mean()
+    torch.testing.assert_close(cggm.backward(model, model(batch.x), batch), expected)

@@ -74,3 +74,11 @@ def test_each_loss_is_over_the_samples_that_were_given():
     expected = cross_entropy(out.fused[:few], y[:few]) + cross_entropy(out.auxiliary["b"], y)
     expected = expected + cross_entropy(out.auxiliary["a"][:few], y[:few])
     torch.testing.assert_close(loss, expected)
+
+
+def test_the_mean_that_decides_has_the_batch_itself_in_it(monkeypatch):
+    dus, seen = started(), []
+    monkeypatch.setattr(dus, "counts", lambda n: seen.append(dus.mean.tolist()) or [n, n])
+    out, y = told(0.9, 0.2)
+    dus.loss(out, Bench(samples=30).batch()._replace(y=y))
+    assert seen == [pytest.approx([0.9, 0.2])]

@@ -62,3 +62,13 @@ def test_the_ranking_is_that_of_the_batch(name):
         g2d.on_epoch(bench.start(method("joint")), epoch, 4)
         turns.append(g2d.turn)
     assert turns == [0, 0, 1, 1]  # the strongest of three never leads alone
+
+
+@pytest.mark.parametrize("turn", [0, 1])
+def test_of_three_the_next_to_weakest_leads_in_the_second_turn(turn):
+    bench, g2d = Bench(("a", "b", "c")), method("g2d", lead=1.0)
+    model, batch = bench.start(g2d), bench.batch()
+    g2d.on_epoch(model, 2 * turn, 4)
+    g2d.backward(model, model(batch.x), batch)
+    learn = [m for m, e in model.encoders.items() if any(p.grad.any() for p in e.parameters())]
+    assert learn == [g2d.weakest_first(batch)[turn]]

@@ -162,3 +162,17 @@ def test_the_two_windows_differ():
 def test_released_is_for_two_modalities():
     with pytest.raises(StudyError, match=r"method\.released of 'inforeg' .*two modalities, not 3"):
         Bench(("a", "b", "c")).start(method("inforeg", released=True))
+
+
+def test_an_encoder_is_held_near_its_weights_at_the_start_of_the_epoch():
+    """Not near those it had before the first epoch."""
+    bench, inforeg = Bench(), method("inforeg")
+    model = bench.start(inforeg)
+    for epoch in (1, 2):
+        with torch.no_grad():
+            for p in model.encoders.parameters():
+                p += 0.1
+        inforeg.on_epoch(model, epoch, 9)
+        for m in "ab":
+            for p, w in zip(encoder_parts(model, m), inforeg.before[m], strict=True):
+                assert torch.equal(p, w)

@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 from tiny import Bench, method
-from torch.nn.functional import cosine_similarity
+from torch.nn.functional import cosine_similarity, normalize
 
 from umt_lib.errors import StudyError
+from umt_lib.losses import info_nce
 
 
 def test_no_share_of_alignment_is_joint_training():
@@ -61,3 +62,13 @@ def test_encoders_of_different_widths_are_refused():
     made.encoders["b"].dim = 7
     with pytest.raises(StudyError, match=r"'lfm' compares.*'a': 6, 'b': 7.*same width"):
         method("lfm").build(lambda **_: made, {})
+
+
+def test_of_three_modalities_the_alignment_is_the_mean_over_pairs():
+    bench, lfm = Bench(("a", "b", "c")), method("lfm", most=1.0)
+    model, batch = bench.start(lfm), bench.batch()
+    lfm.on_epoch(model, 0, 4)
+    out = model(batch.x)
+    z = [normalize(x) for x in out.features.values()]
+    each = [info_nce(u, v, 0.1) for u in z for v in z if u is not v]
+    torch.testing.assert_close(lfm.loss(out, batch), torch.stack(each).mean())

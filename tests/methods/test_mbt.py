@@ -99,3 +99,13 @@ def test_the_gradient_is_cut_to_norm_1_in_its_direction():
 def test_more_fusion_than_layers_is_refused():
     with pytest.raises(StudyError, match=r"method\.fusion is 4, but method\.layers only 3"):
         Bench().start(method("mbt", fusion=4))
+
+
+def test_of_three_modalities_each_prediction_is_three_times_its_part():
+    bench, mbt = Bench(("a", "b", "c")), method("mbt", token_losses=True)
+    model, batch = bench.start(mbt), bench.batch()
+    out = model(batch.x)
+    own = [3 * logits for logits in out.unimodal.values()]
+    torch.testing.assert_close(sum(own) / 3, out.fused)
+    expected = sum(cross_entropy(logits, batch.y) for logits in own) / 3
+    torch.testing.assert_close(mbt.loss(out, batch), expected)

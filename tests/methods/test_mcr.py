@@ -10,6 +10,8 @@ from tiny import Bench, method
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from umt_lib.losses import jensen_shannon
+
 
 def test_no_game_and_no_contrast_is_joint_training_with_uni_modal_losses():
     bench = Bench(epochs=3, samples=60)
@@ -92,3 +94,42 @@ def test_stronger_competition_makes_the_prediction_owe_more_to_each():
         return -sum(mcr.influence(model, features, m).item() for m in features)
 
     assert owed(3.0) > owed(0.0) + 0.02
+
+
+def test_influence_is_the_mean_divergence_over_the_draws_and_both_sides_learn():
+    bench, mcr = Bench(), method("mcr", draws=3, k=1)
+    model, batch = bench.start(mcr), bench.batch()
+    out, each = model(batch.x), []
+    torch.manual_seed(4)
+    found = mcr.influence(model, out.features, "a")
+    torch.manual_seed(4)
+    for _ in range(3):
+        moved = {**out.features, "a": out.features["a"][torch.randperm(12)]}
+        each.append(-jensen_shannon(out.fused, model.fuse(moved).fused))
+    expected, z = torch.stack(each).mean(), list(out.features.values())
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad(x, z, retain_graph=True) for x in (found, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("modalities", [("a", "b"), ("a", "b", "c")])
+def test_the_gradient_has_that_of_the_influence_of_every_modality(modalities):
+    bench, strong = Bench(modalities), method("mcr", compete=0.7, contrast=0.0)
+    model, batch = bench.start(strong), bench.batch()
+
+    def after(mcr) -> dict[str, Tensor]:
+        model.zero_grad()
+        torch.manual_seed(3)
+        mcr.backward(model, model(batch.x), batch)
+        return {name: p.grad.clone() for name, p in model.named_parameters()}
+
+    found, plain = after(strong), after(method("mcr", compete=0.0, contrast=0.0))
+    model.zero_grad()
+    features = model(batch.x).features
+    torch.manual_seed(3)
+    (0.7 * sum(strong.influence(model, features, m) for m in modalities)).backward()
+    for name, p in model.named_parameters():
+        if not name.startswith("auxiliary."):
+            added = found[name] - plain[name]
+            torch.testing.assert_close(added, p.grad, atol=1e-6, rtol=1e-4, msg=name)
+    assert all(p.grad.any() for p in model.encoders.parameters())

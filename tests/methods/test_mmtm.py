@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny import Bench, method
 
-from umt_lib.models.intermediate import Gate
+from umt_lib.models import ENCODERS
+from umt_lib.models.intermediate import Gate, Gated
 
 
 @pytest.mark.parametrize("encoder", ["mlp", "series-cnn", "image-cnn"])
@@ -74,3 +75,10 @@ def test_the_head_may_be_any():
     bench = Bench(head="attention", epochs=1)
     model, _ = bench.train(method("mmtm"))
     assert bench.predict(method("mmtm"), model).isfinite().all()
+
+
+def test_gates_follow_the_last_three_stages():
+    channels = (2, 3, 5, 7)
+    encoders = {m: ENCODERS["series-cnn"]((2, 16), channels=channels) for m in "ab"}
+    gates = Gated(torch.nn.ModuleDict(encoders)).gates
+    assert [gate.excite["b"].out_features for gate in gates] == [3, 5, 7]

@@ -60,3 +60,13 @@ def test_a_modality_that_is_always_dropped_learns_nothing():
     joint = bench.gradients(method("joint"))
     name = f"encoders.{second}.1.weight"
     assert not torch.allclose(gradients[name], joint[name])
+
+
+def test_features_are_dropped_in_the_given_share_of_batches(monkeypatch):
+    bench, opm, dropped = Bench(), method("opm", execute=0.3), []
+    model, batch = bench.start(opm), bench.batch()
+    monkeypatch.setattr(opm, "dropped", lambda out, y: dropped.append(1) or out.features)
+    torch.manual_seed(0)
+    for _ in range(400):
+        opm.backward(model, model(batch.x), batch)
+    assert len(dropped) / 400 == pytest.approx(0.3, abs=0.07)

@@ -134,3 +134,19 @@ def test_the_ratio_compares_with_the_mean_of_the_others():
     assert {m: r.item() for m, r in rho.items()} == pytest.approx(
         {"a": 0.8 / 0.3, "b": 0.4 / 0.5, "c": 0.2 / 0.6}
     )
+
+
+def test_other_samples_are_drawn_for_the_prototypes_of_every_epoch(monkeypatch):
+    bench, pmr, seen = Bench(), method("pmr", samples=40), []
+    model = bench.start(pmr)
+    take = type(pmr.train).take
+
+    def spy(split, rows):
+        seen.append(tuple(sorted(rows.tolist())))
+        return take(split, rows)
+
+    monkeypatch.setattr(type(pmr.train), "take", spy)
+    for epoch in (1, 2, 2):
+        assert pmr.on_epoch(model, epoch, 5) == 40
+    assert len(set(seen[0])) == 40
+    assert seen[0] != seen[1] == seen[2]

@@ -85,3 +85,16 @@ def test_consolidation_has_a_gradient_and_the_released_one_has_not():
 def test_no_epochs_at_all_is_refused():
     with pytest.raises(StudyError, match="both 0"):
         Bench().start(method("reconboost", stage=0, rectify=0))
+
+
+@pytest.mark.parametrize("modalities", [("a", "b"), ("a", "b", "c")])
+def test_the_loss_of_a_stage_is_its_equation(modalities):
+    bench, boost = Bench(modalities), method("reconboost", reconcile=0.3, consolidate=2.0)
+    model, batch = bench.start(boost), bench.batch()
+    out = model(batch.x)
+    boost.current, boost.first = "b", False
+    rest = sum(x for m, x in out.unimodal.items() if m != "b").detach().softmax(1)
+    own, known = out.unimodal["b"], rest[range(12), batch.y]
+    boosted = (1 - 0.3 * known) * cross_entropy(own, batch.y, reduction="none")
+    expected = boosted.mean() + 2.0 * (own.softmax(1) - rest).square().mean()
+    torch.testing.assert_close(boost.loss(out, batch), expected)

@@ -379,3 +379,22 @@ def test_what_encoders_keep_is_measured_for_every_strategy(tiny):
         assert cell["test"].keys() == {*names}
     with pytest.raises(StudyError, match="trains no encoders"):
         encoded.map_features("shared-nuisance", AXES, ("frozen (MLP)",), (0, 1), (2, 3))
+
+
+@pytest.mark.parametrize("rule", ["product, prior", "temperature", "weighted"])
+def test_two_modalities_that_know_nothing_predict_the_prior(rule):
+    """It counts once; fitted temperatures are 1, because the frequencies are right."""
+    y = (torch.arange(100) >= 70).long()[None]
+    pi = ensembles.prior(y, 2)
+    logs = pi[:, None, None].expand(1, 2, 100, 2)
+    found = ensembles.predict(rule, logs, pi, logs, y).softmax(2)
+    torch.testing.assert_close(found, pi.exp()[:, None].expand(1, 100, 2), atol=1e-3, rtol=0)
+
+
+def test_teachers_have_the_learning_rate_that_is_best_in_their_cell(teachers, monkeypatch):
+    chunk = teachers.chunk
+    monkeypatch.setattr(measure, "best", lambda tried: [2, 1])
+    found, _ = measure.explore(chunk, ())
+    rates = chunk.of_seeds([strategies.RATES[2], strategies.RATES[1]])
+    for m in chunk.shapes:
+        assert equal(found.params[m], chunk.fit_unimodal(m, rates))

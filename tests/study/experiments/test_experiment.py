@@ -14,9 +14,12 @@ from tiny import ENCODERS, Bench, same
 
 from umt_lib import data, paths
 from umt_lib.errors import StudyError
+from umt_lib.evaluation import metrics
+from umt_lib.evaluation.probes import linear_probe
 from umt_lib.files import load_tensors, save_tensors
 from umt_lib.methods import METHODS, Joint
 from umt_lib.methods.umt import UMT
+from umt_lib.models.inference import outputs
 from umt_lib.study.experiments import experiment, provenance, results
 from umt_lib.study.experiments.checkpoints import save_state
 from umt_lib.study.experiments.command import main
@@ -643,3 +646,44 @@ def test_a_student_does_not_start_as_its_teacher(params, modality):
     assert not any(torch.equal(student[name], teacher[name]) for name in matrices)
     assert same(student, start({"name": "modality-dropout"}))
     assert not same(student, start({"name": "joint"}, seed=1))
+
+
+# --- what is scored ------------------------------------------------------------------------------
+
+
+def test_the_test_score_is_that_of_the_prediction_of_the_method(params, monkeypatch):
+    """Not of the fused logits: here the prediction is their opposite."""
+    monkeypatch.setitem(METHODS, "scaled", Scaled)
+    result = run({**params, "seeds": [0], "method": {"name": "scaled", "scale": -1.0}})
+    model, splits = experiment.finished("tiny", 0)
+    fused, (record,) = outputs(model, splits.test).fused, result.measured.seeds
+    assert record.test.accuracy == metrics.accuracy(-fused, splits.test.y)
+    assert record.test.accuracy != metrics.accuracy(fused, splits.test.y)
+    assert record.test.nll == metrics.nll(-fused, splits.test.y)
+
+
+@dataclass
+class Opposed(Joint):
+    """A method with a prediction of its own on the validation split."""
+
+    def validate(self, out, split):
+        return -out.fused
+
+
+def test_the_validation_score_is_that_of_the_hook_for_it(params, monkeypatch):
+    """UME fits weights to this split, and must not be scored by those."""
+    monkeypatch.setitem(METHODS, "opposed", Opposed)
+    (record,) = run({**params, "seeds": [0], "method": {"name": "opposed"}}).measured.seeds
+    curve = record.curves["validation_accuracy"]
+    assert record.validation.accuracy == pytest.approx(1 - curve[record.epoch - 1])
+    assert record.validation.accuracy < 0.5
+
+
+def test_probes_learn_from_the_training_split_and_are_scored_on_the_test_split(params):
+    (record,) = run({**params, "seeds": [0]}).measured.seeds
+    model, splits = experiment.finished("tiny", 0)
+    train, test = splits.train, splits.test
+    known, held = (outputs(model, split).features for split in (train, test))
+    for m, found in record.probes.items():
+        assert found == linear_probe(known[m], train.y, held[m], test.y)
+        assert found != linear_probe(known[m], train.y, known[m], train.y)

@@ -19,6 +19,7 @@ from umt_lib.study.experiments.provenance import (
     code_key,
     digest,
     imported,
+    params_key,
     training_key,
 )
 from umt_lib.study.pipeline import publish
@@ -324,3 +325,10 @@ def test_the_environment_names_what_a_reader_would_ask(params):
     assert found["libraries"]["torch"] == torch.__version__.split("+")[0]
     assert set(found) == {"libraries", "python", "device", "commit"}
     assert found["device"]
+
+
+def test_an_estimate_of_the_time_makes_no_result_stale(params):
+    estimated = {**params, "resources": {"gpu_hours": 3}}
+    assert params_key(estimated) == params_key(params)
+    assert training_key(estimated, 0, {}, {}) == training_key(params, 0, {}, {})
+    assert params_key({**params, "seeds": [7]}) != params_key(params)

@@ -239,3 +239,25 @@ def test_rising_compares_the_last_quarters_of_the_constant_rate(result):
     assert rising([0.4, 0.6], 0.5) == pytest.approx(0.2)
     assert math.isnan(rising([0.4]))
     assert math.isnan(rising([]))
+
+
+def test_a_result_is_stale_if_the_rate_that_it_took_is_chosen_no_more(params, tmp_path):
+    params |= {"seeds": [0], "training": {"epochs": 1, "batch_size": 30}}
+    specs = {
+        "joint": {**params, "name": "joint", "sweep": {"learning_rate": [0.01, 0.1]}},
+        "other": {**params, "name": "other", "learning_rate_of": "joint"},
+    }
+    for name, spec in specs.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(spec))
+        Experiment.from_params(spec).run("cpu", progress=False)
+    joint = results.load(path := paths.results_dir() / "joint.json")
+
+    def stale() -> str:
+        return results.stale("other", paths.results_dir(), tmp_path)
+
+    assert stale() == ""
+    joint.measured.chosen["learning_rate"] *= 2
+    joint.save(path)
+    assert stale() == "made with another learning rate than joint"
+    path.unlink()
+    assert stale() == "made from results that are missing or damaged"

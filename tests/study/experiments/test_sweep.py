@@ -151,3 +151,31 @@ def test_the_values_of_a_sweep_are_those_that_were_trained(params, monkeypatch):
     params |= {"method": {"name": "ignored"}, "sweep": {"nothing": [0.1, 1.0, 10.0]}}
     (first, *others) = run(params).measured.sweep
     assert all((t.validation, t.nll) == (first.validation, first.nll) for t in others)
+
+
+@dataclass
+class Sure(Joint):
+    """A method whose hyper-parameter changes the cross-entropy and no accuracy."""
+
+    scale: float = 1.0
+
+    def predict(self, out):
+        return self.scale * out.fused
+
+
+def test_of_equal_accuracies_the_value_with_the_least_cross_entropy_is_chosen(params, monkeypatch):
+    monkeypatch.setitem(METHODS, "sure", Sure)
+    result = run({**params, "method": {"name": "sure"}, "sweep": {"scale": [90.0, 1.0, 0.01]}})
+    trials = result.measured.sweep
+    assert len({t.validation for t in trials}) == 1
+    best = min(trials, key=lambda t: t.nll)
+    assert result.measured.chosen == {"scale": best.value}
+    seeds = result.measured.seeds
+    assert best.nll == pytest.approx(sum(r.validation.nll for r in seeds) / len(seeds))
+    assert best.nll > 0
+
+
+def test_a_sweep_is_extended_to_values_that_may_be_in_the_file_only(params, monkeypatch):
+    monkeypatch.setattr(Experiment, "_try", lambda self, given, *_: (given["p"], 0.0))
+    params |= {"method": {"name": "modality-dropout"}, "sweep": {"p": [0.1, 0.3]}, "seeds": [0]}
+    assert [t.value for t in run(params).measured.sweep] == [0.1, 0.3, 0.9]  # 2.7 is no probability

@@ -235,3 +235,12 @@ def test_the_papers_rule_has_to_be_right_in_most_decided_cells(right, verdict):
     (claim,) = (c for c in found if "frozen encoders" in c.text)
     assert claim.verdict == verdict
     assert claim.number.endswith("always naming UMT: 70.0%)")
+
+
+def test_the_lead_of_a_family_compares_what_other_seeds_chose():
+    """On the report seeds other strategies are better, of both sides."""
+    search = {"UMT (MLP)": 0.8, "joint (MLP)": 0.78}
+    test = {"UMT (MLP)": 0.72, "UMT (linear)": 0.9, "joint (MLP)": 0.71, "joint (linear)": 0.95}
+    maps = [world("lazy", [cell(place("lazy"), search, test) for _ in range(3)])]
+    found = claims._lead(maps, "UMT", np.ones(3, dtype=bool))
+    assert (found.mean, found.n) == (pytest.approx(0.01, abs=2e-3), 3)
