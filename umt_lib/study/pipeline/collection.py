@@ -133,6 +133,11 @@ class Study:
         """{name: experiment}."""
         return {entry.name: entry for entry in self.entries}
 
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """The labels of all experiments, with and without a result."""
+        return frozenset(entry.label for entry in self.entries)
+
     def of(self, dataset: str | None = None, method: str | None = None) -> list[Entry]:
         """The entries of a data set, of a method, or of both."""
         return [

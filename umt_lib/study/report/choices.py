@@ -2,31 +2,68 @@
 
 from __future__ import annotations
 
+from umt_lib.errors import StudyError, nearest
 from umt_lib.methods import METHODS
 from umt_lib.study.experiments.comparisons import same_models
 from umt_lib.study.experiments.params import options
 from umt_lib.study.pipeline.collection import Entry, Study
 
+# Labels of experiments (``Entry.label``). The maps have the same names for UME, joint and UMT.
 UME = "UME"  # the one whose rule validation chose
+UME_MEAN, UME_PRODUCT, UME_WEIGHTED = "UME (mean)", "UME (product)", "UME (weighted)"
 JOINT, JOINT_MLP = "joint (linear)", "joint (MLP)"
+LONGER, LONGER_MLP = "joint, UMT's budget (linear)", "joint, UMT's budget (MLP)"
+TWO = "two joint models (linear)"
+AUXILIARY, AUXILIARY_MLP = "joint + uni-modal CE (linear)", "joint + uni-modal CE (MLP)"
 UMT, UMT_MLP = "UMT (linear)", "UMT (MLP)"
+FROZEN, FROZEN_MLP = "frozen encoders (linear)", "frozen encoders (MLP)"
+HEADS = ("linear", "MLP")
+BY_HEAD = {  # a strategy with each head: {strategy with a linear head: {head: label}}
+    linear: dict(zip(HEADS, (linear, mlp), strict=True))
+    for linear, mlp in (
+        (JOINT, JOINT_MLP),
+        (LONGER, LONGER_MLP),
+        (AUXILIARY, AUXILIARY_MLP),
+        (UMT, UMT_MLP),
+        (FROZEN, FROZEN_MLP),
+        (UME, UME),  # its models have heads of their own
+    )
+}
 ANSWERED = (UME, JOINT, UMT, JOINT_MLP, UMT_MLP)  # in the main table of accuracies
+ANY_JOINT = (JOINT, JOINT_MLP, LONGER, LONGER_MLP)
 SIMPLE = (  # what every method is compared with
     JOINT,
     JOINT_MLP,
-    "joint + uni-modal CE (linear)",
-    "joint + uni-modal CE (MLP)",
+    AUXILIARY,
+    AUXILIARY_MLP,
     UME,
     UMT,
     UMT_MLP,
-    "frozen encoders (linear)",
-    "frozen encoders (MLP)",
-    "joint, UMT's budget (linear)",
-    "joint, UMT's budget (MLP)",
+    FROZEN,
+    FROZEN_MLP,
+    LONGER,
+    LONGER_MLP,
 )
-ANY_JOINT = tuple(n for n in SIMPLE if n.startswith(("joint (", "joint, UMT's budget")))
+LABELS = frozenset((*SIMPLE, UME_MEAN, UME_PRODUCT, UME_WEIGHTED, TWO))  # that code looks up
 FILLED = ("linear", "mean")  # variants that figures draw as filled dots, and UME
 BUDGET = 0.1  # two budgets are equal if neither is larger by more than this share
+
+
+def is_known(study: Study, label: str) -> bool:
+    """Whether a params file has this label: of the study, or one of :data:`LABELS`."""
+    return label in LABELS or label in study.labels
+
+
+def check(study: Study, *labels: str) -> None:
+    """Refuse a label that no params file has: nothing could ever be measured of it.
+
+    Raises:
+        StudyError: there is such a label.
+    """
+    for label in labels:
+        if not is_known(study, label):
+            known = sorted(LABELS | study.labels)
+            raise StudyError(f"no params file has the label {label!r}{nearest(label, known)}")
 
 
 def simple(study: Study, dataset: str) -> dict[str, Entry]:

@@ -23,12 +23,20 @@ from umt_lib.study.analyses.regime_map.summary import family, means, members, se
 from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.pipeline.collection import Entry, Study
 from umt_lib.study.report import guide_check_text, regime_map_text, two_stream_text
-from umt_lib.study.report.choices import JOINT
+from umt_lib.study.report.choices import (
+    BY_HEAD,
+    HEADS,
+    JOINT,
+    JOINT_MLP,
+    LONGER,
+    TWO,
+    UME,
+    UMT,
+    UMT_MLP,
+)
 from umt_lib.study.report.compared_methods import compared, covered
-from umt_lib.study.report.findings import LONGER, TWO
 from umt_lib.study.report.format import EQUIVALENT, MINUS, markdown, percent, points
 from umt_lib.study.report.pooling import (
-    HEADS,
     SAME_SOURCE,
     Pooled,
     gain,
@@ -44,7 +52,7 @@ FEWEST = 3  # data sets
 ENDS = ("", "_low", "_high")  # of the columns of an interval
 MATTERS = 0.02  # paired features can raise the best possible accuracy of a cell by this much
 CONTROLS = {  # of the budget of UME and UMT: label, in words
-    LONGER["linear"]: "joint training with UMT's budget, linear head",
+    LONGER: "joint training with UMT's budget, linear head",
     TWO: "two joint models, linear heads",
 }
 NEAREST = {  # data set of the paper: the real data of the same kind that was trained on here
@@ -114,7 +122,7 @@ NOTE = (
 
 def is_lazy(study: Study) -> Claim:
     """Whether probes of encoders are less accurate after joint training."""
-    found = {head: lazy(study, f"joint ({head})") for head in HEADS}
+    found = {head: lazy(study, joint) for head, joint in BY_HEAD[JOINT].items()}
     linear = found["linear"]
     return Claim(
         "Joint training leaves encoders lazy: they learn fewer uni-modal features than in "
@@ -149,7 +157,7 @@ def lost_and_gained(study: Study) -> pd.DataFrame:
     ``lost``, the probe minus that of the uni-modal encoder, and ``gained``, the difference in test
     accuracy, both 0..1, each with the columns ``_low`` and ``_high`` of its interval.
     """
-    found = {"lost": lazy(study, JOINT), "gained": gain(study, "UME", JOINT)}
+    found = {"lost": lazy(study, JOINT), "gained": gain(study, UME, JOINT)}
     columns = ["dataset", "unit", *(f"{name}{end}" for name in found for end in ENDS)]
     if not all(found.values()):
         return pd.DataFrame(columns=columns)
@@ -179,7 +187,7 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> Interval | None:
 
 def recovers(study: Study) -> Claim:
     """Whether probes of encoders are more accurate after UMT than after joint training."""
-    found = {head: lazy(study, f"UMT ({head})", f"joint ({head})") for head in HEADS}
+    found = {head: lazy(study, BY_HEAD[UMT][head], BY_HEAD[JOINT][head]) for head in HEADS}
     return Claim(
         "UMT recovers the uni-modal features.",
         decided(mean_of(found["linear"])),
@@ -190,8 +198,8 @@ def recovers(study: Study) -> Claim:
 
 
 def _better(study: Study, a: str, text: str, page: str) -> Claim:
-    """A claim that ``a``, which has one or two heads, is better than joint training."""
-    pairs = {h: (f"{a} ({h})" if a == "UMT" else a, f"joint ({h})") for h in HEADS}
+    """A claim that ``a``, a label, is better than joint training with the same head."""
+    pairs = {head: (BY_HEAD[a][head], BY_HEAD[JOINT][head]) for head in HEADS}
     found = {h: gain(study, *pair) for h, pair in pairs.items()}
     controlled = "".join(
         f"; minus {control}: {points(over)} ({over.n} data sets)"
@@ -201,7 +209,7 @@ def _better(study: Study, a: str, text: str, page: str) -> Claim:
     return Claim(
         text,
         decided(mean_of(found["linear"])),
-        f"{a} minus joint training: {_both(found)}{controlled}",
+        f"{family(a)} minus joint training: {_both(found)}{controlled}",
         _names(found["linear"]),
         page,
     )
@@ -213,7 +221,7 @@ def _comparable(study: Study) -> Claim:
 
     def on(dataset: str) -> Interval | None:
         rivals = compared(study, dataset) if dataset in ranked else []
-        own = [e for h in HEADS if (e := study.current(dataset).get(f"UMT ({h})"))]
+        own = [e for label in (UMT, UMT_MLP) if (e := study.current(dataset).get(label))]
         if len(rivals) < FEWEST or not own:
             return None
         best, ours = (max(entries, key=_validation) for entries in (rivals, own))
@@ -244,7 +252,7 @@ def _wins_with_pairs(study: Study) -> Claim:
         number = (
             f"UMT minus the best other strategy, both chosen on other seeds in every cell, over "
             f"the {lead.n} cells in which paired features can add {100 * MATTERS:.0f} points: "
-            f"{points(lead)} points; always UMT (MLP) minus always joint (MLP) in these cells: "
+            f"{points(lead)} points; always {UMT_MLP} minus always {JOINT_MLP} in these cells: "
             f"{points(_always(measured, cells))} points. Of all cells, it is clearly the best in "
             f"{search['clear'].sum()} of the {search['candidate'].sum()} in which it was expected "
             f"to be"
@@ -296,7 +304,7 @@ def _current(study: Study, analysis: str) -> dict[str, Mapping[str, Any]]:
 def _always(maps: Sequence[Mapping[str, Any]], cells: np.ndarray) -> Interval:
     """UMT (MLP) in every cell minus joint (MLP) in every cell, on the report seeds."""
     tested = means(maps)[cells]
-    return t_interval(tested["UMT (MLP)"] - tested["joint (MLP)"])
+    return t_interval(tested[UMT_MLP] - tested[JOINT_MLP])
 
 
 def _lead(maps: Sequence[Mapping[str, Any]], name: str, cells: np.ndarray) -> Interval:
@@ -344,7 +352,7 @@ def _rule_decides(study: Study) -> Claim:
 
 def _papers_data(study: Study) -> Claim:
     """UME against joint training on the paper's data sets, or on the real data near to each."""
-    found = gain(study, "UME", "joint (linear)")
+    found = gain(study, UME, JOINT)
     gains = found.by_dataset if found else {}
     own = {d: gains.get(d) for d in NEAREST}
     parts = [f"{d}: {points(interval)}" for d, interval in own.items() if interval]
@@ -396,13 +404,13 @@ CLAIMS: tuple[Callable[[Study], Claim], ...] = (
     recovers,
     partial(
         _better,
-        a="UMT",
+        a=UMT,
         text="UMT generalises better than joint training.",
         page="methods/umt.md",
     ),
     partial(
         _better,
-        a="UME",
+        a=UME,
         text="UME generalises better than joint training.",
         page="methods/ume.md",
     ),

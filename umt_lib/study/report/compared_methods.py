@@ -25,14 +25,14 @@ from umt_lib.study.experiments.comparisons import Family, difference, discovered
 from umt_lib.study.experiments.params import read
 from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import figures
-from umt_lib.study.report.choices import ANY_JOINT, JOINT, SIMPLE, UME, UMT, simple
+from umt_lib.study.report.choices import ANY_JOINT, AUXILIARY, JOINT, SIMPLE, UME, UMT, simple
 from umt_lib.study.report.format import NONE, SPACE, markdown, percent, points
 from umt_lib.style import Figure
 
 COMPARED = tuple(name for name, method in METHODS.items() if not method.baseline)
 COSTS = ROOT / "benchmarks/method_cost.json"
 NOTHING = "No compared method has been run yet: run `make study-full`."
-MAIN = (JOINT, "joint + uni-modal CE (linear)", UME, UMT)
+MAIN = (JOINT, AUXILIARY, UME, UMT)
 QUESTIONS = {
     "Better than every simple choice": SIMPLE,
     "Better than joint training, of either length and with either head": ANY_JOINT,

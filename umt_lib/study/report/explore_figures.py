@@ -10,10 +10,10 @@ from matplotlib.lines import Line2D
 
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.analyses.regime_map.one_cell import Answer
+from umt_lib.study.report.choices import HEADS
 from umt_lib.study.report.figures import draw_interval
 from umt_lib.style import COLORS, OTHER, WIDTH, Figure, styled
 
-HEADS = ("linear", "MLP")
 ROWS = {  # kind of strategy: what the figure calls it, colour
     "UME": ("UME: one model\nper modality", COLORS["ume"]),
     "joint": ("joint training", COLORS["joint"]),

@@ -15,31 +15,46 @@ from umt_lib.guide.recommendation import UNCLEAR
 from umt_lib.study.analyses.guide_check.rules import LAST
 from umt_lib.study.experiments.comparisons import FLAT, Family, difference, late_gain, laziness
 from umt_lib.study.pipeline.collection import Study
-from umt_lib.study.report import choices
-from umt_lib.study.report.choices import equal_budget, is_joint_again, total_passes
+from umt_lib.study.report.choices import (
+    BY_HEAD,
+    FROZEN_MLP,
+    HEADS,
+    JOINT,
+    JOINT_MLP,
+    LONGER,
+    LONGER_MLP,
+    TWO,
+    UME,
+    UME_MEAN,
+    UME_PRODUCT,
+    UME_WEIGHTED,
+    UMT,
+    UMT_MLP,
+    equal_budget,
+    is_joint_again,
+    total_passes,
+)
 from umt_lib.study.report.format import in_words, is_equivalent, points, setting
 
 Sentence = tuple[bool, str]  # whether it speaks against the paper's claim, and its text
-LINEAR, MLP = choices.JOINT, choices.JOINT_MLP
-LONGER = {head: f"joint, UMT's budget ({head})" for head in ("linear", "MLP")}
-TWO = "two joint models (linear)"
 PAIRS = (  # (a, b): the differences a minus b in test accuracy that the sentences state
-    ("UMT (linear)", LINEAR),
-    ("UMT (MLP)", MLP),
-    ("UME", LINEAR),
-    ("UMT (linear)", "UME"),
-    ("UMT (MLP)", "UME"),
-    (MLP, "frozen encoders (MLP)"),
-    (MLP, "UME"),
-    ("frozen encoders (MLP)", "UME"),
-    *((f"UMT ({head})", longer) for head, longer in LONGER.items()),
-    ("UMT (linear)", TWO),
-    ("UME (product)", "UME (mean)"),
-    ("UME (weighted)", "UME (mean)"),
-    (MLP, LINEAR),
+    (UMT, JOINT),
+    (UMT_MLP, JOINT_MLP),
+    (UME, JOINT),
+    (UMT, UME),
+    (UMT_MLP, UME),
+    (JOINT_MLP, FROZEN_MLP),
+    (JOINT_MLP, UME),
+    (FROZEN_MLP, UME),
+    (UMT, LONGER),
+    (UMT_MLP, LONGER_MLP),
+    (UMT, TWO),
+    (UME_PRODUCT, UME_MEAN),
+    (UME_WEIGHTED, UME_MEAN),
+    (JOINT_MLP, JOINT),
 )
 COLLAPSE = 0.2  # of validation accuracy below the median of all seeds
-LAZY = (LINEAR, "UMT (linear)")  # the trainings after which the sentences state laziness
+LAZY = (JOINT, UMT)  # the trainings after which the sentences state laziness
 
 
 class Page:
@@ -60,6 +75,16 @@ class Page:
                 for m, reference in self.unimodal.items():
                     gains[training, m] = laziness(after, reference, m)
         self.family = Family(gains)
+
+    def gain(self, a: str, b: str) -> Interval | None:
+        """The difference ``a`` minus ``b``, one of :data:`PAIRS`; None if it was not measured.
+
+        Raises:
+            KeyError: it is not one of them, so it could not be in the family.
+        """
+        if (a, b) not in PAIRS:
+            raise KeyError(f"{a!r} minus {b!r} is not in PAIRS")
+        return self.family.get((a, b))
 
     def again(self, label: str) -> bool:
         """Whether this row is longer joint training with the models of joint training."""
@@ -96,7 +121,7 @@ def _comparison(
 
     If it is ``claimed`` that ``a`` is better, everything except a clear gain speaks against it.
     """
-    if gain := page.family.get((a, b)):
+    if gain := page.gain(a, b):
         against = claimed and not page.family.is_better((a, b))
         yield against, compared(*names, gain, page.family.is_clear((a, b)), where) + after
 
@@ -120,21 +145,21 @@ def _controlled(page: Page, a: str, b: str, names: tuple[str, str], where: str) 
 
 def umt(page: Page) -> Iterator[Sentence]:
     """UMT against joint training, with either head."""
-    for head in LONGER:
+    for head in HEADS:
         names, where = ("UMT", "joint training"), f"with {head} heads, "
-        yield from _comparison(page, f"UMT ({head})", f"joint ({head})", names, where)
+        yield from _comparison(page, BY_HEAD[UMT][head], BY_HEAD[JOINT][head], names, where)
 
 
 def ume(page: Page) -> Iterator[Sentence]:
     """UME against joint training, its control where both have the same number of epochs."""
-    yield from _controlled(page, "UME", LINEAR, ("UME", "joint training"), "")
+    yield from _controlled(page, UME, JOINT, ("UME", "joint training"), "")
 
 
 def umt_ume(page: Page) -> Iterator[Sentence]:
     """UMT against UME, with either head."""
-    for head in LONGER:
+    for head in HEADS:
         names, where = ("UMT", "UME"), f"with {'an MLP' if head == 'MLP' else 'a linear'} head, "
-        yield from _comparison(page, f"UMT ({head})", "UME", names, where)
+        yield from _comparison(page, BY_HEAD[UMT][head], UME, names, where)
 
 
 def guide(page: Page) -> Iterator[Sentence]:
@@ -143,8 +168,8 @@ def guide(page: Page) -> Iterator[Sentence]:
     The verdicts are those of the guide: nested cross-validation on validation samples, in which
     UME's rule is chosen too, with a paired bootstrap over samples.
     """
-    key = "UMT (linear)", "UME"
-    truth = page.family.get(key)
+    key = UMT, UME
+    truth = page.gain(*key)
     checks = (entry.result.measured for entry in page.study.analysed("guide-on-data"))
     found = next((check for check in checks if check["dataset"] == page.dataset), None)
     if found is None or truth is None:
@@ -173,9 +198,9 @@ def guide(page: Page) -> Iterator[Sentence]:
 
 def blind_spot(page: Page) -> Iterator[Sentence]:
     """Paired features that joint training learns and frozen uni-modal encoders do not contain."""
-    frozen, family = "frozen encoders (MLP)", page.family
-    held, found = family.get((frozen, "UME")), family.get((MLP, frozen))
-    if held and family.is_better((MLP, frozen)) and family.is_better((MLP, "UME")):
+    family = page.family
+    held, found = page.gain(FROZEN_MLP, UME), page.gain(JOINT_MLP, FROZEN_MLP)
+    if held and family.is_better((JOINT_MLP, FROZEN_MLP)) and family.is_better((JOINT_MLP, UME)):
         yield (
             True,
             f"**Frozen encoders lack features that joint training learns**: with MLP heads, joint "
@@ -186,7 +211,7 @@ def blind_spot(page: Page) -> Iterator[Sentence]:
 
 def controls(page: Page) -> Iterator[Sentence]:
     """UMT against its controls: longer joint training, and two joint models."""
-    for head, longer in LONGER.items():
+    for head, longer in BY_HEAD[LONGER].items():
         if page.again(longer):
             yield (
                 True,
@@ -196,9 +221,9 @@ def controls(page: Page) -> Iterator[Sentence]:
             )
         names = "UMT", "longer joint training"
         where = f" and with {head} heads"
-        yield from _controlled(page, f"UMT ({head})", longer, names, where)
+        yield from _controlled(page, BY_HEAD[UMT][head], longer, names, where)
     names = "UMT", "an ensemble of two joint models"
-    yield from _controlled(page, "UMT (linear)", TWO, names, " and with linear heads")
+    yield from _controlled(page, UMT, TWO, names, " and with linear heads")
 
 
 def baselines(page: Page) -> Iterator[Sentence]:
@@ -254,17 +279,15 @@ def collapses(page: Page) -> Iterator[Sentence]:
 
 def rules(page: Page) -> Iterator[Sentence]:
     """The single rules of UME against each other."""
-    for rule in ("product", "weighted"):
-        name = f"UME ({rule})"
-        names = name, "UME (mean)"
-        yield from _comparison(page, name, "UME (mean)", names, claimed=False)
+    for name in (UME_PRODUCT, UME_WEIGHTED):
+        yield from _comparison(page, name, UME_MEAN, (name, UME_MEAN), claimed=False)
 
 
 def head(page: Page) -> Iterator[Sentence]:
     """Joint training with an MLP head against joint training with a linear head."""
-    if page.family.is_better((MLP, LINEAR)):
+    if page.family.is_better((JOINT_MLP, JOINT)):
         after = "An MLP head can use interactions between the modalities; a linear head cannot."
-    elif page.family.is_worse((MLP, LINEAR)):
+    elif page.family.is_worse((JOINT_MLP, JOINT)):
         after = "The larger head loses more than it can gain from paired features."
     else:
         after = (
@@ -272,17 +295,17 @@ def head(page: Page) -> Iterator[Sentence]:
             "are paired features that it can use, this comparison does not show."
         )
     names, where = ("an MLP head", "a linear head"), "in joint training, "
-    yield from _comparison(page, MLP, LINEAR, names, where, f" {after}", claimed=False)
+    yield from _comparison(page, JOINT_MLP, JOINT, names, where, f" {after}", claimed=False)
 
 
 def lazy(page: Page) -> Iterator[Sentence]:
     """The laziness of each encoder after joint training and after UMT."""
     for modality in page.unimodal:
         gaps = {t: gap for t in LAZY if (gap := page.family.get((t, modality)))}
-        if LINEAR not in gaps:
+        if JOINT not in gaps:
             continue
-        kind = "not lazy" if page.family.is_better((LINEAR, modality)) else "not shown to be lazy"
-        kind = "lazy" if page.family.is_worse((LINEAR, modality)) else kind
+        kind = "not lazy" if page.family.is_better((JOINT, modality)) else "not shown to be lazy"
+        kind = "lazy" if page.family.is_worse((JOINT, modality)) else kind
         shown = {
             t: points(gap) + ("" if page.family.is_clear((t, modality)) else " (not clear)")
             for t, gap in gaps.items()
@@ -291,7 +314,7 @@ def lazy(page: Page) -> Iterator[Sentence]:
         yield (
             False,
             f"**The encoder of {modality} is {kind} after joint training**: its probe minus that "
-            f"of the uni-modal encoder is {shown[LINEAR]} points{after}.",
+            f"of the uni-modal encoder is {shown[JOINT]} points{after}.",
         )
 
 

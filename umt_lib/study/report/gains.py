@@ -10,17 +10,18 @@ from matplotlib.lines import Line2D
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.study.experiments.comparisons import Family
 from umt_lib.study.pipeline.collection import Study
+from umt_lib.study.report.choices import AUXILIARY, BY_HEAD, FROZEN, HEADS, JOINT, UME, UMT
 from umt_lib.study.report.figures import draw_interval
 from umt_lib.study.report.format import NOTHING, points
-from umt_lib.study.report.pooling import HEADS, gain, mean_of
+from umt_lib.study.report.pooling import gain, mean_of
 from umt_lib.style import COLORS, OTHER, WIDTH, Figure, styled
 
 EVERY = "all real data sets"
-STRATEGIES = {  # name: (label of its row with a head, colour)
-    "UME": ("UME", COLORS["ume"]),
-    "UMT": ("UMT ({head})", COLORS["umt"]),
-    "head on frozen encoders": ("frozen encoders ({head})", "#E69F00"),
-    "joint + uni-modal CE": ("joint + uni-modal CE ({head})", "#CC79A7"),
+STRATEGIES = {  # name: (its label with each head, colour)
+    "UME": (BY_HEAD[UME], COLORS["ume"]),
+    "UMT": (BY_HEAD[UMT], COLORS["umt"]),
+    "head on frozen encoders": (BY_HEAD[FROZEN], "#E69F00"),
+    "joint + uni-modal CE": (BY_HEAD[AUXILIARY], "#CC79A7"),
 }
 ALT = (
     "Difference in test accuracy to joint training with the same head, on every data set and over "
@@ -40,8 +41,8 @@ CAPTION = (
 
 def labels() -> set[str]:
     """The rows that the figure is made from."""
-    compared = [label for label, _ in STRATEGIES.values()]
-    return {label.format(head=head) for label in (*compared, "joint ({head})") for head in HEADS}
+    compared = [labels for labels, _ in STRATEGIES.values()]
+    return {label for labels in (*compared, BY_HEAD[JOINT]) for label in labels.values()}
 
 
 def table(study: Study) -> pd.DataFrame:
@@ -53,8 +54,8 @@ def table(study: Study) -> pd.DataFrame:
     """
     rows = []
     for head in HEADS:
-        for strategy, (label, _) in STRATEGIES.items():
-            found = gain(study, label.format(head=head), f"joint ({head})")
+        for strategy, (labels, _) in STRATEGIES.items():
+            found = gain(study, labels[head], BY_HEAD[JOINT][head])
             if found is not None:
                 for dataset, interval in {EVERY: found.over, **found.by_dataset}.items():
                     rows.append((head, strategy, dataset, interval))
@@ -68,12 +69,11 @@ def sentence(study: Study) -> str:
     Both families are corrected by Holm's method: one comparison with joint training per strategy
     and head, and one per pair of strategies with linear heads.
     """
-    labels = {s: {h: label.format(head=h) for h in HEADS} for s, (label, _) in STRATEGIES.items()}
     over_joint = Family(
         {
-            (s, h): mean_of(gain(study, labels[s][h], f"joint ({h})"))
-            for s in STRATEGIES
-            for h in HEADS
+            (s, h): mean_of(gain(study, label, BY_HEAD[JOINT][h]))
+            for s, (labels, _) in STRATEGIES.items()
+            for h, label in labels.items()
         }
     )
     if not any(found.n > 1 for found in over_joint.gains.values()):
@@ -87,9 +87,8 @@ def sentence(study: Study) -> str:
         ]
         parts.append(f"with {head} heads, {', '.join(shown)}")
     pairs = list(combinations(STRATEGIES, 2))
-    between = Family(
-        {(a, b): mean_of(gain(study, labels[a][HEADS[0]], labels[b][HEADS[0]])) for a, b in pairs}
-    )
+    linear = {s: labels["linear"] for s, (labels, _) in STRATEGIES.items()}
+    between = Family({(a, b): mean_of(gain(study, linear[a], linear[b])) for a, b in pairs})
     differ = [
         f"{a} is {'better' if between.is_better((a, b)) else 'worse'} than {b} "
         f"({points(between.get((a, b)))})"

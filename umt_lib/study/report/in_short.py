@@ -8,9 +8,16 @@ from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.experiments.comparisons import Family
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report import guide_check_text, regime_map_text, which_strategy
-from umt_lib.study.report.choices import JOINT, JOINT_MLP, UMT
+from umt_lib.study.report.choices import (
+    JOINT,
+    JOINT_MLP,
+    LONGER,
+    UME,
+    UMT,
+    UMT_MLP,
+    is_known,
+)
 from umt_lib.study.report.claims import guide_checks, maps
-from umt_lib.study.report.findings import LONGER
 from umt_lib.study.report.format import percent, points
 from umt_lib.study.report.pooling import gain, mean_of
 
@@ -29,7 +36,7 @@ def sentences(study: Study) -> str:
 
 def _on_real_data(study: Study) -> list[str]:
     """Whether UME and UMT are better than joint training on average, and whether they differ."""
-    pairs = {"UME": ("UME", JOINT), "UMT": (UMT, JOINT), "UMT minus UME": (UMT, "UME")}
+    pairs = {"UME": (UME, JOINT), "UMT": (UMT, JOINT), "UMT minus UME": (UMT, UME)}
     family = Family({name: mean_of(gain(study, *pair)) for name, pair in pairs.items()})
     shown = [name for name in ("UME", "UMT") if (g := family.get(name)) and g.n >= FEWEST]
     if not shown:
@@ -44,7 +51,7 @@ def _on_real_data(study: Study) -> list[str]:
         f"**On real data, {claim}**: {gains} points of test accuracy, mean over "
         f"{family.get(shown[0]).n} data sets, with linear heads."
     ]
-    longer = {name: mean_of(gain(study, pairs[name][0], LONGER["linear"])) for name in shown}
+    longer = {name: mean_of(gain(study, pairs[name][0], LONGER)) for name in shown}
     if controlled := [f"{name} {points(over)}" for name, over in longer.items() if over]:
         count = next(over.n for over in longer.values() if over)
         found.append(
@@ -73,8 +80,8 @@ def _where_features_are_known(study: Study) -> list[str]:
         without, paired = (which_strategy.mean_regret(regrets[name][c]) for c in (none, ~none))
         return without, paired
 
-    without, paired = lost("UME")
-    joint, umt = (" and ".join(lost(name)) for name in ("joint (MLP)", "UMT (MLP)"))
+    without, paired = lost(UME)
+    joint, umt = (" and ".join(lost(name)) for name in (JOINT_MLP, UMT_MLP))
     return [
         f"**On generated data, UME is {without} points below the best strategy where no paired "
         f"feature is useful, and {paired} points where one is**, mean over {none.sum()} and "
@@ -90,7 +97,9 @@ def _if_nothing_is_known(study: Study) -> list[str]:
         return []
     name, _ = which_strategy.chosen(measured)[which_strategy.ANY]
     found = which_strategy.statements(measured)
-    gains = {other: mean_of(gain(study, name, other)) for other in ("UME", JOINT, JOINT_MLP)}
+    if not is_known(study, name):  # no experiment trains this strategy of the maps
+        return found
+    gains = {other: mean_of(gain(study, name, other)) for other in (UME, JOINT, JOINT_MLP)}
     if real := [f"{other} {points(over)}" for other, over in gains.items() if over]:
         count = next(over.n for over in gains.values() if over)
         found.append(

@@ -20,7 +20,7 @@ JOINT = "joint"
 GAINS = {  # what is compared with joint training: its label in this study, linear heads
     "UMT": choices.UMT,
     "UME": choices.UME,
-    "joint + uni-modal CE": "joint + uni-modal CE (linear)",
+    "joint + uni-modal CE": choices.AUXILIARY,
 }
 UNKNOWN = "not obtained"
 

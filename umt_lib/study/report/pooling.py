@@ -21,8 +21,8 @@ from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.experiments.comparisons import difference
 from umt_lib.study.experiments.results import Result
 from umt_lib.study.pipeline.collection import Study
+from umt_lib.study.report.choices import check
 
-HEADS = ("linear", "MLP")
 GENERATED = (  # the label is computed from drawn or chosen features
     "synthetic",
     "digit-pairs",
@@ -68,7 +68,12 @@ def mean_of(found: Pooled | None) -> Interval | None:
 
 
 def gain(study: Study, a: str, b: str) -> Pooled | None:
-    """Test accuracy of ``a`` minus that of ``b``, which are labels; stale results do not count."""
+    """Test accuracy of ``a`` minus that of ``b``, which are labels; stale results do not count.
+
+    Raises:
+        StudyError: no params file has one of the labels.
+    """
+    check(study, a, b)
 
     def on(dataset: str) -> Interval | None:
         found = _current(study, dataset)
@@ -82,7 +87,11 @@ def lazy(study: Study, after: str, before: str | None = None) -> Pooled | None:
 
     It is the accuracy of the probe of an encoder minus that of the uni-modal encoder, or minus that
     after the training ``before``; paired over seeds. Stale results do not count.
+
+    Raises:
+        StudyError: no params file has one of the labels.
     """
+    check(study, *filter(None, (after, before)))
 
     def on(dataset: str) -> Interval | None:
         found = _current(study, dataset)

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import FAMILIES, Maps
+from umt_lib.study.report.choices import JOINT_MLP, UMT_MLP
 from umt_lib.study.report.figures import draw_interval
 from umt_lib.style import COLORS, WIDTH, Figure, styled
 
@@ -44,8 +45,8 @@ DIALS = {  # as figures name them
 FULL = 0.03  # a lead of this accuracy or more is drawn in full size
 KEPT = {  # trainings in the figure of what encoders keep
     "uni-modal": COLORS["unimodal"],
-    "joint (MLP)": COLORS["joint"],
-    "UMT (MLP)": COLORS["umt"],
+    JOINT_MLP: COLORS["joint"],
+    UMT_MLP: COLORS["umt"],
     "UMT, sub-space (MLP)": "#0072B2",
     "UMT, faded (MLP)": "#56B4E9",
     "UMT, wider (MLP)": "#CC79A7",

@@ -11,6 +11,7 @@ from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import FAMILIES, Maps
 from umt_lib.study.experiments.comparisons import widened
+from umt_lib.study.report.choices import JOINT_MLP, UME, UMT_MLP
 from umt_lib.study.report.format import MINUS, NONE, markdown, percent, points, signed
 from umt_lib.study.report.which_strategy import KINDS
 
@@ -196,7 +197,7 @@ def _as_interval(row: pd.Series) -> Interval:
 def statement(maps: Maps) -> str:
     """How large the search was: worlds, cells, strategies and trainings."""
     cells: Sequence[int] = [len(found["cells"]) for found in maps]
-    options = sum(len(o) for name, o in maps[0]["options"].items() if name != "UME")
+    options = sum(len(o) for name, o in maps[0]["options"].items() if name != UME)
     tuning, report = len(maps[0]["tuning"]), len(maps[0]["report"])
     trained = sum(cells) * (options * tuning + (len(maps[0]["options"]) - 1) * report)
     return (
@@ -207,11 +208,11 @@ def statement(maps: Maps) -> str:
 
 
 LEARNED = (  # trainings that are compared: first minus second
-    ("joint (MLP)", "uni-modal"),
-    ("UMT (MLP)", "joint (MLP)"),
-    ("UMT, sub-space (MLP)", "UMT (MLP)"),
-    ("UMT, faded (MLP)", "UMT (MLP)"),
-    ("UMT, wider (MLP)", "UMT (MLP)"),
+    (JOINT_MLP, "uni-modal"),
+    (UMT_MLP, JOINT_MLP),
+    ("UMT, sub-space (MLP)", UMT_MLP),
+    ("UMT, faded (MLP)", UMT_MLP),
+    ("UMT, wider (MLP)", UMT_MLP),
 )
 
 

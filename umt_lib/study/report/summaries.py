@@ -10,6 +10,16 @@ from umt_lib.study.experiments.comparisons import Family, difference, laziness
 from umt_lib.study.experiments.provenance import has_folds
 from umt_lib.study.experiments.results import DAMAGED
 from umt_lib.study.pipeline.collection import Entry, Shown, Study
+from umt_lib.study.report.choices import (
+    JOINT,
+    JOINT_MLP,
+    LONGER,
+    LONGER_MLP,
+    SIMPLE,
+    UME,
+    UMT,
+    UMT_MLP,
+)
 from umt_lib.study.report.findings import FINDINGS, Page
 from umt_lib.study.report.format import (
     MINUS,
@@ -22,30 +32,20 @@ from umt_lib.study.report.format import (
 )
 
 FRONT = {  # (a, b): the comparison a minus b on the front page, as (start, a, b) in words
-    ("UME", "joint (linear)"): ("", "UME", "joint training"),
-    ("UMT (linear)", "joint (linear)"): ("", "UMT", "joint training"),
-    ("UMT (linear)", "UME"): ("", "UMT", "UME"),
-    ("UMT (MLP)", "joint (MLP)"): ("with MLP heads, ", "UMT", "joint training"),
-    ("joint (MLP)", "UME"): ("", "joint training with an MLP head", "UME"),
+    (UME, JOINT): ("", "UME", "joint training"),
+    (UMT, JOINT): ("", "UMT", "joint training"),
+    (UMT, UME): ("", "UMT", "UME"),
+    (UMT_MLP, JOINT_MLP): ("with MLP heads, ", "UMT", "joint training"),
+    (JOINT_MLP, UME): ("", "joint training with an MLP head", "UME"),
 }
 OPENINGS = {  # the comparisons of the verdict
-    ("UME", "joint (linear)"): "with linear heads, UME is",
-    ("UMT (linear)", "joint (linear)"): "with linear heads, UMT is",
-    ("UMT (MLP)", "joint (MLP)"): "with MLP heads, UMT is",
+    (UME, JOINT): "with linear heads, UME is",
+    (UMT, JOINT): "with linear heads, UMT is",
+    (UMT_MLP, JOINT_MLP): "with MLP heads, UMT is",
 }
-STRATEGIES = (
-    "UME",
-    "joint (linear)",
-    "joint (MLP)",
-    "joint + uni-modal CE (linear)",
-    "joint + uni-modal CE (MLP)",
-    "UMT (linear)",
-    "UMT (MLP)",
-    "frozen encoders (linear)",
-    "frozen encoders (MLP)",
-)
+STRATEGIES = (UME, *(name for name in SIMPLE if name not in (UME, LONGER, LONGER_MLP)))
 NEAR = 0.01  # in accuracy
-LAZY = ("joint (linear)", "joint (MLP)", "UMT (linear)", "UMT (MLP)")
+LAZY = (JOINT, JOINT_MLP, UMT, UMT_MLP)
 
 
 def front(study: Study) -> Family:

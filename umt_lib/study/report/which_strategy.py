@@ -16,6 +16,7 @@ from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import Maps
 from umt_lib.study.experiments.comparisons import Family
+from umt_lib.study.report.choices import JOINT, JOINT_MLP, UME, UMT_MLP
 from umt_lib.study.report.format import markdown, percent
 
 NO_PAIRS = 0.001  # paired features raise the best possible accuracy of a cell by less than this
@@ -30,7 +31,7 @@ KINDS = {  # world: the kind of its paired feature
     "two-way-tables": "paired: interactions that cause the label",
     "shared-nuisance": "paired: a shared nuisance",
 }
-FIXED = ("UME", "joint (linear)", "joint (MLP)", "UMT (MLP)", "frozen (MLP)")  # to compare with
+FIXED = (UME, JOINT, JOINT_MLP, UMT_MLP, "frozen (MLP)")  # to compare with
 
 
 def paired_gain(maps: Maps) -> np.ndarray:
