@@ -18,7 +18,7 @@ from umt_lib.methods import METHODS
 from umt_lib.study.experiments import comparisons, results
 from umt_lib.study.experiments.results import Trial
 from umt_lib.study.pipeline.collection import Study, gather
-from umt_lib.study.report import choices, summaries, tables
+from umt_lib.study.report import costs, summaries, tables
 from umt_lib.study.report.findings import Page, compared
 from umt_lib.study.report.format import (
     EQUIVALENT,
@@ -166,11 +166,11 @@ def test_costs_with_teachers_are_sums(study):
     assert rows["UMT (linear)"][3] == str(swept + 2)  # two teachers
     assert rows["UME"][3] == "2"
     passes = study.labelled("synthetic")
-    unimodal = choices.total_passes(study, passes["uni-modal (a)"])
+    unimodal = costs.total_passes(study, passes["uni-modal (a)"])
     assert unimodal == epochs * samples
-    assert choices.total_passes(study, passes["joint (linear)"]) == 2 * unimodal
-    assert choices.total_passes(study, passes["UME"]) == 2 * unimodal  # of its teachers
-    assert choices.total_passes(study, passes["UMT (linear)"]) == 4 * unimodal
+    assert costs.total_passes(study, passes["joint (linear)"]) == 2 * unimodal
+    assert costs.total_passes(study, passes["UME"]) == 2 * unimodal  # of its teachers
+    assert costs.total_passes(study, passes["UMT (linear)"]) == 4 * unimodal
 
 
 def test_costs_without_a_teachers_result_are_not_known():

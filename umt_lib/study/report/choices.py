@@ -1,11 +1,9 @@
-"""Labels of strategies, the simple choices among them, and what each experiment costs in all."""
+"""Labels of strategies, and the simple choices among them."""
 
 from __future__ import annotations
 
 from umt_lib.errors import StudyError, nearest
-from umt_lib.methods import METHODS
 from umt_lib.study.experiments.comparisons import same_models
-from umt_lib.study.experiments.params import options
 from umt_lib.study.pipeline.collection import Entry, Study
 
 # Labels of experiments (``Entry.label``). The maps have the same names for UME, joint and UMT.
@@ -46,7 +44,6 @@ SIMPLE = (  # what every method is compared with
 )
 LABELS = frozenset((*SIMPLE, UME_MEAN, UME_PRODUCT, UME_WEIGHTED, TWO))  # that code looks up
 FILLED = ("linear", "mean")  # variants that figures draw as filled dots, and UME
-BUDGET = 0.1  # two budgets are equal if neither is larger by more than this share
 
 
 def is_known(study: Study, label: str) -> bool:
@@ -92,32 +89,3 @@ def row_label(study: Study, entry: Entry) -> str:
 def is_filled(entry: Entry) -> bool:
     """Whether figures draw an entry as a filled dot: a linear head, UME, or its rule *mean*."""
     return entry.label == UME or entry.params["method"].get("rule", entry.head) in FILLED
-
-
-def encoder_passes(entry: Entry) -> int:
-    """Training samples times the encoders that each passes through, for one seed, no sweep."""
-    spec = entry.params["method"]
-    method = METHODS[entry.method](**options(spec))
-    encoders = 1 if "modality" in spec else len(entry.params["encoders"])
-    return entry.result.provenance.cost.samples * encoders * getattr(method, "size", 1)
-
-
-def with_teachers(study: Study, entry: Entry) -> list[Entry] | None:
-    """The entry and the uni-modal trainings that it needs; None if one of these has no result."""
-    by_name = {e.name: e for e in study.entries if e.result}
-    teachers = [by_name.get(name) for name in entry.params.get("teachers", {}).values()]
-    return [entry, *(t for t in teachers if t)] if all(teachers) else None
-
-
-def total_passes(study: Study, entry: Entry) -> int | None:
-    """:func:`encoder_passes` with those of the teachers; None if a teacher has no result."""
-    needed = with_teachers(study, entry)
-    return None if needed is None else sum(map(encoder_passes, needed))
-
-
-def equal_budget(study: Study, a: Entry, b: Entry) -> bool | None:
-    """Whether two entries have about the same :func:`total_passes`; None if one is unknown."""
-    mine, other = total_passes(study, a), total_passes(study, b)
-    if mine is None or other is None:
-        return None
-    return max(mine, other) <= (1 + BUDGET) * min(mine, other)

@@ -9,8 +9,9 @@ from umt_lib.methods import METHODS
 from umt_lib.study.experiments.comparisons import difference, laziness
 from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import shown
-from umt_lib.study.report.choices import SIMPLE, total_passes
+from umt_lib.study.report.choices import SIMPLE
 from umt_lib.study.report.compared_methods import covered
+from umt_lib.study.report.costs import total_passes
 from umt_lib.study.report.format import NOTHING
 from umt_lib.study.report.opened import study
 from umt_lib.study.report.pooling import GENERATED

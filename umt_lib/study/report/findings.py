@@ -30,10 +30,9 @@ from umt_lib.study.report.choices import (
     UME_WEIGHTED,
     UMT,
     UMT_MLP,
-    equal_budget,
     is_joint_again,
-    total_passes,
 )
+from umt_lib.study.report.costs import equal_budget, total_passes
 from umt_lib.study.report.format import in_words, is_equivalent, points, setting
 
 Sentence = tuple[bool, str]  # whether it speaks against the paper's claim, and its text

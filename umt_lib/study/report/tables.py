@@ -22,9 +22,8 @@ from umt_lib.study.report.choices import (
     JOINT,
     UME,
     row_label,
-    total_passes,
-    with_teachers,
 )
+from umt_lib.study.report.costs import total_passes, with_teachers
 from umt_lib.study.report.format import (
     NONE,
     NOT_RUN,
