@@ -169,6 +169,10 @@ class Study:
         """Those of :meth:`labelled` whose result is not stale: what is compared with what."""
         return {label: e for label, e in self.labelled(dataset).items() if e.origin != STALE}
 
+    def results(self, dataset: str) -> dict[str, Result]:
+        """The results of :meth:`current`, {label: result}."""
+        return {label: e.result for label, e in self.current(dataset).items() if e.result}
+
     def analysed(self, function: str) -> list[AnalysisEntry]:
         """The analyses that use ``function``, a name of ``analysis.ANALYSES``.
 

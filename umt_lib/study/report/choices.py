@@ -64,8 +64,8 @@ def check(study: Study, *labels: str) -> None:
 
 
 def simple(study: Study, dataset: str) -> dict[str, Entry]:
-    """The simple choices that have a result on ``dataset``, {label: entry}."""
-    found = study.labelled(dataset)
+    """The simple choices with a result on ``dataset`` that is not stale, {label: entry}."""
+    found = study.current(dataset)
     return {label: found[label] for label in SIMPLE if label in found}
 
 

@@ -74,12 +74,7 @@ def short_name(entry: Entry) -> str:
 def simple_and_compared(study: Study, dataset: str) -> list[tuple[str, Entry]]:
     """(name, entry) of the simple choices, then of the compared methods."""
     methods = ((short_name(e), e) for e in compared(study, dataset))
-    return [*_references(study, dataset).items(), *methods]
-
-
-def _references(study: Study, dataset: str) -> dict[str, Entry]:
-    found = simple(study, dataset)
-    return {label: e for label, e in found.items() if e.origin != STALE}
+    return [*simple(study, dataset).items(), *methods]
 
 
 def differences(study: Study) -> Family:
@@ -89,7 +84,7 @@ def differences(study: Study) -> Family:
             (dataset, short_name(entry), choice): difference(entry.result, other.result)
             for dataset in study.datasets
             for entry in compared(study, dataset)
-            for choice, other in _references(study, dataset).items()
+            for choice, other in simple(study, dataset).items()
         }
     )
 
@@ -295,7 +290,7 @@ def sentences(study: Study, family: Family) -> str:
     datasets = [d for d in study.datasets if compared(study, d)]
     lines = []
     for question, choices in QUESTIONS.items():
-        able = [d for d in datasets if set(choices) <= _references(study, d).keys()]
+        able = [d for d in datasets if set(choices) <= simple(study, d).keys()]
         parts = []
         for dataset in able:
             names = map(short_name, compared(study, dataset))

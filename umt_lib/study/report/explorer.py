@@ -35,8 +35,8 @@ def summary(of: Study) -> pd.DataFrame:
 
 def _row(of: Study, entry: Entry) -> dict[str, object]:
     accuracy = accuracy_interval(entry.result.accuracy)
-    found, compared = of.current(entry.dataset), entry.origin != STALE
-    others = {r: found[r].result for r in REFERENCES if compared and r in found}
+    compared = entry.origin != STALE
+    others = of.results(entry.dataset) if compared else {}
     gaps = [
         gap.mean
         for m, reference in of.unimodal(entry.dataset).items()

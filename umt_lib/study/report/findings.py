@@ -63,7 +63,7 @@ class Page:
         self.study, self.dataset = study, dataset
         self.entries = study.current(dataset)
         self.unimodal = study.unimodal(dataset)
-        results = {label: entry.result for label, entry in self.entries.items()}
+        results = study.results(dataset)
         gains: dict[Any, Interval | None] = {
             (a, b): difference(results.get(a), results.get(b))
             for a, b in PAIRS

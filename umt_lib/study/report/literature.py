@@ -69,10 +69,8 @@ def ours(study: Study) -> Family:
     gains = {}
     for what, label in GAINS.items():
         for dataset in study.datasets:
-            entries = study.current(dataset)
-            if label in entries and choices.JOINT in entries:
-                a, b = (entries[name].result for name in (label, choices.JOINT))
-                gains[what, dataset] = difference(a, b)
+            found = study.results(dataset)
+            gains[what, dataset] = difference(found.get(label), found.get(choices.JOINT))
     return Family(gains)
 
 

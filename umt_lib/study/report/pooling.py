@@ -19,7 +19,6 @@ from typing import NamedTuple
 from umt_lib.data import PAIR_KINDS
 from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.experiments.comparisons import difference
-from umt_lib.study.experiments.results import Result
 from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report.choices import check
 
@@ -76,7 +75,7 @@ def gain(study: Study, a: str, b: str) -> Pooled | None:
     check(study, a, b)
 
     def on(dataset: str) -> Interval | None:
-        found = _current(study, dataset)
+        found = study.results(dataset)
         return difference(found.get(a), found.get(b))
 
     return pooled(study, on)
@@ -94,7 +93,7 @@ def lazy(study: Study, after: str, before: str | None = None) -> Pooled | None:
     check(study, *filter(None, (after, before)))
 
     def on(dataset: str) -> Interval | None:
-        found = _current(study, dataset)
+        found = study.results(dataset)
         gaps = []
         for m in study.unimodal(dataset):
             column, other = f"probe.{m}", found.get(before or f"uni-modal ({m})")
@@ -106,9 +105,3 @@ def lazy(study: Study, after: str, before: str | None = None) -> Pooled | None:
         return t_interval(values) if values else None
 
     return pooled(study, on)
-
-
-def _current(study: Study, dataset: str) -> dict[str, Result]:
-    """The results on a data set that are not stale, by label."""
-    found = study.current(dataset)
-    return {label: e.result for label, e in found.items() if e.result}

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from umt_lib.evaluation.intervals import Interval, accuracy_interval
 from umt_lib.study.experiments.comparisons import Family, difference, laziness
 from umt_lib.study.experiments.provenance import has_folds
-from umt_lib.study.experiments.results import DAMAGED
-from umt_lib.study.pipeline.collection import Entry, Shown, Study
+from umt_lib.study.experiments.results import DAMAGED, Result
+from umt_lib.study.pipeline.collection import Shown, Study
 from umt_lib.study.report.choices import (
     JOINT,
     JOINT_MLP,
@@ -52,7 +52,7 @@ def front(study: Study) -> Family:
     """The family of all comparisons of the front page, with keys (data set, a, b)."""
     gains: dict[tuple[str, str, str], Interval | None] = {}
     for dataset in study.datasets:
-        found = {label: entry.result for label, entry in study.current(dataset).items()}
+        found = study.results(dataset)
         gains |= {(dataset, a, b): difference(found.get(a), found.get(b)) for a, b in FRONT}
     return Family(gains)
 
@@ -130,9 +130,9 @@ def _difference(family: Family, key: tuple[str, str, str]) -> str:
 
 def verdict_on(study: Study, dataset: str) -> str:
     """The accuracies of the main strategies on ``dataset`` and how they compare, in a sentence."""
-    found = study.current(dataset)
+    found = study.results(dataset)
     scores = [
-        f"{label} {100 * accuracy_interval(found[label].result.accuracy).mean:.1f}%"
+        f"{label} {100 * accuracy_interval(found[label].accuracy).mean:.1f}%"
         for label in dict.fromkeys(label for pair in FRONT for label in pair)
         if label in found
     ]
@@ -163,10 +163,10 @@ def verdict_on(study: Study, dataset: str) -> str:
     )
 
 
-def _highest(found: Mapping[str, Entry]) -> str:
+def _highest(found: Mapping[str, Result]) -> str:
     """Which strategy has the highest mean, and which are less than :data:`NEAR` below it."""
     means = {
-        label: accuracy_interval(found[label].result.accuracy).mean
+        label: accuracy_interval(found[label].accuracy).mean
         for label in STRATEGIES
         if label in found
     }
@@ -269,10 +269,10 @@ def lazy(study: Study) -> str:
     """How many encoders are clearly lazy after joint training and after UMT."""
     gains: dict[tuple[str, str, str], Interval | None] = {}
     for dataset in study.datasets:
-        found = study.current(dataset)
+        found = study.results(dataset)
         for label in LAZY:
             for modality, reference in study.unimodal(dataset).items():
-                if label in found and (after := found[label].result):
+                if after := found.get(label):
                     gains[label, dataset, modality] = laziness(after, reference, modality)
     family, parts = Family(gains), []
     for label in LAZY:

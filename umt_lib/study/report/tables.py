@@ -66,10 +66,10 @@ def gains(study: Study, entries: Sequence[Entry]) -> Family:
 
     Stale results have none.
     """
-    references = {d: study.current(d) for d in {e.dataset for e in entries}}
+    references = {d: study.results(d) for d in {e.dataset for e in entries}}
     return Family(
         {
-            (e.name, label): difference(e.result, references[e.dataset][label].result)
+            (e.name, label): difference(e.result, references[e.dataset][label])
             for e in entries
             if e.origin != STALE
             for label in REFERENCES
@@ -142,11 +142,11 @@ def costs(study: Study, dataset: str) -> str:
 
 def hours(study: Study, dataset: str) -> str:
     """Estimated GPU hours of each experiment, for all seeds and the sweep, from its params file."""
-    rows, by_name = [], {e.name: e for e in study.of(dataset)}
+    rows = []
     for entry in study.of(dataset):
         sweep = entry.params.get("sweep", {})
         tried = "; ".join(f"{name}: {', '.join(map(str, v))}" for name, v in sweep.items())
-        teachers = [by_name.get(name) for name in entry.params.get("teachers", {}).values()]
+        teachers = [study.named.get(name) for name in entry.params.get("teachers", {}).values()]
         known = [t.hours for t in teachers if t]
         total = f"{entry.hours + sum(known):,}" if len(known) == len(teachers) else NONE
         rows.append([entry.label, f"{entry.hours:,}", total, tried, f"`{entry.name}`"])
