@@ -14,7 +14,21 @@ from matplotlib import style as mpl_style
 from umt_lib.files import write_atomically
 
 STYLE = Path(__file__).with_name("style.mplstyle")
-COLORS = {"unimodal": "#777777", "ume": "#0072B2", "joint": "#D55E00", "umt": "#009E73"}
+COLORS = {  # of strategies, by the name of the method: those of Okabe and Ito, and a grey
+    "unimodal": "#777777",
+    "ume": "#0072B2",
+    "joint": "#D55E00",
+    "umt": "#009E73",
+    "frozen": "#E69F00",
+    "joint-auxiliary": "#CC79A7",
+    "unimodal-init": "#56B4E9",
+}
+VARIANTS = {  # of UMT: all colours are taken, so these are of strategies in no figure with variants
+    "sub-space": "#0072B2",
+    "faded": "#56B4E9",
+    "faded by half the epochs": "#E69F00",
+    "wider": "#CC79A7",
+}
 OTHER = "#000000"
 WIDTH = 6.0  # inches; as wide as the text on a screen
 

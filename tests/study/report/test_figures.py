@@ -11,7 +11,15 @@ import tiny_study
 from umt_lib import style
 from umt_lib.errors import StudyError
 from umt_lib.evaluation.intervals import Interval
-from umt_lib.study.report import figures
+from umt_lib.methods import METHODS
+from umt_lib.study.report import (
+    explore_figures,
+    figures,
+    gains,
+    kinds_figures,
+    regime_map_figures,
+    theory_figures,
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +106,36 @@ def test_a_figure_that_cannot_be_written_leaves_the_old_file(study, tmp_path, mo
     with pytest.raises(StudyError, match=r"figure\.svg: cannot be written \(No space left"):
         style.save(drawn, file)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
+
+
+def test_every_strategy_has_one_colour_in_all_figures():
+    named = {  # what figures call it: the method
+        "uni-modal": "unimodal",
+        "alone": "unimodal",
+        "UME": "ume",
+        "joint": "joint",
+        "UMT": "umt",
+        "umt": "umt",
+        "frozen": "frozen",
+        "head on frozen encoders": "frozen",
+        "joint + uni-modal CE": "joint-auxiliary",
+        "uni-modal init": "unimodal-init",
+    }
+    drawn = [
+        *((name, color) for name, (_, color) in gains.STRATEGIES.items()),
+        *regime_map_figures.FAMILY_COLORS.items(),
+        *((n, c) for n, c in regime_map_figures.KEPT.items() if not n.startswith("UMT, ")),
+        *((n, c) for n, (c, _, _) in kinds_figures.LINES.items() if "untrained" not in n),
+        *((name, color) for name, (_, color) in explore_figures.ROWS.items()),
+        *explore_figures.GAINS.items(),
+        *((name, color) for name, (_, color, _, _) in theory_figures.LINES.items()),
+    ]
+    for name, color in drawn:
+        assert color == style.COLORS[named[name.partition(" (")[0]]], name
+    assert {name for name, _ in drawn} >= {"UME", "frozen", "uni-modal init"}
+
+
+def test_colours_are_those_of_methods_and_differ():
+    assert {*style.COLORS} <= {*METHODS}
+    assert len({*style.COLORS.values(), style.OTHER}) == len(style.COLORS) + 1
+    assert len({*style.VARIANTS.values(), style.COLORS["umt"], style.COLORS["joint"]}) == 6

@@ -9,15 +9,15 @@ from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.analyses.distillation_cost import summary
 from umt_lib.study.analyses.distillation_cost.summary import Measured
 from umt_lib.study.report.distillation_cost_text import REMEDIES
-from umt_lib.style import COLORS, OTHER, WIDTH, Figure, styled
+from umt_lib.style import COLORS, OTHER, VARIANTS, WIDTH, Figure, styled
 
 SHADES = ("#777777", "#56B4E9", "#0072B2", "#000000")  # by paired strength
 STYLES = {  # variant: color, marker
     "umt": (COLORS["umt"], "o"),
-    "projected": ("#CC79A7", "s"),
-    "fading-half": ("#E69F00", "v"),
-    "fading": ("#56B4E9", "^"),
-    "subspace": ("#0072B2", "D"),
+    "projected": (VARIANTS["wider"], "s"),
+    "fading-half": (VARIANTS["faded by half the epochs"], "v"),
+    "fading": (VARIANTS["faded"], "^"),
+    "subspace": (VARIANTS["sub-space"], "D"),
 }
 MARKS = "osD^"
 

@@ -18,13 +18,13 @@ ROWS = {  # kind of strategy: what the figure calls it, colour
     "UME": ("UME: one model\nper modality", COLORS["ume"]),
     "joint": ("joint training", COLORS["joint"]),
     "UMT": ("UMT: joint training\nwith uni-modal teachers", COLORS["umt"]),
-    "frozen": ("head on frozen\nuni-modal encoders", COLORS["unimodal"]),
+    "frozen": ("head on frozen\nuni-modal encoders", COLORS["frozen"]),
 }
 STRATEGIES = ("UME", *(f"{kind} ({head})" for kind in list(ROWS)[1:] for head in HEADS))
 GAINS = {  # lines of the second figure: strategy, colour
     "joint (MLP)": COLORS["joint"],
     "UMT (MLP)": COLORS["umt"],
-    "frozen (linear)": COLORS["unimodal"],
+    "frozen (linear)": COLORS["frozen"],
 }
 DIALS = {
     "uni": "uni-modal strength",

@@ -20,8 +20,8 @@ EVERY = "all real data sets"
 STRATEGIES = {  # name: (its label with each head, colour)
     "UME": (BY_HEAD[UME], COLORS["ume"]),
     "UMT": (BY_HEAD[UMT], COLORS["umt"]),
-    "head on frozen encoders": (BY_HEAD[FROZEN], "#E69F00"),
-    "joint + uni-modal CE": (BY_HEAD[AUXILIARY], "#CC79A7"),
+    "head on frozen encoders": (BY_HEAD[FROZEN], COLORS["frozen"]),
+    "joint + uni-modal CE": (BY_HEAD[AUXILIARY], COLORS["joint-auxiliary"]),
 }
 ALT = (
     "Difference in test accuracy to joint training with the same head, on every data set and over "

@@ -19,11 +19,11 @@ REGIONS = {  # by what paired features add to the best possible accuracy
     "weak paired feature (below 5 points)": lambda case: 0.001 <= paired_gain(case) < 0.05,
     "strong paired feature (5 points or more)": lambda case: paired_gain(case) >= 0.05,
 }
-SHOWN = {
+SHOWN = {  # rule: its colour
     MAIN: "umt",
     LAYER: "ume",
-    SIGN: "joint",
-    "always joint (MLP)": "unimodal",
+    SIGN: "unimodal",
+    "always joint (MLP)": "joint",
 }
 
 

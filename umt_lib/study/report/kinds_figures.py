@@ -9,13 +9,12 @@ import numpy as np
 from umt_lib.study.report.kinds_text import LIMITS, findings
 from umt_lib.style import COLORS, OTHER, WIDTH, Figure, styled
 
-FROZEN = "#CC79A7"
 LINES = {  # strategy: colour, line style, marker
     "UME": (COLORS["ume"], "-", "s"),
     "joint (linear)": (COLORS["joint"], "--", "o"),
     "joint (MLP)": (COLORS["joint"], "-", "o"),
-    "frozen (linear)": (FROZEN, "--", "^"),
-    "frozen (MLP)": (FROZEN, "-", "^"),
+    "frozen (linear)": (COLORS["frozen"], "--", "^"),
+    "frozen (MLP)": (COLORS["frozen"], "-", "^"),
     "untrained (MLP)": (COLORS["unimodal"], ":", "v"),
 }
 AXES = {

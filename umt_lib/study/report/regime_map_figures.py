@@ -15,14 +15,14 @@ from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import FAMILIES, Maps
 from umt_lib.study.report.choices import JOINT_MLP, UMT_MLP
 from umt_lib.study.report.figures import draw_interval
-from umt_lib.style import COLORS, WIDTH, Figure, styled
+from umt_lib.style import COLORS, VARIANTS, WIDTH, Figure, styled
 
 FAMILY_COLORS = {
     "UME": COLORS["ume"],
     "joint": COLORS["joint"],
     "UMT": COLORS["umt"],
-    "uni-modal init": "#CC79A7",
-    "frozen": "#E69F00",
+    "uni-modal init": COLORS["unimodal-init"],
+    "frozen": COLORS["frozen"],
 }
 PLACES = {  # the two dials that are the axes of a map; x first
     "synthetic": ("uni", "paired"),
@@ -47,9 +47,9 @@ KEPT = {  # trainings in the figure of what encoders keep
     "uni-modal": COLORS["unimodal"],
     JOINT_MLP: COLORS["joint"],
     UMT_MLP: COLORS["umt"],
-    "UMT, sub-space (MLP)": "#0072B2",
-    "UMT, faded (MLP)": "#56B4E9",
-    "UMT, wider (MLP)": "#CC79A7",
+    "UMT, sub-space (MLP)": VARIANTS["sub-space"],
+    "UMT, faded (MLP)": VARIANTS["faded"],
+    "UMT, wider (MLP)": VARIANTS["wider"],
 }
 STATISTICS = {"mean": "o", "p95": "s", "worst": "D"}  # of regret, with their markers
 
