@@ -18,7 +18,7 @@ def averages(rows: pd.DataFrame, datasets: Sequence[str]) -> pd.DataFrame:
     """Cost and gain of every method over these data sets: the same for all methods.
 
     Args:
-        rows: of :func:`.explorer.summary`; stale results do not count.
+        rows: of :func:`.results_page.summary`; stale results do not count.
 
     Returns:
         By method: ``cost``, the median of its encoder passes divided by those of joint training

@@ -43,12 +43,12 @@ PRELOAD = tuple(  # what pages import, so that each process need not
         "compared_page",
         "dataset_page",
         "experiment_page",
-        "explorer",
         "front_page",
         "kinds_page",
         "laziness_page",
         "maps_page",
         "method_page",
+        "results_page",
     )
 )
 NOTEBOOKS = paths.ROOT / "notebooks"

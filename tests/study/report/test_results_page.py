@@ -7,7 +7,7 @@ from entries import entry, ume
 
 from umt_lib.methods import METHODS
 from umt_lib.study.pipeline.collection import STALE, Entry, Study
-from umt_lib.study.report import explorer
+from umt_lib.study.report import results_page
 from umt_lib.study.report.cost_figure import averages, cost_against_gain
 from umt_lib.study.report.format import NOTHING
 
@@ -32,7 +32,7 @@ def study() -> Study:
 
 
 def rows(study: Study):
-    return explorer.summary(study).set_index("experiment")
+    return results_page.summary(study).set_index("experiment")
 
 
 def test_a_row_has_gains_cost_and_laziness(study):
@@ -60,7 +60,7 @@ def test_teachers_count_in_the_cost(study, method):
 
 def test_cost_and_gain_are_relative_to_joint_training(study):
     twice = entry("watch", "pmr", at(0.65), samples=2000)
-    table = averages(explorer.summary(Study([*study.entries, twice])), ["watch"])
+    table = averages(results_page.summary(Study([*study.entries, twice])), ["watch"])
     assert table.loc["PMR (linear)", "cost"] == 2
     assert table.loc["PMR (linear)", "gain"] == pytest.approx(-5)
     assert table.loc["joint (linear)", ["cost", "gain"]].tolist() == [1, 0]
@@ -72,7 +72,7 @@ def test_cost_and_gain_are_relative_to_joint_training(study):
 
 def test_only_a_method_that_ran_on_all_data_sets_has_a_dot(study):
     more = [entry("furniture", name, at(0.6 + 0.1 * i)) for i, name in enumerate(("joint", "ogm"))]
-    rows = explorer.summary(Study([*study.entries, *more]))
+    rows = results_page.summary(Study([*study.entries, *more]))
     table = averages(rows, ["watch", "furniture"])
     assert "UME" not in table.index  # on one of two
     assert table.loc["OGM (linear)", "gain"] == 10
@@ -89,10 +89,10 @@ def test_a_stale_result_has_an_accuracy_and_no_difference(study):
 
 
 def test_without_results_there_is_a_sentence_and_no_table(monkeypatch):
-    monkeypatch.setattr(explorer, "study", lambda: Study([]))
-    assert explorer.counted() == NOTHING
-    assert explorer.explore() is None
-    assert explorer.cost_against_accuracy() == NOTHING
+    monkeypatch.setattr(results_page, "study", lambda: Study([]))
+    assert results_page.counted() == NOTHING
+    assert results_page.explore() is None
+    assert results_page.cost_against_accuracy() == NOTHING
     one = Study([entry("watch", "joint", at(0.7))])
-    monkeypatch.setattr(explorer, "study", lambda: one)
-    assert explorer.cost_against_accuracy() == NOTHING  # there is no compared method
+    monkeypatch.setattr(results_page, "study", lambda: one)
+    assert results_page.cost_against_accuracy() == NOTHING  # there is no compared method
