@@ -87,7 +87,7 @@ table = pd.DataFrame(
 table.round(1)
 
 # %%
-figures.curves(result)
+figures.history(result)
 
 # %% [markdown]
 # ## Is an encoder lazy?

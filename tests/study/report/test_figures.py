@@ -29,7 +29,7 @@ def study(tmp_path_factory):
 
 def test_curves_show_the_mean_over_seeds(study):
     joint = study.result("synthetic", "joint")
-    _, accuracy = figures.curves(joint).axes
+    _, accuracy, _ = figures.history(joint).axes
     thick = [line for line in accuracy.lines if line.get_label() == "validation"]
     expected = np.mean([r.curves["validation_accuracy"] for r in joint.measured.seeds], axis=0)
     np.testing.assert_allclose(thick[0].get_ydata(), 100 * expected)
@@ -69,7 +69,7 @@ def test_of_a_long_curve_few_epochs_are_drawn_and_always_the_last(study, monkeyp
     assert line.get_ydata() == pytest.approx(np.mean(losses, axis=0)[[2, 5]])
 
 
-@pytest.mark.parametrize("draw", [figures.curves, figures.saturation])
+@pytest.mark.parametrize("draw", [figures.history, figures.saturation])
 def test_a_method_that_trains_nothing_has_a_sentence_for_a_figure(study, draw):
     figure = draw(study.result("synthetic", "ume", rule="mean"))
     assert not figure.axes

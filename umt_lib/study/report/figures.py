@@ -16,29 +16,14 @@ POINTS = 40  # epochs of a curve in a small figure
 
 
 @styled
-def curves(result: Result) -> Figure:
-    """Training loss, and training and validation accuracy, over epochs: each seed and the mean."""
-    seeds = result.measured.seeds
-    if not seeds[0].curves:
-        return _sentence("This method trains nothing, so there is no curve.")
-    figure = Figure(figsize=(WIDTH, 2.9))
-    left, right = figure.subplots(1, 2)
-    _lines(left, _curve(seeds, "train_loss"), COLORS["ume"], "train")
-    left.set(title="Training loss", xlabel="epoch", ylim=(0, None))
-    _lines(right, 100 * _curve(seeds, "train_accuracy"), COLORS["ume"], "train", "--")
-    _lines(right, 100 * _curve(seeds, "validation_accuracy"), COLORS["joint"], "validation")
-    right.set(title="Accuracy (%)", xlabel="epoch")
-    _legend(figure, right)
-    return figure
-
-
-@styled
 def history(result: Result) -> Figure:
     """Loss, accuracy and probes over epochs, side by side: mean and range of the seeds.
 
     Of long curves, every second epoch, or fewer, is drawn: there are hundreds of these figures.
     """
     seeds = result.measured.seeds
+    if not seeds[0].curves:
+        return _sentence("This method trains nothing, so there is no curve.")
     probes = seeds[0].curves.get("probe")
     figure = Figure(figsize=(WIDTH, 2.2))
     figure.set_layout_engine("none")  # places are given: there are hundreds
