@@ -21,7 +21,7 @@ from umt_lib.study.analyses.guide_check.rules import OWN_SIGN
 from umt_lib.study.analyses.guide_check.score import AIM_RIGHT, scored
 from umt_lib.study.analyses.regime_map.summary import family, means, members, searched
 from umt_lib.study.experiments.comparisons import difference
-from umt_lib.study.pipeline.collection import Entry, Study
+from umt_lib.study.pipeline.collection import Study
 from umt_lib.study.report import guide_check_text, regime_map_text, two_stream_text
 from umt_lib.study.report.choices import (
     BY_HEAD,
@@ -44,6 +44,7 @@ from umt_lib.study.report.pooling import (
     mean_of,
     pooled,
 )
+from umt_lib.study.report.tables import validated
 from umt_lib.study.report.which_strategy import NO_PAIRS, paired_gain
 
 SUPPORTED, AGAINST = "supported", "not supported"
@@ -220,12 +221,12 @@ def _comparable(study: Study) -> Claim:
     ranked = covered(study)
 
     def on(dataset: str) -> Interval | None:
-        rivals = compared(study, dataset) if dataset in ranked else []
-        own = [e for label in (UMT, UMT_MLP) if (e := study.current(dataset).get(label))]
+        rivals = [e.result for e in compared(study, dataset) if e.result and dataset in ranked]
+        own = [r for label in (UMT, UMT_MLP) if (r := study.results(dataset).get(label))]
         if len(rivals) < FEWEST or not own:
             return None
-        best, ours = (max(entries, key=_validation) for entries in (rivals, own))
-        return difference(ours.result, best.result)
+        best, ours = (max(found, key=validated) for found in (rivals, own))
+        return difference(ours, best)
 
     found = pooled(study, on)
     over = mean_of(found)
@@ -375,11 +376,6 @@ def _papers_data(study: Study) -> Claim:
         tuple(d for d, interval in own.items() if interval),
         "literature.md",
     )
-
-
-def _validation(entry: Entry) -> float:
-    assert entry.result is not None  # of compared() or labelled()
-    return float(entry.result.frame["validation_accuracy"].mean())
 
 
 def _minus(found: Pooled | None) -> Interval | None:

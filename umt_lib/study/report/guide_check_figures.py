@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from umt_lib import style
 from umt_lib.study.analyses.guide_check.rules import LAYER, MAIN, SIGN
 from umt_lib.study.analyses.guide_check.score import (
@@ -12,18 +14,21 @@ from umt_lib.study.analyses.guide_check.score import (
     scored,
 )
 from umt_lib.study.report.figures import draw_interval
+from umt_lib.study.report.guide_check_text import ALWAYS_JOINT
+from umt_lib.study.report.which_strategy import NO_PAIRS
 from umt_lib.style import Figure
 
-REGIONS = {  # by what paired features add to the best possible accuracy
-    "no paired feature": lambda case: paired_gain(case) < 0.001,
-    "weak paired feature (below 5 points)": lambda case: 0.001 <= paired_gain(case) < 0.05,
-    "strong paired feature (5 points or more)": lambda case: paired_gain(case) >= 0.05,
+STRONG = 0.05
+REGIONS = {  # what paired features add to the best possible accuracy: from, and below
+    "no paired feature": (-inf, NO_PAIRS),
+    f"weak paired feature (below {100 * STRONG:.0f} points)": (NO_PAIRS, STRONG),
+    f"strong paired feature ({100 * STRONG:.0f} points or more)": (STRONG, inf),
 }
 SHOWN = {  # rule: its colour
     MAIN: "umt",
     LAYER: "ume",
     SIGN: "unimodal",
-    "always joint (MLP)": "joint",
+    ALWAYS_JOINT: "joint",
 }
 
 
@@ -31,7 +36,10 @@ SHOWN = {  # rule: its colour
 def right(measured: dict[str, dict]) -> Figure:
     """Share of decided cells in which a rule is right, and its regret, by paired strength."""
     cases = pooled(measured)
-    rows = {"all cells": cases} | {n: [c for c in cases if r(c)] for n, r in REGIONS.items()}
+    rows = {"all cells": cases} | {
+        name: [case for case in cases if low <= paired_gain(case) < high]
+        for name, (low, high) in REGIONS.items()
+    }
     figure = Figure(figsize=(style.WIDTH, 4.2))
     left, where = figure.subplots(1, 2, sharey=True)
     for place, part in enumerate(rows.values()):

@@ -36,7 +36,8 @@ from umt_lib.study.analyses.guide_check.score import (
 from umt_lib.study.report.format import NONE, markdown, percent
 
 AMONG = tuple(STRATEGIES[name] for name in ALL.values())  # of the maps: those with a verdict
-FIXED = {"always UME": "always using UME", "always joint (MLP)": "always joint (MLP)"}
+ALWAYS_UME, ALWAYS_JOINT = "always UME", "always joint (MLP)"  # rules
+FIXED = {ALWAYS_UME: "always using UME", ALWAYS_JOINT: ALWAYS_JOINT}
 NAMES = {
     MAIN: "Our rule, inputs for pairs",
     LAYER: "Our rule, last layer only",
@@ -157,16 +158,15 @@ def _limits(cases: Cases) -> str:
     """Which verdicts the decided cells can test, and the regret of two fixed strategies."""
     decided = decided_best(cases, MAIN)
     counts = ", ".join(f"{v} in {decided.count(v)}" for v in VERDICTS[:3])
-    fixed = ("always joint (MLP)", "always UME")
-    lost = {rule: _share(scored(cases, rule)["regret"]) for rule in fixed}
-    least = min(_mean_regret(cases, rule) for rule in fixed)
+    joint, ume = (_share(scored(cases, rule)["regret"]) for rule in (ALWAYS_JOINT, ALWAYS_UME))
+    least = min(_mean_regret(cases, rule) for rule in FIXED)
     verb = "loses less" if _mean_regret(cases, MAIN) < least else "does not lose less"
     untested = [v for v in VERDICTS[:3] if v not in decided]
     tail = f" So they do not test the verdict {' or '.join(untested)}." if untested else ""
     return (
         f"**What these cells can show**: of {len(decided)} decided cells the best strategy is "
         f"{counts}.{tail} Always training jointly with an MLP head has a regret of "
-        f"{lost['always joint (MLP)']} points, always using UME one of {lost['always UME']}. "
+        f"{joint} points, always using UME one of {ume}. "
         f"**The guide {verb} than the better of these two fixed strategies.**"
     )
 

@@ -8,15 +8,15 @@ from typing import Any
 from umt_lib.study.analyses.guide_check.rules import ALL, CHEAP, LAST, LAYER, PAPERS, PAPERS_MLP
 from umt_lib.study.analyses.guide_check.score import Cases, scored
 from umt_lib.study.report.format import NONE, markdown, percent
-from umt_lib.study.report.guide_check_text import names_best
+from umt_lib.study.report.guide_check_text import ALWAYS_JOINT, ALWAYS_UME, names_best
 
 SHOWN = {  # rule: its name in tables
     LAYER: "ours",
     CHEAP: "ours, cheapest",
     PAPERS: "the paper's",
     PAPERS_MLP: "the paper's, MLP head",
-    "always UME": "always UME",
-    "always joint (MLP)": "always joint (MLP)",
+    ALWAYS_UME: ALWAYS_UME,
+    ALWAYS_JOINT: ALWAYS_JOINT,
     "always frozen": "always frozen (linear head)",
 }
 LOST = (LAYER, CHEAP, PAPERS)  # rules whose regret is shown for every set

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from umt_lib.evaluation.intervals import Interval, accuracy_interval, t_interval
+from umt_lib.study.analyses.guide_check.score import paired_gain
 from umt_lib.study.report.format import markdown, percent, points
 
 STRATEGIES = {  # name: its variants, of which validation chooses one at every value of the dial
@@ -55,7 +56,7 @@ def findings(measured: dict[str, Any]) -> pd.DataFrame:
                         "gain": gain.mean,
                         "gain_low": gain.low,
                         "gain_high": gain.high,
-                        "room": point["bayes"]["all"] - point["bayes"]["additive"],
+                        "room": paired_gain(point),
                     }
                 )
     return pd.DataFrame(rows)
@@ -86,9 +87,9 @@ def summary(measured: dict[str, Any]) -> str:
     rows = []
     for kind, found in measured["kinds"].items():
         point = found["points"][-1]
-        room = point["bayes"]["all"] - point["bayes"]["additive"]
         gains = [points(_gain(point, s)) for s in compared]
-        rows.append([kind, f"{found['dial']} = {point['value']:g}", f"{100 * room:.1f}", *gains])
+        at, best = f"{found['dial']} = {point['value']:g}", f"{100 * paired_gain(point):.1f}"
+        rows.append([kind, at, best, *gains])
     return markdown(["kind", "at", "best possible gain", *compared], rows)
 
 
@@ -127,7 +128,7 @@ def _ranked(measured: dict[str, Any], strategy: str) -> str:
 
 def _paired(found: dict[str, Any]) -> list[Point]:
     """The values of the dial at which both modalities show more than the posteriors' product."""
-    return [p for p in found["points"] if p["bayes"]["all"] > p["bayes"]["additive"] + 1e-6]
+    return [p for p in found["points"] if paired_gain(p) > 1e-6]
 
 
 def _gain(point: Point, strategy: str) -> Interval:

@@ -7,6 +7,7 @@ import pandas as pd
 from umt_lib.evaluation.intervals import Interval, accuracy_interval
 from umt_lib.methods import METHODS
 from umt_lib.study.experiments.comparisons import difference, laziness
+from umt_lib.study.experiments.results import Result
 from umt_lib.study.pipeline.collection import STALE, Entry, Study
 from umt_lib.study.report import shown
 from umt_lib.study.report.choices import SIMPLE
@@ -16,7 +17,7 @@ from umt_lib.study.report.format import NOTHING
 from umt_lib.study.report.opened import study
 from umt_lib.study.report.pooling import GENERATED
 from umt_lib.study.report.shown import Text
-from umt_lib.study.report.tables import REFERENCES
+from umt_lib.study.report.tables import REFERENCES, validated
 
 FILTERS = ("data set", "family", "method", "head", "run")  # columns with few values
 HIDDEN = ("family", "head", "low", "high", "validation", "seconds", "run")  # until chosen
@@ -30,17 +31,17 @@ def summary(of: Study) -> pd.DataFrame:
     encoder, both not of stale results; validation accuracy; encoder passes with those of teachers,
     in thousands; seconds of training one seed; where it was measured.
     """
-    return pd.DataFrame(_row(of, entry) for entry in of.entries if entry.result)
+    return pd.DataFrame(_row(of, e, e.result) for e in of.entries if e.result)
 
 
-def _row(of: Study, entry: Entry) -> dict[str, object]:
-    accuracy = accuracy_interval(entry.result.accuracy)
+def _row(of: Study, entry: Entry, result: Result) -> dict[str, object]:
+    accuracy = accuracy_interval(result.accuracy)
     compared = entry.origin != STALE
     others = of.results(entry.dataset) if compared else {}
     gaps = [
         gap.mean
         for m, reference in of.unimodal(entry.dataset).items()
-        if compared and entry.result and (gap := laziness(entry.result, reference, m))
+        if compared and (gap := laziness(result, reference, m))
     ]
     passes = total_passes(of, entry)
     return {
@@ -53,11 +54,11 @@ def _row(of: Study, entry: Entry) -> dict[str, object]:
         "low": _percent(accuracy.low),
         "high": _percent(accuracy.high),
         "seeds": accuracy.n,
-        **{f"minus {r}": _gain(difference(entry.result, others.get(r))) for r in REFERENCES},
+        **{f"minus {r}": _gain(difference(result, others.get(r))) for r in REFERENCES},
         "laziest encoder": _percent(min(gaps)) if gaps else None,
-        "validation": _percent(entry.result.frame["validation_accuracy"].mean()),
+        "validation": _percent(validated(result)),
         "passes, thousands": passes and round(passes / 1000),
-        "seconds": round(entry.result.provenance.cost.seconds, 1),
+        "seconds": round(result.provenance.cost.seconds, 1),
         "run": entry.origin,
     }
 

@@ -16,11 +16,11 @@ from umt_lib.data.ucf101_two_stream import RGB_FRAMES
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.study.analyses.two_stream import rules
 from umt_lib.study.analyses.two_stream.measure import BOTH, CALIBRATED, FIRST, FLOW, RGB
+from umt_lib.study.experiments.comparisons import LEVEL
 from umt_lib.study.report import literature
 from umt_lib.study.report.format import NONE, markdown, percent, points, signed
 
 Half = dict[str, Any]  # see umt_lib.study.analyses.two_stream.measure.half
-CLEAR = 0.05
 ALL_RGB = " + ".join(RGB)
 SHORT = {"RGB 1 + RGB 2 + RGB 3 + RGB 4": "all four RGB"}
 REFERENCE = ("UCF101", "late fusion, RGB + flow")  # data set and method in literature.csv
@@ -252,7 +252,7 @@ def _scale(measured: dict[str, Any]) -> str:
     share = gains["released"] / gains["equal"]
     spread = half["networks"][FLOW]["spread"] / half["networks"][FIRST]["spread"]
     both = Interval(*fixed["difference"])
-    gain = points(both, fixed["p"] < CLEAR)
+    gain = points(both, fixed["p"] < LEVEL)
     return (
         f"**Equal logit scale** explains {100 * (1 - share):.0f}% of the gain: the sum of logits "
         f"gains {signed(gains['equal'])} points at equal scale and {signed(gains['released'])} as "
@@ -331,7 +331,7 @@ def difference(half: Half, family: str, comparison: str) -> Interval:
 
 def is_clear(half: Half, family: str, comparison: str) -> bool:
     """Whether a difference survives the correction of its family."""
-    return half["families"][family][comparison]["adjusted"] < CLEAR
+    return half["families"][family][comparison]["adjusted"] < LEVEL
 
 
 def excess(found: dict[str, Any]) -> float:

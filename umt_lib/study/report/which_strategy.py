@@ -13,6 +13,7 @@ import pandas as pd
 
 from umt_lib.evaluation.bootstrap import bootstrap_means
 from umt_lib.evaluation.intervals import Interval, t_interval
+from umt_lib.study.analyses.guide_check import score
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import Maps
 from umt_lib.study.experiments.comparisons import Family
@@ -36,8 +37,7 @@ FIXED = (UME, JOINT, JOINT_MLP, UMT_MLP, "frozen (MLP)")  # to compare with
 
 def paired_gain(maps: Maps) -> np.ndarray:
     """What paired features can add in each cell: the best of all minus the best that adds up."""
-    facts = [cell["bayes"] for found in maps for cell in found["cells"]]
-    return np.array([fact["all"] - fact["additive"] for fact in facts])
+    return np.array([score.paired_gain(cell) for found in maps for cell in found["cells"]])
 
 
 def kinds(maps: Maps) -> np.ndarray:
