@@ -38,7 +38,7 @@ seeds = [0, 1, 2]
 line = [0.0, 0.25, 0.5, 0.75, 1.0]  # strengths of paired features, in the second figure
 
 # %% [markdown]
-# ## One cell of the map, and a line through it
+# ## One setting of the map, and a line through it
 #
 # The first figure shows the test accuracy of each strategy. Validation makes all free choices
 # (UME's rule, learning rates, UMT's weight). *Asymmetry* makes the uni-modal feature of the second
@@ -74,4 +74,5 @@ _ = ipywidgets.interactive_output(move, sliders)
 # **What to look for.** Without paired features, few strategies are better than UME. With strong
 # paired features, compare a linear head on frozen encoders with joint training with an MLP head:
 # the difference is the blind spot of the paper's rule. With both kinds of features strong,
-# distillation can suppress paired features. The maps of the book show all cells, with more seeds.
+# distillation can suppress paired features. The maps of the book show all settings, with more
+# seeds.

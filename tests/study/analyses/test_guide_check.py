@@ -136,7 +136,7 @@ def test_figure_table_and_sentences_show_what_was_measured():
     text = guide_check_text.sentences(wrong)
     assert "misses both aims" in text
     assert "they do not test the verdict UME or UMT" in text
-    assert "not right in 6 decided cells, and its verdict is UME in 6. In 0 of them" in text
+    assert "not right in 6 decided settings, and its verdict is UME in 6. In 0 of them" in text
     assert "6 of 6" in guide_check_text.table(wrong)
     longer = {**wrong["synthetic"], "dataset": "lazy", "seeds": 10}
     assert "determined from 3 or 10 seeds" in guide_check_text.sentences({**wrong, "lazy": longer})

@@ -132,14 +132,14 @@ def test_of_one_candidate_a_lead_of_half_its_interval_would_have_been_clear():
 
 def test_the_page_has_the_numbers_of_the_maps(maps):
     text = regime_map_text.answer(maps)
-    assert "clearly the best strategy in 2 of 5 cells** (shared-nuisance, lazy)" in text
-    assert "expected it in 3 cells" in text
+    assert "clearly the best strategy in 2 of 5 settings** (shared-nuisance, lazy)" in text
+    assert "expected it in 3 settings" in text
     assert "UMT (MLP) is number" in text
     assert re.search(r"in half of them a lead of \d+\.\d points would have been clear", text)
     for found in maps:
         for one in found["cells"]:
             one["test"] = one["test"] | {"UME": [0.95, 0.96, 0.94, 0.95]}
-    assert regime_map_text.answer(maps).startswith("**In none of 5 cells is UMT clearly")
+    assert regime_map_text.answer(maps).startswith("**In none of 5 settings is UMT clearly")
     assert "always using UME has the smallest worst regret, 0.0 points" in (
         regime_map_text.answer(maps)
     )
@@ -157,7 +157,7 @@ def test_tables_have_a_row_for_each_candidate_world_and_strategy(maps):
         "shared-nuisance", "3", "1", "1", "1", "0", "0", "2", "1",
     ]  # fmt: skip
     assert "UMT, faded" in regime_map_text.room_sentences(maps)
-    assert "2 worlds with 5 cells" in regime_map_text.statement(maps)
+    assert "2 worlds with 5 settings" in regime_map_text.statement(maps)
 
 
 def test_a_single_setting_is_chosen_most_often(maps):

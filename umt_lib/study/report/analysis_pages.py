@@ -138,7 +138,7 @@ def remedies(measured: Measured, source: str) -> None:
     """The remedies and plain UMT over the weight."""
     shown.figure(
         distillation_cost_figures.remedies(by_dataset(measured)),
-        "The accuracy of each remedy and of plain UMT over the weight, cell by cell.",
+        "The accuracy of each remedy and of plain UMT over the weight, setting by setting.",
         "Remedies and plain UMT of the same weight, for the strongest paired features.",
         source,
     )
@@ -168,7 +168,7 @@ def guide_right(measured: Measured, source: str) -> None:
     shown.figure(
         guide_check_figures.right(by_dataset(measured)),
         "How often each rule names the best strategy, and the accuracy that it loses.",
-        "How often the guide and other rules are right, and what they lose: held-out cells.",
+        "How often the guide and other rules are right, and what they lose: held-out settings.",
         source,
     )
 

@@ -251,12 +251,12 @@ def _wins_with_pairs(study: Study) -> Claim:
         search = searched(measured)
         names = tuple(found["world"] for found in measured)
         number = (
-            f"UMT minus the best other strategy, both chosen on other seeds in every cell, over "
-            f"the {lead.n} cells in which paired features can add {100 * MATTERS:.0f} points: "
-            f"{points(lead)} points; always {UMT_MLP} minus always {JOINT_MLP} in these cells: "
-            f"{points(_always(measured, cells))} points. Of all cells, it is clearly the best in "
-            f"{search['clear'].sum()} of the {search['candidate'].sum()} in which it was expected "
-            f"to be"
+            f"UMT minus the best other strategy, both chosen on other seeds in every setting, over "
+            f"the {lead.n} settings in which paired features can add {100 * MATTERS:.0f} points: "
+            f"{points(lead)} points; always {UMT_MLP} minus always {JOINT_MLP} in these settings: "
+            f"{points(_always(measured, cells))} points. Of all settings, it is clearly the best "
+            f"in {search['clear'].sum()} of the {search['candidate'].sum()} in which it was "
+            f"expected to be"
         )
     return Claim(
         "UMT is the best strategy where paired features matter.",
@@ -275,8 +275,8 @@ def _ume_suffices(study: Study) -> Claim:
         lead = _lead(measured, "UME", cells)
         names = tuple(found["world"] for found in measured)
         number = (
-            f"UME minus the best other strategy, both chosen on other seeds in every cell, over "
-            f"{lead.n} cells: {points(lead)} points"
+            f"UME minus the best other strategy, both chosen on other seeds in every setting, over "
+            f"{lead.n} settings: {points(lead)} points"
         )
     return Claim(
         "UME suffices where there are no paired features.",
@@ -338,7 +338,7 @@ def _rule_decides(study: Study) -> Claim:
         (name, count), *_ = Counter(best).most_common()
         number = (
             f"it names the better one of UME (mean) and UMT in {percent(right)}% of the {right.n} "
-            f"held-out cells in which one of them is better (our aim: {100 * AIM_RIGHT:.0f}%; "
+            f"held-out settings in which one of them is better (our aim: {100 * AIM_RIGHT:.0f}%; "
             f"always naming {name}: {100 * count / len(best):.1f}%)"
         )
     names = tuple(found["dataset"] for found in measured.values())

@@ -115,13 +115,13 @@ def _without_paired(measured: Measured) -> str:
         for run in cell["variants"]["umt"][1:]
     ]
     if not gains:
-        return "no such cell was measured."
+        return "no such setting was measured."
     up, down = _counted(gains)
     ends = [f"{100 * end(g.mean for g in gains):+.1f}".replace("-", MINUS) for end in (min, max)]
     return (
         f"nothing to suppress, and {'nothing' if not up else 'little'} to gain. Of {len(gains)} "
-        f"cells and weights, UMT is clearly better than joint training in {up} and clearly worse "
-        f"in {down}; mean differences range from {ends[0]} to {ends[1]} points."
+        f"settings and weights, UMT is clearly better than joint training in {up} and clearly "
+        f"worse in {down}; mean differences range from {ends[0]} to {ends[1]} points."
     )
 
 
@@ -135,7 +135,7 @@ def _verdict(measured: Measured, remedy: str) -> str:
     paired = [(c, w) for c, w in trials if c["paired"] > 0]
     rest = [summary.over_umt(c, remedy, w) for c, w in trials if c["paired"] == 0]
     if not paired:
-        return "no cell with a paired feature was measured."
+        return "no setting with a paired feature was measured."
     better, worse = _counted([summary.over_umt(c, remedy, w) for c, w in paired])
     _, short = _counted([summary.over_joint(c, w, remedy) for c, w in paired])
     _, plain = _counted([summary.over_joint(c, w) for c, w in paired])
@@ -145,8 +145,8 @@ def _verdict(measured: Measured, remedy: str) -> str:
     )
     same = " of the same width" if remedy == "projected" else ""
     return (
-        f"of the {len(paired)} cells and weights with a paired feature, it is clearly better than "
-        f"plain UMT of the same weight in {better} and clearly worse in {worse} (mean {mean} "
+        f"of the {len(paired)} settings and weights with a paired feature, it is clearly better "
+        f"than plain UMT of the same weight in {better} and clearly worse in {worse} (mean {mean} "
         f"points). It is clearly worse than joint training{same} in {short} of them, plain UMT in "
         f"{plain}. Without a paired feature, it is clearly better than plain UMT in {up} and "
         f"clearly worse in {down} of {len(rest)}."

@@ -36,7 +36,7 @@ SHOWN = {  # rule: its colour
 def right(measured: dict[str, dict]) -> Figure:
     """Share of decided cells in which a rule is right, and its regret, by paired strength."""
     cases = pooled(measured)
-    rows = {"all cells": cases} | {
+    rows = {"all settings": cases} | {
         name: [case for case in cases if low <= paired_gain(case) < high]
         for name, (low, high) in REGIONS.items()
     }
@@ -54,9 +54,9 @@ def right(measured: dict[str, dict]) -> Figure:
         ax.axvline(100 * aim, color=style.OTHER, linestyle="--", linewidth=1)
         ax.grid(axis="y", visible=False)
     left.set_yticks(range(len(rows)), [name.replace(" (", "\n(") for name in rows])
-    left.set(title="Right (%)", xlabel="of decided cells", xlim=(-3, 103))
+    left.set(title="Right (%)", xlabel="of decided settings", xlim=(-3, 103))
     left.set_ylim(len(rows) - 0.5, -0.5)
-    where.set(title="Regret (points)", xlabel="over all cells", xlim=(-0.3, None))
+    where.set(title="Regret (points)", xlabel="over all settings", xlim=(-0.3, None))
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

@@ -59,7 +59,7 @@ def table(measured: dict[str, dict]) -> str:
             rows.append([dataset, rule, f"{decided} of {len(cases)}", *shares])
             rows[-1].append(_share(score["regret"]))
     head = ["map", "rule", "decided", "right (%)", "right if it names a strategy (%)"]
-    head += [f"{UNCLEAR} in {which} cells (%)" for which in ("decided", "other")]
+    head += [f"{UNCLEAR} in {which} settings (%)" for which in ("decided", "other")]
     head.append("regret (points)")
     return markdown(head, rows)
 
@@ -73,7 +73,7 @@ def sentences(measured: dict[str, dict]) -> str:
     """The findings as a Markdown list."""
     cases = pooled(measured)
     if not cases:
-        return "No held-out cell was measured."
+        return "No held-out setting was measured."
     lines = [_aim(cases, rule) for rule in NAMES]
     lines += [_errors(cases), _limits(cases), _last_layer(cases), _paper(cases), _unclear(cases)]
     seeds, tested, read = (
@@ -123,15 +123,15 @@ def _aim(cases: Cases, rule: str) -> str:
     score = scored(cases, rule)
     right, regret = score["right"], score["regret"]
     if right is None or regret is None:
-        return f"**{NAMES[rule]}**: there are too few decided cells."
+        return f"**{NAMES[rule]}**: there are too few decided settings."
     kept = right.mean >= AIM_RIGHT, regret.mean <= AIM_REGRET
     verb = {2: "reaches both aims", 1: "reaches one of two aims", 0: "misses both aims"}[sum(kept)]
     sure = right.low >= AIM_RIGHT and regret.high <= AIM_REGRET
     doubt = " on average, but its intervals include values that do not"
     return (
         f"**{NAMES[rule]} {verb}**{doubt if all(kept) and not sure else ''} (right in "
-        f"{100 * AIM_RIGHT:.0f}% of decided cells; a regret of {100 * AIM_REGRET:.1f} points): it "
-        f"is right in {percent(right)}% of {right.n} decided cells, and its regret is "
+        f"{100 * AIM_RIGHT:.0f}% of decided settings; a regret of {100 * AIM_REGRET:.1f} points): "
+        f"it is right in {percent(right)}% of {right.n} decided settings, and its regret is "
         f"{_share(regret)} points."
     )
 
@@ -140,17 +140,17 @@ def _errors(cases: Cases) -> str:
     """The verdicts in the cells in which the guide is not right."""
     wrong = [c for c in cases if c["rules"][MAIN]["decided"] and not c["rules"][MAIN]["right"]]
     if not wrong:
-        return "**Errors of the guide**: it is right in every decided cell."
+        return "**Errors of the guide**: it is right in every decided setting."
     given = [c["verdicts"][BOTH]["ours"] for c in wrong]
     paired = sum(
         v == INTERACTIONS and paired_gain(c) > 0 for v, c in zip(given, wrong, strict=True)
     )
     counts = ", ".join(f"{v} in {given.count(v)}" for v in VERDICTS if v in given)
     return (
-        f"**Errors of the guide**: it is not right in {len(wrong)} decided cells, and its verdict "
-        f"is {counts}. In {paired} of them the verdict is interactions and the data contain a "
-        f"paired feature: the guide detects it, but joint training on these samples does not learn "
-        f"it, or loses more elsewhere than it gains."
+        f"**Errors of the guide**: it is not right in {len(wrong)} decided settings, and its "
+        f"verdict is {counts}. In {paired} of them the verdict is interactions and the data "
+        f"contain a paired feature: the guide detects it, but joint training on these samples does "
+        f"not learn it, or loses more elsewhere than it gains."
     )
 
 
@@ -164,8 +164,8 @@ def _limits(cases: Cases) -> str:
     untested = [v for v in VERDICTS[:3] if v not in decided]
     tail = f" So they do not test the verdict {' or '.join(untested)}." if untested else ""
     return (
-        f"**What these cells can show**: of {len(decided)} decided cells the best strategy is "
-        f"{counts}.{tail} Always training jointly with an MLP head has a regret of "
+        f"**What these settings can show**: of {len(decided)} decided settings the best strategy "
+        f"is {counts}.{tail} Always training jointly with an MLP head has a regret of "
         f"{joint} points, always using UME one of {ume}. "
         f"**The guide {verb} than the better of these two fixed strategies.**"
     )
@@ -177,11 +177,11 @@ def _last_layer(cases: Cases) -> str:
     seen = {rule: sum(case["rules"][rule]["right"] for case in wanted) for rule in (LAYER, MAIN)}
     papers = sum(c["verdicts"][LAST]["paper by sign"] != UME for c in wanted)
     return (
-        f"**What the last layer does not contain**: in {len(wanted)} cells joint training, with or "
-        f"without teachers, is clearly best. With the last layer only, our rule names the strategy "
-        f"in {seen[LAYER]} of them; with components of the inputs, in {seen[MAIN]}. A linear head "
-        f"on frozen features is more accurate than UME (mean) in {papers}, and there the paper's "
-        f"rule by sign names UMT."
+        f"**What the last layer does not contain**: in {len(wanted)} settings joint training, with "
+        f"or without teachers, is clearly best. With the last layer only, our rule names the "
+        f"strategy in {seen[LAYER]} of them; with components of the inputs, in {seen[MAIN]}. A "
+        f"linear head on frozen features is more accurate than UME (mean) in {papers}, and there "
+        f"the paper's rule by sign names UMT."
     )
 
 
@@ -193,8 +193,8 @@ def _paper(cases: Cases) -> str:
         (OWN_MLP, "with an interval and an MLP head for UMT"),
     ):
         score = scored(cases, rule)
-        share = score["right"] and f"right in {percent(score['right'])}% of decided cells"
-        share = share or "too few cells are decided"
+        share = score["right"] and f"right in {percent(score['right'])}% of decided settings"
+        share = share or "too few settings are decided"
         parts.append(f"{how}, {share}, regret {_share(score['regret'])} points")
     return "**The paper's rule between its own two strategies** (UME (mean), UMT): " + (
         f"{'; '.join(parts)}."
@@ -206,7 +206,7 @@ def _unclear(cases: Cases) -> str:
     decided, tied = score["unclear when decided"], score["unclear when tied"]
     return (
         f"**{UNCLEAR.capitalize()}** is the verdict of our rule in {_share(decided)}% of decided "
-        f"cells and in {_share(tied)}% of the others."
+        f"settings and in {_share(tied)}% of the others."
     )
 
 

@@ -53,8 +53,8 @@ def best(measured: Measured, source: str, world: str) -> Text | None:
         return Text(MISSING)
     shown.figure(
         regime_map_figures.best_strategies(found),
-        f"{world}: the family of the best strategy in every cell.",
-        f"{world}: the best strategy of every cell, by its family.",
+        f"{world}: the family of the best strategy in every setting.",
+        f"{world}: the best strategy of every setting, by its family.",
         source,
     )
     return None
@@ -66,7 +66,7 @@ def interactive(measured: Measured, source: str) -> Text:
     height = regime_map_figures.interactive(measured).layout.height
     return Text(
         f'<div class="wide"><iframe class="interactive" src="../extra/map.html" height="{height}" '
-        f'title="The maps, interactive: choose a world, point at a cell for its numbers">'
+        f'title="The maps, interactive: choose a world, point at a setting for its numbers">'
         f"</iframe></div>"
     )
 
@@ -100,8 +100,8 @@ def regret(measured: Measured, source: str) -> None:
     """What always using one strategy loses, as a figure."""
     shown.figure(
         regime_map_figures.regret(summary.regret(measured), "all"),
-        "Regret of always using one strategy: mean, 95th percentile and worst cell.",
-        "Regret of always using one strategy, over the cells of all worlds.",
+        "Regret of always using one strategy: mean, 95th percentile and worst setting.",
+        "Regret of always using one strategy, over the settings of all worlds.",
         source,
     )
 

@@ -125,7 +125,7 @@ def regret(table: pd.DataFrame, world: str) -> Figure:
     ax.set_yticks(range(len(here)), here["strategy"], fontsize=8)
     ax.set(ylim=(len(here) - 0.4, -0.6), xlim=(0, None), xlabel="regret, points of accuracy")
     ax.grid(axis="y", visible=False)
-    labels = {"mean": "mean", "p95": "95th percentile", "worst": "worst cell"}
+    labels = {"mean": "mean", "p95": "95th percentile", "worst": "worst setting"}
     marks = [
         Line2D([], [], marker=m, linestyle="", color="black", label=labels[name],
                markerfacecolor="black" if name == "worst" else "white")
@@ -155,7 +155,7 @@ def room(table: pd.DataFrame) -> Figure:
             place = names.index(row["strategy"]) + (0.15 if mlp else -0.15)
             draw_interval(ax, place, interval, color, filled=not mlp)
         ax.axvline(0, color="black", linewidth=0.8)
-        ax.set(title=f"cells in which {title}", xlabel="minus joint training, points")
+        ax.set(title=f"settings in which {title}", xlabel="minus joint training, points")
         ax.grid(axis="y", visible=False)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.5, -0.5)

@@ -39,16 +39,16 @@ def answer(maps: Maps) -> str:
         lead = Interval(clear["lead"].mean(), clear["lead"].min(), clear["lead"].max(), len(clear))
         worlds = ", ".join(clear.index.unique("world"))
         where = (
-            f"**UMT is clearly the best strategy in {len(clear)} of {len(found)} cells** "
+            f"**UMT is clearly the best strategy in {len(clear)} of {len(found)} settings** "
             f"({worlds}), by {signed(lead.mean)} points over the best other strategy on average "
             f"(from {signed(lead.low)} to {signed(lead.high)})."
         )
     else:
-        where = f"**In none of {len(found)} cells is UMT clearly the best strategy.**"
+        where = f"**In none of {len(found)} settings is UMT clearly the best strategy.**"
     return (
-        f"{where} The search on other data expected it in {len(candidates)} cells; there, its lead "
-        f"over the best other strategy is {_mean(candidates['lead'])} points on {seeds} new seeds"
-        f"{_detectable(candidates, seeds, expected)}. "
+        f"{where} The search on other data expected it in {len(candidates)} settings; there, its "
+        f"lead over the best other strategy is {_mean(candidates['lead'])} points on {seeds} new "
+        f"seeds{_detectable(candidates, seeds, expected)}. "
         f"{_least(losses)}"
     )
 
@@ -101,8 +101,8 @@ def _least(table: pd.DataFrame) -> str:
     place = 1 + ranked["strategy"].tolist().index(umt["strategy"])
     return (
         f"Of all {len(ranked)} strategies, always using {first['strategy']} has the smallest "
-        f"worst regret, {100 * first['worst']:.1f} points in its worst cell (in "
-        f"{100 * first['least']:.0f}% of bootstrap resamples of cells); {umt['strategy']} is "
+        f"worst regret, {100 * first['worst']:.1f} points in its worst setting (in "
+        f"{100 * first['least']:.0f}% of bootstrap resamples of settings); {umt['strategy']} is "
         f"number {place}, with {100 * umt['worst']:.1f} points."
     )
 
@@ -128,7 +128,7 @@ def counts_table(maps: Maps) -> str:
         [world, *(str(value) for value in row), *(str(v) for v in by_world.loc[world])]
         for world, row in best_counts(maps).iterrows()
     ]
-    return markdown(["world", "cells", *FAMILIES, "UMT expected", "UMT clearly best"], rows)
+    return markdown(["world", "settings", *FAMILIES, "UMT expected", "UMT clearly best"], rows)
 
 
 def candidates_table(maps: Maps) -> str:
@@ -145,7 +145,7 @@ def candidates_table(maps: Maps) -> str:
         lead = Interval(row["lead"], row["low"], row["high"], len(maps[0]["report"]))
         shown = points(lead, clear=bool(row["clear"]))
         rows.append([place[0], values, row["strategy"], row["other"], shown, f"{row['holm']:.3f}"])
-    table = markdown(["world", "cell", "UMT", "best other", "lead, points", "p (Holm)"], rows)
+    table = markdown(["world", "setting", "UMT", "best other", "lead, points", "p (Holm)"], rows)
     more = len(found) - len(rows)
     return f"{table}\n\n{more} other candidates have smaller leads." if more > 0 else table
 
@@ -163,7 +163,7 @@ def regret_table(maps: Maps) -> str:
         per_world = [f"{100 * own[world]:.1f}" for world in worlds]
         passes = f"{costs.loc[row['strategy'], 'passes']:g}"
         rows.append([row["strategy"], passes, *shown, *per_world])
-    header = ["always", "cost", "mean regret", "95th percentile", "worst cell"]
+    header = ["always", "cost", "mean regret", "95th percentile", "worst setting"]
     return markdown([*header, *(f"worst, {w}" for w in worlds)], rows)
 
 
@@ -184,7 +184,7 @@ def room_sentences(maps: Maps) -> str:
                 f"{row['strategy']} {points(_as_interval(row))}" for _, row in here.iterrows()
             )
             lines.append(
-                f"- **{head} head, {here['cells'].iloc[0]} cells in which UMT was {verb} than "
+                f"- **{head} head, {here['cells'].iloc[0]} settings in which UMT was {verb} than "
                 f"joint training on the tuning seeds.** Minus joint training: {shown}."
             )
     return "\n".join(lines)
@@ -201,9 +201,10 @@ def statement(maps: Maps) -> str:
     tuning, report = len(maps[0]["tuning"]), len(maps[0]["report"])
     trained = sum(cells) * (options * tuning + (len(maps[0]["options"]) - 1) * report)
     return (
-        f"{len(maps)} worlds with {sum(cells)} cells; {len(maps[0]['options'])} strategies with "
-        f"{options} settings; {tuning} tuning seeds and {report} report seeds, each with data of "
-        f"its own; {trained:,} trainings besides those of the uni-modal models."
+        f"{len(maps)} worlds with {sum(cells)} settings; {len(maps[0]['options'])} strategies with "
+        f"{options} choices of learning rate and weight; {tuning} tuning seeds and {report} report "
+        f"seeds, each with data of its own; {trained:,} trainings besides those of the uni-modal "
+        f"models."
     )
 
 
