@@ -140,7 +140,7 @@ def test_real_sets_are_scored_by_every_rule(monkeypatch):
     table = guide_real_text.sets(found)
     assert "| pairs " in table
     assert "joint (MLP)" in table
-    assert "always frozen (linear head)" in guide_real_text.scores(found["cases"])
+    assert "always frozen (linear head)" in guide_real_text.scores(found)
     with pytest.raises(StudyError, match="feature set 'pears': there is no such set"):
         on_features({"pears": 3})
 

@@ -9,16 +9,16 @@ import pytest
 from umt_lib.errors import StudyError
 from umt_lib.study.pipeline.collection import AnalysisEntry, Study
 from umt_lib.study.report import analysis_pages
-from umt_lib.study.report.analysis_pages import MISSING, analysed
+from umt_lib.study.report.analysis_pages import MISSING, Cells
 from umt_lib.study.report.shown import Text
 
 
-@analysed("theory", one=True)
+@Cells("theory")
 def of_one(found, source):
     return Text(found["seeds"])
 
 
-@analysed("theory")
+@Cells("theory", list)
 def of_all(measured, source):
     return Text([found["seeds"] for found in measured])
 
@@ -84,3 +84,14 @@ def test_diagnostics_have_a_row_for_each_head_and_modality(monkeypatch):
         "+30.0",
     ]
     assert [cell.split(" [")[0] for cell in second] == ["tiny", "mlp", "", "b", "+40.0", "+50.0"]
+
+
+def test_sentences_are_a_paragraph_and_a_table_has_its_source(results):
+    cells = Cells("theory")
+    results(3)
+    source = '<p class="source">Made from <code>results/analyses/theory-3.json</code>.</p>'
+    assert cells.text(lambda found: ["One.", "Two."])() == "One. Two."
+    assert cells.text(lambda found, name: f"{name}: {found['seeds']}")("n") == "n: 3"
+    assert cells.table(lambda found, name: f"| {name} |")("n") == f"| n |\n\n{source}"
+    results()
+    assert cells.text(str)() == cells.table(str)() == cells.figure(str, "", "")() == MISSING

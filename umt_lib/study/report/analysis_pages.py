@@ -29,42 +29,65 @@ from umt_lib.study.report.format import NONE, markdown, points
 from umt_lib.study.report.opened import folders, study
 from umt_lib.study.report.opened import literature as literature_file
 from umt_lib.study.report.shown import Text, text
+from umt_lib.style import Figure
 
 MISSING = "Not measured yet, or stale: run `make study-full`."
 One = dict[str, Any]
 Measured = list[One]
+Cell = Callable[..., Text | None]
 
 
-def analysed(function: str, one: bool = False) -> Callable:
-    """Decorate a cell's function: its first arguments are what analyses measured and their source.
+class Cells:
+    """Makes functions for cells that show what the analyses of one kind measured.
 
-    The cell gives the other arguments.
+    If no analysis of this kind has a result that is not stale, a cell shows :data:`MISSING`. What a
+    cell gives its function follows what was measured.
 
     Args:
-        function: of the analyses, a name of ``analysis.ANALYSES``. If none of them has a
-            result that is not stale, the cell shows :data:`MISSING`.
-        one: the page is about one analysis; the first argument is what it measured, not a list. The
-            cell raises a StudyError if several have a result.
+        kind: a name of ``analysis.ANALYSES``.
+        read: what functions are given of the list of all that was measured, for example
+            :func:`by_dataset`. By default the page is about one analysis, and they are given what
+            it measured; a cell raises a StudyError if several have a result.
     """
 
-    def decorate(show: Callable[..., Text | None]) -> Callable[..., Text | None]:
+    def __init__(self, kind: str, read: Callable[[Measured], Any] | None = None):
+        self.kind, self.read = kind, read
+
+    def __call__(self, show: Cell) -> Cell:
+        """Decorate a function of what was measured, its source, and what the cell gives."""
+
         @wraps(show)
         def cell(*given: str) -> Text | None:
-            entries = study().analysed(function)
+            entries = study().analysed(self.kind)
             if not entries:
                 return Text(MISSING)
             measured = [entry.result.measured for entry in entries]
-            if one and len(measured) > 1:
+            if not self.read and len(measured) > 1:
                 raise StudyError(
                     f"{folders().params / 'analyses'}: {', '.join(e.name for e in entries)} are "
-                    f"all analyses {function!r}, of which this page shows one; delete the others"
+                    f"all analyses {self.kind!r}, of which this page shows one; delete the others"
                 )
-            source = shown.analysed_from(study(), function)
-            return show(measured[0] if one else measured, source, *given)
+            found = self.read(measured) if self.read else measured[0]
+            return show(found, shown.analysed_from(study(), self.kind), *given)
 
         return cell
 
-    return decorate
+    def text(self, write: Callable[..., str | list[str]]) -> Cell:
+        """Show Markdown, or a paragraph of sentences, which ``write`` makes."""
+
+        def show(found: Any, source: str, *given: str) -> Text:
+            made = write(found, *given)
+            return Text(made if isinstance(made, str) else " ".join(made))
+
+        return self(show)
+
+    def table(self, write: Callable[..., str]) -> Cell:
+        """Show a table, which ``write`` makes, with its source."""
+        return self(lambda found, source, *given: shown.table(write(found, *given), source))
+
+    def figure(self, draw: Callable[[Any], Figure], alt: str, caption: str) -> Cell:
+        """Show a figure, which ``draw`` makes, with its source."""
+        return self(lambda found, source: shown.figure(draw(found), alt, caption, source))
 
 
 def by_dataset(measured: Measured) -> dict[str, dict[str, Any]]:
@@ -99,111 +122,47 @@ def numbers(value: Any) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else []
 
 
-@analysed("theory", one=True)
-def theory(found: One, source: str) -> None:
-    """Features learned, in networks and in the model."""
-    shown.figure(
-        theory_figures.theory(found),
-        "Features learned by each training, in networks and as the model predicts.",
-        "Features learned: measured in networks, and predicted by the model.",
-        source,
-    )
+THEORY = Cells("theory")
+theory = THEORY.figure(
+    theory_figures.theory,
+    "Features learned by each training, in networks and as the model predicts.",
+    "Features learned: measured in networks, and predicted by the model.",
+)
+theory_answer = THEORY.text(theory_text.answer)
+theory_findings = THEORY.text(theory_text.sentences)
+
+TRADE_OFF = Cells("trade-off", by_dataset)
+distillation_cost = TRADE_OFF.figure(
+    distillation_cost_figures.tradeoff,
+    "Accuracy and EMAP gap over the weight of distillation.",
+    "Accuracy and EMAP gap (the gain from interactions) over the weight of distillation.",
+)
+remedies = TRADE_OFF.figure(
+    distillation_cost_figures.remedies,
+    "The accuracy of each remedy and of plain UMT over the weight, setting by setting.",
+    "Remedies and plain UMT of the same weight, for the strongest paired features.",
+)
+distillation_cost_table = TRADE_OFF.table(distillation_cost_text.table)
+distillation_cost_findings = TRADE_OFF.text(distillation_cost_text.sentences)
+
+guide_verdicts = Cells("guide-on-data", by_dataset).table(guide_check_text.verdicts)
+
+GUIDE = Cells("guide-on-map", by_dataset)
+guide_right = GUIDE.figure(
+    guide_check_figures.right,
+    "How often each rule names the best strategy, and the accuracy that it loses.",
+    "How often the guide and other rules are right, and what they lose: held-out settings.",
+)
+guide_right_answer = GUIDE.text(guide_check_text.answer)
+guide_right_table = GUIDE.table(guide_check_text.table)
+guide_right_findings = GUIDE.text(guide_check_text.sentences)
+
+REAL = Cells("guide-on-features")
+guide_real = REAL.table(guide_real_text.sets)
+guide_real_scores = REAL.table(guide_real_text.scores)
 
 
-@analysed("theory", one=True)
-def theory_answer(found: One, source: str) -> Text:
-    """Whether the model predicts what networks learn, in short."""
-    return Text(theory_text.answer(found))
-
-
-@analysed("theory", one=True)
-def theory_findings(found: One, source: str) -> Text:
-    """Where the model predicts what networks learn."""
-    return Text(theory_text.sentences(found))
-
-
-@analysed("trade-off")
-def distillation_cost(measured: Measured, source: str) -> None:
-    """Accuracy and interactions over the weight of distillation."""
-    shown.figure(
-        distillation_cost_figures.tradeoff(by_dataset(measured)),
-        "Accuracy and EMAP gap over the weight of distillation.",
-        "Accuracy and EMAP gap (the gain from interactions) over the weight of distillation.",
-        source,
-    )
-
-
-@analysed("trade-off")
-def remedies(measured: Measured, source: str) -> None:
-    """The remedies and plain UMT over the weight."""
-    shown.figure(
-        distillation_cost_figures.remedies(by_dataset(measured)),
-        "The accuracy of each remedy and of plain UMT over the weight, setting by setting.",
-        "Remedies and plain UMT of the same weight, for the strongest paired features.",
-        source,
-    )
-
-
-@analysed("trade-off")
-def distillation_cost_table(measured: Measured, source: str) -> Text:
-    """Accuracy and interactions, in numbers."""
-    return shown.table(distillation_cost_text.table(by_dataset(measured)), source)
-
-
-@analysed("trade-off")
-def distillation_cost_findings(measured: Measured, source: str) -> Text:
-    """What distillation costs."""
-    return Text(distillation_cost_text.sentences(by_dataset(measured)))
-
-
-@analysed("guide-on-data")
-def guide_verdicts(measured: Measured, source: str) -> Text:
-    """The verdicts of the guide on the data sets."""
-    return shown.table(guide_check_text.verdicts(by_dataset(measured)), source)
-
-
-@analysed("guide-on-map")
-def guide_right(measured: Measured, source: str) -> None:
-    """How often the guide is right, as a figure."""
-    shown.figure(
-        guide_check_figures.right(by_dataset(measured)),
-        "How often each rule names the best strategy, and the accuracy that it loses.",
-        "How often the guide and other rules are right, and what they lose: held-out settings.",
-        source,
-    )
-
-
-@analysed("guide-on-map")
-def guide_right_answer(measured: Measured, source: str) -> Text:
-    """How often the guide is right, in short."""
-    return Text(" ".join(guide_check_text.answer(by_dataset(measured))))
-
-
-@analysed("guide-on-map")
-def guide_right_table(measured: Measured, source: str) -> Text:
-    """How often the guide is right, in numbers."""
-    return shown.table(guide_check_text.table(by_dataset(measured)), source)
-
-
-@analysed("guide-on-map")
-def guide_right_findings(measured: Measured, source: str) -> Text:
-    """How often the guide is right, in sentences."""
-    return Text(guide_check_text.sentences(by_dataset(measured)))
-
-
-@analysed("guide-on-features", one=True)
-def guide_real(found: One, source: str) -> Text:
-    """The guide on every real feature set, beside the direct experiment."""
-    return shown.table(guide_real_text.sets(found), source)
-
-
-@analysed("guide-on-features", one=True)
-def guide_real_scores(found: One, source: str) -> Text:
-    """How often each rule is right on real feature sets, and what it loses."""
-    return shown.table(guide_real_text.scores(found["cases"]), source)
-
-
-@analysed("diagnosis")
+@Cells("diagnosis", list)
 def diagnosis(measured: Measured, source: str) -> Text:
     """The diagnostics of interactions on every data set: a row for each head and modality."""
     rows = []
@@ -219,78 +178,28 @@ def diagnosis(measured: Measured, source: str) -> Text:
     return shown.table(markdown([*names, "utilisation, %"], rows), source)
 
 
-@analysed("two-stream", one=True)
-def two_stream(found: One, source: str) -> None:
-    """The gain of every ensemble."""
-    shown.figure(
-        two_stream_figures.gains(found),
-        "Gain of every ensemble over the better of its networks, with flow and with RGB only.",
-        "Gain of an ensemble over the better of its networks: 95% intervals over source videos. "
-        "Filled: the gain survives Holm's correction.",
-        source,
-    )
-
-
-@analysed("two-stream", one=True)
-def two_stream_reliability(found: One, source: str) -> None:
-    """Accuracy over confidence."""
-    shown.figure(
-        two_stream_figures.reliability(found),
-        "Accuracy over confidence for RGB, flow and their sum of logits, at three scales, and with "
-        "fitted weights.",
-        f"Accuracy of clips by confidence, in bins of equal width with at least "
-        f"{two_stream_figures.MIN_SAMPLES} clips. Below the diagonal, predictions are too "
-        f"confident.",
-        source,
-    )
-
-
-@analysed("two-stream", one=True)
-def two_stream_verdict(found: One, source: str) -> Text:
-    """The answer of the page on two-stream networks."""
-    return Text(two_stream_text.verdict(found))
-
-
-@analysed("two-stream", one=True)
-def two_stream_findings(found: One, source: str) -> Text:
-    """What the two-stream networks show."""
-    return Text(two_stream_text.sentences(found))
-
-
-@analysed("two-stream", one=True)
-def two_stream_networks(found: One, source: str) -> Text:
-    """The accuracy of each network."""
-    return shown.table(two_stream_text.networks(found), source)
-
-
-@analysed("two-stream", one=True)
-def two_stream_ensembles(found: One, source: str) -> Text:
-    """The accuracy of each ensemble."""
-    return shown.table(two_stream_text.ensembles(found), source)
-
-
-@analysed("two-stream", one=True)
-def two_stream_control(found: One, source: str) -> Text:
-    """Flow, or another RGB network."""
-    return shown.table(two_stream_text.control(found), source)
-
-
-@analysed("two-stream", one=True)
-def two_stream_rules(found: One, source: str) -> Text:
-    """Every rule at every scale."""
-    return shown.table(two_stream_text.by_rule(found), source)
-
-
-@analysed("two-stream", one=True)
-def two_stream_calibration(found: One, source: str) -> Text:
-    """How well predictions are calibrated."""
-    return shown.table(two_stream_text.calibrations(found), source)
-
-
-@analysed("two-stream", one=True)
-def two_stream_reproduced(found: One, source: str) -> Text:
-    """The accuracies that the authors of the networks report, and ours."""
-    return shown.table(two_stream_text.reproduced(found), source)
+TWO_STREAM = Cells("two-stream")
+two_stream = TWO_STREAM.figure(
+    two_stream_figures.gains,
+    "Gain of every ensemble over the better of its networks, with flow and with RGB only.",
+    "Gain of an ensemble over the better of its networks: 95% intervals over source videos. "
+    "Filled: the gain survives Holm's correction.",
+)
+two_stream_reliability = TWO_STREAM.figure(
+    two_stream_figures.reliability,
+    "Accuracy over confidence for RGB, flow and their sum of logits, at three scales, and with "
+    "fitted weights.",
+    f"Accuracy of clips by confidence, in bins of equal width with at least "
+    f"{two_stream_figures.MIN_SAMPLES} clips. Below the diagonal, predictions are too confident.",
+)
+two_stream_verdict = TWO_STREAM.text(two_stream_text.verdict)
+two_stream_findings = TWO_STREAM.text(two_stream_text.sentences)
+two_stream_networks = TWO_STREAM.table(two_stream_text.networks)
+two_stream_ensembles = TWO_STREAM.table(two_stream_text.ensembles)
+two_stream_control = TWO_STREAM.table(two_stream_text.control)
+two_stream_rules = TWO_STREAM.table(two_stream_text.by_rule)
+two_stream_calibration = TWO_STREAM.table(two_stream_text.calibrations)
+two_stream_reproduced = TWO_STREAM.table(two_stream_text.reproduced)
 
 
 def two_stream_paper() -> Text:
@@ -298,48 +207,27 @@ def two_stream_paper() -> Text:
     return Text(two_stream_text.paper(literature_file()))
 
 
-@analysed("ave-features", one=True)
-def released_verdict(found: One, source: str) -> Text:
-    """The answer of the page on released encoders."""
-    return Text(released_encoders_text.verdict(found))
+RELEASED = Cells("ave-features")
+released_verdict = RELEASED.text(released_encoders_text.verdict)
+released_probes = RELEASED.figure(
+    lambda found: figures.dots(
+        released_encoders_text.panels(found), "accuracy of a linear probe (%)"
+    ),
+    "Accuracy of linear probes of the encoders of five methods, by modality.",
+    "Accuracy of linear probes of the released encoders, and of both encoders of a method "
+    "together, with 95% intervals that are corrected for folds that share clips, but not for "
+    "their number. The same clips and folds for all methods; differences are in the table.",
+)
+released_findings = RELEASED.text(released_encoders_text.sentences)
+released_guide = RELEASED.table(released_encoders_text.verdicts)
+released_files = RELEASED.table(released_encoders_text.files)
 
 
-@analysed("ave-features", one=True)
-def released_probes(found: One, source: str) -> None:
-    """Probes of released encoders."""
-    shown.figure(
-        figures.dots(released_encoders_text.panels(found), "accuracy of a linear probe (%)"),
-        "Accuracy of linear probes of the encoders of five methods, by modality.",
-        "Accuracy of linear probes of the released encoders, and of both encoders of a method "
-        "together, with 95% intervals that are corrected for folds that share clips, but not for "
-        "their number. The same clips and folds for all methods; differences are in the table.",
-        source,
-    )
-
-
-@analysed("ave-features", one=True)
-def released_findings(found: One, source: str) -> Text:
-    """What the released encoders show."""
-    return Text(released_encoders_text.sentences(found))
-
-
-@analysed("ave-features", one=True)
+@RELEASED
 def released_table(found: One, source: str) -> Text:
     """Differences between released encoders."""
     note = tables.note(released_encoders_text.differences(found))
     return shown.table(released_encoders_text.table(found), source, after=note)
-
-
-@analysed("ave-features", one=True)
-def released_guide(found: One, source: str) -> Text:
-    """What the guide recommends for released encoders."""
-    return shown.table(released_encoders_text.verdicts(found), source)
-
-
-@analysed("ave-features", one=True)
-def released_files(found: One, source: str) -> Text:
-    """The files of released encoders."""
-    return shown.table(released_encoders_text.files(found), source)
 
 
 def published_accuracies() -> Text:

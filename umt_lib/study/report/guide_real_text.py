@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from umt_lib.study.analyses.guide_check.rules import ALL, CHEAP, LAST, LAYER, PAPERS, PAPERS_MLP
-from umt_lib.study.analyses.guide_check.score import Cases, scored
+from umt_lib.study.analyses.guide_check.score import scored
 from umt_lib.study.report.format import NONE, markdown, percent
 from umt_lib.study.report.guide_check_text import ALWAYS_JOINT, ALWAYS_UME, names_best
 
@@ -37,9 +37,9 @@ def sets(found: Mapping[str, Any]) -> str:
     return markdown(head, rows)
 
 
-def scores(cases: Cases) -> str:
+def scores(found: Mapping[str, Any]) -> str:
     """Every rule over all feature sets: share right in decided cases, and mean regret."""
-    rows = []
+    rows, cases = [], found["cases"]
     for rule, name in SHOWN.items():
         score = scored(cases, rule)
         decided = sum(case["rules"][rule]["decided"] for case in cases)
