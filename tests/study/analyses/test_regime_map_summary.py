@@ -157,7 +157,7 @@ def test_tables_have_a_row_for_each_candidate_world_and_strategy(maps):
         "shared-nuisance", "3", "1", "1", "1", "0", "0", "2", "1",
     ]  # fmt: skip
     assert "UMT, faded" in regime_map_text.room_sentences(maps)
-    assert "2 worlds with 5 settings" in regime_map_text.statement(maps)
+    assert "2 data sets with 5 settings" in regime_map_text.statement(maps)
 
 
 def test_a_single_setting_is_chosen_most_often(maps):

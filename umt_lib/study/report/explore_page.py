@@ -75,7 +75,7 @@ class View:
                 html(drawn, f"Test accuracy of each strategy. {text}") + f"<p>{text}</p>"
             )
         if self._changed("line", [a.cell for a in line]):
-            alt = "Accuracy of strategies minus that of UME along the dial."
+            alt = "Accuracy of strategies minus that of UME along the factor."
             self.line.value = html(figures.line(line, dial), alt) if len(line) > 1 else ""
 
     def failed(self, error: Exception) -> None:

@@ -16,7 +16,7 @@ def kind(found: One, source: str, name: str) -> None:
     """Test accuracy of every strategy by the dial of one kind."""
     shown.figure(
         kinds_figures.kind(found, name),
-        f"Test accuracy of every strategy, and the best possible, by the dial of {name}.",
+        f"Test accuracy of every strategy, and the best possible, by the factor of {name}.",
         f"Test accuracy on the {name}: mean over seeds and 95% t-interval. Black: the best "
         f"possible accuracies.",
         source,

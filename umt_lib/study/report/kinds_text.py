@@ -82,7 +82,7 @@ def table(measured: dict[str, Any], kind: str) -> str:
 
 
 def summary(measured: dict[str, Any]) -> str:
-    """A table of the gains over UME, in points, at the largest value of each dial."""
+    """A table of the gains over UME, in points, at the largest value of each factor."""
     compared = [s for s in STRATEGIES if s not in ("UME", "untrained (MLP)")]
     rows = []
     for kind, found in measured["kinds"].items():
@@ -96,7 +96,7 @@ def summary(measured: dict[str, Any]) -> str:
 def sentences(measured: dict[str, Any]) -> str:
     """The answer to the two questions, then one line for each kind, as Markdown."""
     lines = [
-        f"**At the largest value of each dial, joint training with a linear head** reaches this "
+        f"**At the largest value of each factor, joint training with a linear head** reaches this "
         f"share of the gain over UME of joint training with an MLP head: "
         f"{_ranked(measured, 'joint (linear)')}.",
         f"**An MLP head on frozen uni-modal encoders** reaches this share of it: "
@@ -117,7 +117,7 @@ def sentences(measured: dict[str, Any]) -> str:
 
 
 def _ranked(measured: dict[str, Any], strategy: str) -> str:
-    """The gain over UME as a share of joint (MLP)'s at the largest value of each dial, sorted."""
+    """The gain over UME as a share of joint (MLP)'s at the largest value of each factor, sorted."""
     shares = {}
     for kind, found in measured["kinds"].items():
         own, whole = (_gain(found["points"][-1], s).mean for s in (strategy, "joint (MLP)"))

@@ -41,7 +41,7 @@ def interactive(measured: Maps) -> str:
     height = regime_map_figures.interactive(measured).layout.height
     return (
         f'<div class="wide"><iframe class="interactive" src="../extra/map.html" height="{height}" '
-        f'title="The maps, interactive: choose a world, point at a setting for its numbers">'
+        f'title="The maps, interactive: choose a data set, point at a setting for its numbers">'
         f"</iframe></div>"
     )
 
@@ -52,7 +52,7 @@ candidates = MAPS.table(regime_map_text.candidates_table)
 regret = MAPS.figure(
     lambda measured: regime_map_figures.regret(summary.regret(measured), "all"),
     "Regret of always using one strategy: mean, 95th percentile and worst setting.",
-    "Regret of always using one strategy, over the settings of all worlds.",
+    "Regret of always using one strategy, over the settings of all data sets.",
 )
 regret_table = MAPS.table(regime_map_text.regret_table)
 room = MAPS.figure(

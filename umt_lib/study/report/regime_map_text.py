@@ -128,7 +128,7 @@ def counts_table(maps: Maps) -> str:
         [world, *(str(value) for value in row), *(str(v) for v in by_world.loc[world])]
         for world, row in best_counts(maps).iterrows()
     ]
-    return markdown(["world", "settings", *FAMILIES, "UMT expected", "UMT clearly best"], rows)
+    return markdown(["data set", "settings", *FAMILIES, "UMT expected", "UMT clearly best"], rows)
 
 
 def candidates_table(maps: Maps) -> str:
@@ -145,7 +145,7 @@ def candidates_table(maps: Maps) -> str:
         lead = Interval(row["lead"], row["low"], row["high"], len(maps[0]["report"]))
         shown = points(lead, clear=bool(row["clear"]))
         rows.append([place[0], values, row["strategy"], row["other"], shown, f"{row['holm']:.3f}"])
-    table = markdown(["world", "setting", "UMT", "best other", "lead, points", "p (Holm)"], rows)
+    table = markdown(["data set", "setting", "UMT", "best other", "lead, points", "p (Holm)"], rows)
     more = len(found) - len(rows)
     return f"{table}\n\n{more} other candidates have smaller leads." if more > 0 else table
 
@@ -201,10 +201,10 @@ def statement(maps: Maps) -> str:
     tuning, report = len(maps[0]["tuning"]), len(maps[0]["report"])
     trained = sum(cells) * (options * tuning + (len(maps[0]["options"]) - 1) * report)
     return (
-        f"{len(maps)} worlds with {sum(cells)} settings; {len(maps[0]['options'])} strategies with "
-        f"{options} choices of learning rate and weight; {tuning} tuning seeds and {report} report "
-        f"seeds, each with data of its own; {trained:,} trainings besides those of the uni-modal "
-        f"models."
+        f"{len(maps)} data sets with {sum(cells)} settings; {len(maps[0]['options'])} strategies "
+        f"with {options} choices of learning rate and weight; {tuning} tuning seeds and {report} "
+        f"report seeds, each with data of its own; {trained:,} trainings besides those of the "
+        f"uni-modal models."
     )
 
 
