@@ -16,7 +16,7 @@ THEIRS = re.compile(
 )
 COMMIT = re.compile(r"(commit [0-9a-f]{7}\b|/tree/[0-9a-f]{40}\b)")
 GENERAL = {  # sections that speak of such code in general, and link to pages that name it
-    ("book/rivals/released.md", "The effect on accuracy"),
+    ("book/compared/released.md", "The effect on accuracy"),
 }
 
 

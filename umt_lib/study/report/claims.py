@@ -221,11 +221,11 @@ def _comparable(study: Study) -> Claim:
     ranked = covered(study)
 
     def on(dataset: str) -> Interval | None:
-        rivals = [e.result for e in compared(study, dataset) if e.result and dataset in ranked]
+        others = [e.result for e in compared(study, dataset) if e.result and dataset in ranked]
         own = [r for label in (UMT, UMT_MLP) if (r := study.results(dataset).get(label))]
-        if len(rivals) < FEWEST or not own:
+        if len(others) < FEWEST or not own:
             return None
-        best, ours = (max(found, key=validated) for found in (rivals, own))
+        best, ours = (max(found, key=validated) for found in (others, own))
         return difference(ours, best)
 
     found = pooled(study, on)
@@ -238,7 +238,7 @@ def _comparable(study: Study) -> Claim:
         decided(over, -EQUIVALENT, above=-EQUIVALENT),
         f"UMT minus the best compared method, both chosen on validation: {number}",
         _names(found),
-        "rivals/index.md",
+        "compared/index.md",
     )
 
 
