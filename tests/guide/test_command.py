@@ -18,7 +18,7 @@ import pytest
 
 from umt_lib.guide import VERDICTS, checks, command, readers, recommend
 
-COMMAND = [sys.executable, "-m", "umt_lib.guide"]
+COMMAND = [sys.executable, "-m", "umt_lib", "guide"]
 
 
 @pytest.fixture

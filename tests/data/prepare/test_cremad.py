@@ -10,7 +10,7 @@ from clips import TONES, write
 
 from umt_lib.data.prepare import cremad as raw
 from umt_lib.data.prepare.__main__ import main
-from umt_lib.data.prepare.store import Prepared
+from umt_lib.data.prepare.prepared import Prepared
 from umt_lib.errors import StudyError
 
 SPEAKER, COMMON = ({"split": split, "sound": "wav"} for split in ("speaker", "common"))

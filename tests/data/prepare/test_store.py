@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from umt_lib.data.prepare import journal, store
-from umt_lib.data.prepare.store import Prepared, Sample, SampleError, prepare
+from umt_lib.data.prepare.prepared import Prepared
+from umt_lib.data.prepare.store import Sample, SampleError, prepare
 from umt_lib.errors import StudyError
 
 LAYOUT = {"a": ((2, 3), np.dtype(np.uint8)), "b": ((4,), np.dtype(np.float16))}
@@ -54,7 +55,7 @@ def samples(tmp_path):
 def run(samples, out, workers=2, settings=SETTINGS, **more):
     official = {"train": 6, "test": 2}
     return prepare(
-        "tiny", samples, ["x", "y"], LAYOUT, read, settings, out, workers, official, False, **more
+        "tiny", samples, ["x", "y"], LAYOUT, read, settings, out, workers, official, **more
     )
 
 

@@ -31,7 +31,7 @@ import numpy as np
 from tqdm import tqdm
 
 from umt_lib.data.prepare.journal import Layout, npy_size, open_journal
-from umt_lib.data.prepare.prepared import FORMAT, Prepared, digest, manifest_digest
+from umt_lib.data.prepare.prepared import FORMAT, digest, manifest_digest
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
 
@@ -356,6 +356,3 @@ def _check_usable(
         f"threshold of {min_share:.0%} ({reasons}; first: {first}); check --root, or lower "
         f"--min-share if there are no more samples"
     )
-
-
-__all__ = ["Layout", "Prepared", "Read", "Sample", "SampleError", "prepare"]
