@@ -8,10 +8,14 @@ import types
 import numpy as np
 import pooch
 import pytest
+import torch
 from scipy.io import savemat
 
-from umt_lib.data import feature_sets, github
+from umt_lib.data import ave_features, feature_sets, github, ucf101_two_stream
+from umt_lib.data.ave_features import Released
 from umt_lib.data.feature_sets import SHA256, SOURCES, load
+from umt_lib.data.splits import Split
+from umt_lib.data.ucf101_two_stream import Clips
 from umt_lib.errors import StudyError
 
 Y = np.array([0, 1, 1, 0, 1])
@@ -128,6 +132,30 @@ def test_a_missing_or_altered_file_and_an_unknown_set_are_refused(root):
         load("bdgp")
     with pytest.raises(StudyError, match="no such set; did you mean 'wiki'"):
         load("wikki")
+
+
+def test_released_encoders_are_those_trained_apart_and_clips_keep_their_videos(monkeypatch):
+    names = ave_features.FOLDERS
+    features = {m: {"audio": np.full((5, 2), i)} for i, m in enumerate(names)}
+    released = {m: Released(x, Y) for m, x in features.items()}
+    monkeypatch.setattr(ave_features, "load", lambda: released)
+    found = load("ave")
+    assert (found.features["audio"] == list(names).index("UME")).all()
+    assert (found.y == Y).all()
+    x = {m: torch.full((5, 3), float(i)) for i, m in enumerate(("RGB 1", "RGB 2", "flow"))}
+    y, videos = torch.from_numpy(Y), np.array(["a", "a", "b", "b", "c"])
+    known = Clips(("0", "1"), tuple("12345"), y, videos, np.ones(5, int), torch.ones(2))
+    monkeypatch.setattr(ucf101_two_stream, "load", lambda: (Split(x, y, videos), known))
+    found = load("ucf101")
+    assert {m: z[0, 0] for m, z in found.features.items()} == {"RGB": 0, "flow": 2}
+    assert found.groups.tolist() == videos.tolist()
+    assert (found.y == Y).all()
+
+
+def test_a_description_of_digits_has_the_file_of_its_name():
+    """Only the file of the profiles, which are factors, has another name."""
+    other = {m: name for m, name in feature_sets.DIGITS.items() if m.casefold()[:3] != name}
+    assert other == {"profiles": "fac"}
 
 
 def test_every_source_has_a_list_of_checksums():

@@ -53,6 +53,15 @@ def test_training_pixels_are_standardised(splits):
     for x in splits.train.x.values():
         assert abs(float(x.mean())) < 1e-4
         assert abs(float(x.std()) - 1) < 1e-4
+    arrays, _ = furniture.read(furniture.ARCHIVE)
+    for m, x in splits.test.x.items():
+        every = arrays[m] / 255
+        train, test = (
+            every[np.isin(arrays["group"], s.groups)] for s in (splits.train, splits.test)
+        )
+        assert float(x.mean()) == pytest.approx(
+            (test.mean() - train.mean()) / train.std(), abs=1e-4
+        )
 
 
 def test_views_count_from_the_most_frontal_one(splits):

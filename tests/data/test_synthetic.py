@@ -97,6 +97,13 @@ def test_more_training_data_leaves_the_test_set_alone():
     assert torch.equal(small.validation.y, large.validation.y)
 
 
+def test_splits_of_one_size_and_draws_of_other_folds_and_seeds_are_different_samples():
+    drawn = [(0, 0), (0, 1), (1, 0)]  # data seed and fold
+    made = [synthetic.load(60, 60, 60, data_seed=s, fold=f) for s, f in drawn]
+    parts = [part for splits in made for part in (splits.train, splits.validation, splits.test)]
+    assert len({tuple(part.y.tolist()) for part in parts}) == 9
+
+
 def test_codes_are_equally_far_apart_and_noise_free_values_are_few():
     x = synthetic.load(400, 20, 20, classes=3, uni_a=(0.5,), paired=(), noise=0.0).train.x["a"]
     codes = torch.unique(x, dim=0)

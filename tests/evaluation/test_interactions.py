@@ -10,6 +10,7 @@ import torch
 
 from umt_lib import models
 from umt_lib.errors import StudyError
+from umt_lib.evaluation import residual
 from umt_lib.evaluation.bootstrap import bootstrap
 from umt_lib.evaluation.interactions import emap, emap_gap, permutation_drop, utilisation
 from umt_lib.evaluation.residual import Sample, correct, residual_gain
@@ -78,6 +79,14 @@ def test_xor_is_all_interaction():
     drop = permutation_drop(xor_head, z, y, "b")
     assert drop.mean == pytest.approx(0.5, abs=0.05)
     assert utilisation(xor_head, z, y, "a").low > 0.35
+
+
+def test_the_drop_is_averaged_over_shuffles():
+    """Each shuffle is right on half of the samples by chance, and their mean on half of each."""
+    z, y = signs()
+    one, many = (permutation_drop(xor_head, z, y, "b", repeats=n) for n in (1, 40))
+    assert many.high - many.low < (one.high - one.low) / 3
+    assert many.mean == pytest.approx(0.5, abs=0.02)
 
 
 def test_redundant_copies_have_no_interaction():
@@ -150,6 +159,13 @@ def test_a_correction_repeats_and_leaves_the_random_state_alone():
     assert not np.array_equal(first, correct(train, test, pairs=True, seed=4))
 
 
+def test_a_network_that_only_gets_worse_is_left_at_its_start(brief, monkeypatch):
+    monkeypatch.setattr(residual, "RATE", 10.0)
+    train, test = sample("noise", 120, 0), sample("noise", 50, 1)
+    ((logs,),) = residual.corrections([train], [test], (True,), head=True)
+    np.testing.assert_allclose(logs, test.offset, atol=1e-6)
+
+
 def test_the_stopping_part_takes_whole_groups():
     train, test = sample("xor", 120, 0), sample("xor", 50, 1)
     grouped = train._replace(groups=np.arange(120) // 20)
@@ -174,6 +190,17 @@ def test_groups_widen_the_interval():
     assert whole.mean == alone.mean
     assert whole.high - whole.low > 2 * (alone.high - alone.low)
     assert bootstrap(right, groups=groups) == whole
+
+
+def test_every_diagnostic_resamples_whole_groups(brief):
+    z, y = signs(120)
+    groups = np.arange(120) // 6
+    drop = permutation_drop(xor_head, z, y, "b", groups=groups)
+    found = [emap_gap(xor_head, z, y, groups), drop, utilisation(xor_head, z, y, "a", groups)]
+    train, test = sample("xor", 120, 0), sample("xor", 120, 1)
+    found.append(residual_gain(train, test._replace(groups=groups)))
+    assert [interval.n for interval in found] == [20] * 4
+    assert emap_gap(xor_head, z, y).n == residual_gain(train, test).n == 120
 
 
 def test_what_is_refused():

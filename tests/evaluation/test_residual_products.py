@@ -30,6 +30,13 @@ def test_a_product_across_modalities_is_found_as_a_pair_and_not_as_an_additive_t
     assert accuracy(fitted(rows(400, 0), rows(200, 1), pairs=False), held_out) < 0.6
 
 
+def test_products_that_do_not_predict_the_held_out_part_are_not_used():
+    held = rows(200, 1)
+    products = fitted(rows(400, 0), held._replace(y=1 - held.y), pairs=True)
+    assert products.coefficients is None
+    assert torch.equal(products(rows(50, 2)).offset, torch.zeros(50, 2))
+
+
 def test_the_scale_of_the_features_changes_no_prediction():
     corrected = []
     for scale in (1.0, 0.1, 30.0):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from umt_lib.evaluation.intervals import Interval
-from umt_lib.guide import Recommendation, recommend
+from umt_lib.guide import Recommendation, classifiers, recommend
 from umt_lib.guide.classifiers import Combination, unpaired
 from umt_lib.guide.evidence import ADDITIVE, BETTER, FREQUENT, LINEAR, MEAN, MLP, PAIRS
 from umt_lib.guide.recommendation import Measure
@@ -77,6 +77,34 @@ def test_shuffling_within_classes_removes_what_modalities_say_only_together():
     paired = found("linear pairs").competitors[LINEAR].accuracy.mean
     assert paired > shuffled + 0.1
     assert (logs.argmax(1) == y).mean() < paired - 0.05
+
+
+def test_the_strength_for_shuffled_rows_is_chosen_on_rows_as_they_occur(monkeypatch):
+    features, y = cases.shared_noise(60)
+    whole, given = np.hstack(list(features.values())), []
+
+    def search(x, x_held, labels, cuts):
+        given.append((x, x_held))
+        return 1.0, np.empty(0), 1
+
+    monkeypatch.setattr(classifiers, "_search", search)
+    unpaired(features, whole, y, [(np.arange(30), np.arange(30, 60))], 0)
+    ((shuffled, held),) = given
+    assert (held == whole).all()
+    assert (shuffled[:, :2] == whole[:, :2]).all()
+    assert (shuffled[:, 2] != whole[:, 2]).mean() > 0.8
+    for k in (0, 1):
+        assert np.array_equal(np.sort(shuffled[y == k, 2]), np.sort(whole[y == k, 2]))
+
+
+def test_of_many_rows_none_is_predicted_by_a_classifier_that_was_trained_on_it(monkeypatch):
+    monkeypatch.setattr(classifiers, "MANY", 10)
+    x, y = np.random.default_rng(0).normal(size=(80, 40)), np.arange(80) % 2
+    first, second = np.arange(40), np.arange(40, 80)
+    found = classifiers.classifier(x, x, y, [(second, first), (first, second)])
+    path = classifiers._Path(x[first], y[first], x[second])
+    np.testing.assert_allclose(found.train[second], path(found.strength), atol=1e-6)
+    assert not np.allclose(found.train[second], found.test[second], atol=1e-3)  # trained on all
 
 
 def test_the_class_frequencies_count_once():

@@ -9,6 +9,7 @@ from clips import write
 from umt_lib import data
 from umt_lib.data.prepare import kinetics as raw
 from umt_lib.data.prepare.__main__ import main
+from umt_lib.data.prepare.store import SPLITS
 from umt_lib.errors import StudyError
 
 LABELS = ("archery", "arm wrestling")
@@ -114,6 +115,20 @@ def test_a_repaired_clip_replaces_the_other_and_links_to_folders_are_followed(tm
         first: f"train/{first}.mp4",
         second: str(repaired.relative_to(root)),
     }
+
+
+def test_clips_of_one_video_stay_together_and_out_of_train_where_it_is_tested(tmp_path):
+    lists(tmp_path, train=30, test=6)
+    with (tmp_path / "train.csv").open("a", newline="") as file:
+        for i in range(32):  # a second clip of every video; the last two are tested
+            csv.writer(file).writerow([LABELS[i % 2], f"k{i:010d}", i + 50, i + 60, "train"])
+    samples, _ = raw.list_samples(tmp_path, {})
+    left_out = {s.id[:11]: s.left_out for s in samples if s.left_out}
+    reason = "its video is in the test split too"
+    assert left_out == dict.fromkeys((f"k{i:010d}" for i in (30, 31)), reason)
+    splits = [{s.id[:11] for s in samples if s.split == p and not s.left_out} for p in SPLITS]
+    assert [len(videos) for videos in splits] == [27, 3, 6]
+    assert len(set.union(*splits)) == 36
 
 
 def test_nothing_is_allocated_if_no_clip_is_found(tmp_path, capsys):

@@ -182,6 +182,15 @@ def test_a_broken_clip_has_its_reason(tmp_path, make, what, reason):
         read(path, *what)
 
 
+@pytest.mark.parametrize("seconds", [0.5, 2.0])
+def test_sound_that_ends_before_its_stated_length_is_truncated(tmp_path, seconds):
+    path = write(tmp_path / "a.wav", 0, seconds, None, "pcm_s16le")
+    with media.open_clip(path) as clip:
+        clip.seconds = lambda kind: 9.0
+        with pytest.raises(SampleError, match=r"^truncated: the sound ends early$"):
+            media.waveform(clip, media.RATE, 3.0)
+
+
 def test_an_flv_that_ends_early_is_truncated(tmp_path):
     path = write(tmp_path / "a.flv", seconds=3.0, video="flv", sound=None)
     assert read(path, "frames", 2, 64).shape == (2, 64, 64, 3)

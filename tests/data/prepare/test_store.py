@@ -17,6 +17,7 @@ import pytest
 
 from umt_lib.data.prepare import journal, store
 from umt_lib.data.prepare.prepared import Prepared
+from umt_lib.data.prepare.recipe import with_validation
 from umt_lib.data.prepare.store import Sample, SampleError, prepare
 from umt_lib.errors import StudyError
 
@@ -356,6 +357,16 @@ def test_a_wrong_list_is_refused(samples, tmp_path):
     refused([replace(samples[0], split="val")], "split 'val'")
     refused([], "names no sample")
     assert not (tmp_path / "out").exists()
+
+
+def test_groups_with_samples_of_several_classes_stay_whole_in_validation(tmp_path):
+    """Two clips of each video, of another class each."""
+    listed = [Sample(f"clip{i}", i % 2, "train", f"video{i // 2}", tmp_path) for i in range(60)]
+    split_of = {}
+    for sample in with_validation(listed):
+        split_of.setdefault(sample.group, set()).add(sample.split)
+    assert all(len(splits) == 1 for splits in split_of.values())
+    assert sum(splits == {"validation"} for splits in split_of.values()) == 3
 
 
 def test_too_few_usable_samples_are_an_error_until_there_are_more(samples, tmp_path):

@@ -182,6 +182,23 @@ def test_a_measure_is_whole_repeats_bit_for_bit_and_is_plain_data():
                     assert all(0 <= score <= 1 for score in scores)
 
 
+def test_ume_of_every_cell_and_seed_is_the_product_of_its_teachers(monkeypatch):
+    kept, real = [], measure.setup
+    monkeypatch.setattr(measure, "setup", lambda *given: kept.append(real(*given)) or kept[0])
+    monkeypatch.setattr(measure, "VARIANTS", {"umt": measure.VARIANTS["umt"]})
+    found = measure.distillation_cost("synthetic", **SMALL)
+    for part in ("validation", "test"):
+        split = getattr(kept[0], part)
+        logs = [
+            outputs(teacher, Split({m: split.x[m]}, split.y)).fused.log_softmax(2)
+            for m, teacher in kept[0].teachers.items()
+        ]
+        right = (sum(logs).argmax(2) == split.y).double().mean(1).tolist()
+        assert len(set(right)) == 4  # of two cells and two seeds
+        reached = [value for cell in found["cells"] for value in cell["ume"][part]]
+        assert reached == pytest.approx(right)
+
+
 def test_the_options_are_a_schema():
     spec = {"name": "trade-off", "dataset": "synthetic", **SMALL}
     registry = {"trade-off": measure.distillation_cost}

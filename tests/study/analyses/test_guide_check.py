@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
+from entries import entry
 
 from umt_lib.errors import StudyError
+from umt_lib.paths import results_dir
+from umt_lib.study.analyses.guide_check import on_data
+from umt_lib.study.analyses.guide_check import on_map as module
 from umt_lib.study.analyses.guide_check.on_map import held_out, on_map, spread
 from umt_lib.study.analyses.guide_check.rules import BOTH, LAST, MAIN, RULES, WIDE, outcome
 from umt_lib.study.analyses.guide_check.score import held_out as held_out_cases
 from umt_lib.study.analyses.guide_check.score import scored
-from umt_lib.study.analyses.regime_map.worlds import WORLDS
+from umt_lib.study.analyses.regime_map.measure import Tried, unimodal
+from umt_lib.study.analyses.regime_map.strategies import UME, Option, options
+from umt_lib.study.analyses.regime_map.worlds import WORLDS, world
 from umt_lib.study.report import guide_check_figures, guide_check_text
 
 INTERACTIONS = {  # joint training is best by 10 points in every seed
@@ -144,6 +154,58 @@ def test_figure_table_and_sentences_show_what_was_measured():
     good = [case(i / 10, 0.5, "interactions", INTERACTIONS) for i in range(6)]
     text = guide_check_text.sentences({"synthetic": measured(good)})
     assert "reaches both aims** on average, but its intervals include values that do not" in text
+
+
+def test_accuracies_and_features_of_a_case_are_those_of_its_cell_and_seed(monkeypatch):
+    """Of every strategy the second option is better on validation, except where it is fixed."""
+    where = replace(world("synthetic"), n_validation=20, n_test=20)
+    cells, seeds = (
+        [c for c in where.cells if c["n_train"] == where.cells[0]["n_train"]][:2],
+        (3, 4, 5),
+    )
+    number = np.arange(6.0).reshape(2, 3)  # of a cell and seed
+
+    def tried(validation: float, first: float) -> Tried:
+        return Tried(Option(), (validation + 0 * number).tolist(), (first + number).tolist())
+
+    def explore(chunk, strategies):
+        x = {m: torch.arange(6.0)[:, None, None].expand(6, 20, 1) for m in "ab"}
+        splits = SimpleNamespace(validation=SimpleNamespace(x=x))
+        names = [*strategies, *map(unimodal, "ab")]
+        tuned = {name: [tried(0.5, 100), tried(0.9, 200)] for name in names}
+        return SimpleNamespace(splits=splits), tuned
+
+    seen = []
+    monkeypatch.setattr(module, "explore", explore)
+    monkeypatch.setattr(module, "verdicts", lambda *given: seen.append(given))
+    monkeypatch.setattr(module, "record", lambda found, accuracy: {})
+    found = module._cases(where, cells, seeds, seeds[:2])
+    assert [case["seed"] for case in found] == [3, 4, 3, 4]
+    places = [(cell, seed) for cell in cells for seed in seeds[:2]]
+    for case, (features, (known, held), y), (cell, seed), g in zip(
+        found, seen, places, (0, 1, 3, 4), strict=True
+    ):
+        of_cell = number[cells.index(cell)]
+        for name, values in case["test"].items():
+            first = 100 if name == "UME (mean)" else 200
+            assert values == (first + of_cell).tolist(), name
+        assert {name: case[name] for name in cell.dials} == cell.dials
+        assert (features["a"] == g).all()
+        data = where.data(cell, seed)
+        assert torch.equal(known["b"], data.train.x["b"])
+        assert torch.equal(held["a"], data.validation.x["a"])
+        assert y.tolist() == data.validation.y.tolist()
+    assert options(UME)[0].rule == "mean"
+
+
+def test_what_experiments_reached_is_read_by_seed():
+    made = entry("watch", "ume", [0.7, 0.71, 0.72], validation=0.5).result
+    made.save(results_dir() / "watch-ume.json")
+    assert on_data._measured("watch", "ume", (2, 0)) == [0.72, 0.7]
+    with pytest.raises(
+        StudyError, match=r"watch-ume: no seed 3; run umt run params/watch-ume\.yaml"
+    ):
+        on_data._measured("watch", "ume", (0, 3))
 
 
 @pytest.mark.usefixtures("brief")

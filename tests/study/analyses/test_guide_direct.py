@@ -8,6 +8,7 @@ import sys
 import guide_cases as cases
 import numpy as np
 import pytest
+import torch
 
 from umt_lib.__main__ import main
 from umt_lib.data import feature_sets
@@ -62,6 +63,10 @@ def test_groups_stay_together_and_every_row_is_tested_once():
         assert not parts[0] & parts[1]
         assert not parts[2] & (parts[0] | parts[1])
         assert abs(splits.train.x["a"].mean()) < 1e-6
+        train, test = (np.isin(np.arange(120) % 12, list(part)) for part in (parts[0], parts[2]))
+        z = features["a"]
+        standardised = (z[test] - z[train].mean(axis=0)) / z[train].std(axis=0)
+        np.testing.assert_allclose(splits.test.x["a"], standardised, atol=1e-5)
         tested.append(len(splits.test))
     assert sum(tested) == 120
 
@@ -91,6 +96,26 @@ def test_a_rate_at_which_training_diverges_is_not_chosen(monkeypatch):
     monkeypatch.setattr(networks, "RATES", (9.0,))
     with pytest.raises(StudyError, match="loss of uni-modal is infinite at every learning rate"):
         direct(inputs(cases.noise(60)))
+
+
+def test_rate_weight_and_rule_are_chosen_on_validation(monkeypatch):
+    """What is better on validation is worse on test."""
+    rules = {"mean": (0.5, 0.9), "product": (0.6, 0.3), "weighted": (0.4, 0.8)}
+
+    def train(self, method, seed, rate=0.1, apart=0):
+        value = rate + getattr(method, "weight", 0.0) / 1000
+        scores = rules[method.rule] if hasattr(method, "rule") else (value, 1 - value)
+        return networks.Tried(*scores, torch.nn.Identity())
+
+    monkeypatch.setattr(networks._Networks, "train", train)
+    monkeypatch.setattr(networks, "RATES", (0.03, 0.1, 0.3))
+    monkeypatch.setattr(networks, "WEIGHTS", (0.3, 3.0, 30.0))
+    found = direct(inputs(cases.noise(60)))
+    assert found["UME"] == [0.3] * len(SEEDS)
+    assert found["UME (mean)"] == [0.9] * len(SEEDS)
+    for name in ("a alone", "joint", "joint (MLP)", "frozen"):
+        assert found[name] == pytest.approx([0.7] * len(SEEDS)), name
+    assert found["UMT"] == pytest.approx([0.67] * len(SEEDS))
 
 
 def test_the_command_shows_whether_the_verdict_holds(tmp_path, capsys):

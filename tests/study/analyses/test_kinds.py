@@ -6,10 +6,13 @@ import json
 import re
 
 import pytest
+import torch
 
+from umt_lib.data import graded_pairs, two_way_tables
 from umt_lib.errors import StudyError
 from umt_lib.paths import ROOT
 from umt_lib.study.analyses import kinds
+from umt_lib.study.analyses.batched.networks import stacked
 from umt_lib.study.analyses.kinds import KINDS, SIZES
 from umt_lib.study.report import kinds_figures, kinds_text
 from umt_lib.training import Training
@@ -78,6 +81,44 @@ def test_the_analysis_measures_every_variant_and_repeats(measured, monkeypatch):
     monkeypatch.setattr(kinds, "KINDS", {"shared nuisance": KINDS["shared nuisance"]})
     again = kinds.kinds((0, 1), n_train=64, training_epochs=2)
     assert again["kinds"]["shared nuisance"] == measured["kinds"]["shared nuisance"]
+
+
+def test_accuracies_belong_to_their_setting_and_seed(monkeypatch):
+    """The model of place g, of a known setting and seed, is right on the first 10 g samples."""
+    options = [{"paired": (p,), "leak": 0.0, "classes": 2} for p in (0.2, 0.8)]
+    seeds, begun = (5, 6, 7), []
+    loaded = [
+        [graded_pairs.load(20, 80, 100, **some, data_seed=s) for s in seeds] for some in options
+    ]
+
+    def right(data, starts, classes, schedule):
+        begun.extend(starts)
+        made = {}
+        for part in ("validation", "test"):
+            y = getattr(data, part).y
+            wrong = torch.arange(y.shape[1]) >= 10 * torch.arange(len(y))[:, None]
+            made[part] = torch.nn.functional.one_hot(y ^ wrong, 2).float()
+        same = [splits.test.y for row in loaded for splits in row]
+        assert torch.equal(torch.stack(same), data.test.y)
+        return {"joint-linear": made}
+
+    monkeypatch.setattr(kinds, "_predictions", right)
+    found = kinds.measure(loaded, seeds, Training(epochs=1))
+    assert begun == [5, 6, 7, 5, 6, 7]
+    assert [r["test"]["joint-linear"] for r in found] == [[0, 0.1, 0.2], [0.3, 0.4, 0.5]]
+    assert found[1]["validation"]["joint-linear"] == [0.375, 0.5, 0.625]
+
+
+def test_ume_is_the_mean_and_the_product_over_the_class_frequencies():
+    splits = two_way_tables.load(200, 50, 60)
+    schedule = Training(epochs=1, **kinds.SCHEDULE)
+    found = kinds._predictions(stacked([splits]), [0], 4, schedule)
+    prior = splits.train.y.bincount() / 200
+    assert prior.max() > 2 * prior.min()
+    for part in ("validation", "test"):
+        a, b = (found[f"unimodal-{m}"][part] for m in "ab")
+        torch.testing.assert_close(found["ume-mean"][part], a.exp() + b.exp())
+        torch.testing.assert_close(found["ume-product"][part], a + b - prior.log())
 
 
 @pytest.mark.parametrize("seeds", [(), (-1,), (0, 0)])

@@ -88,6 +88,24 @@ def test_all_methods_are_probed_on_the_same_clips_and_folds(measured, monkeypatc
     assert first["probes"]["audio"] != first["probes"]["visual"]
 
 
+def test_a_probe_is_trained_on_the_larger_part_and_tested_on_the_rest(monkeypatch):
+    cuts = []
+
+    def probe(x, y, train, test):
+        cuts.append((set(train.tolist()), set(test.tolist())))
+        return 0.5
+
+    monkeypatch.setattr(data, "load", made_up)
+    monkeypatch.setattr(analysis, "recommend", lambda *_, **__: Guide())
+    monkeypatch.setattr(analysis, "PERMUTATIONS", 3)
+    monkeypatch.setattr(analysis, "probe", probe)
+    found = analysis.ave_features((0,), folds=4)
+    assert len(cuts) == len(found["methods"]) * (2 + 1) * 4
+    for train, test in cuts:
+        assert len(train | test) == found["clips"] == len(train) + len(test)
+        assert len(train) > 2 * len(test)
+
+
 class Guide:
     def numbers(self):
         return {"verdict": "UME"}

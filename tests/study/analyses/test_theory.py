@@ -142,6 +142,100 @@ def test_measure_has_the_documented_shape(measured):
     assert all({**p, "value": 0} == {**same[0], "value": 0} for p in same)
 
 
+def test_counts_are_those_of_the_networks_and_each_training_has_its_own(monkeypatch):
+    """No feature is ever present, so that the model learns none, and networks learn what is set."""
+    knows = {"alone-a": [0, 1, 2], "alone-b": [4, 5], "joint": [0, 4, 8], "umt": [0, 1, 8, 9]}
+
+    def run(runs, n_train, n_epochs, weight):
+        learned = {
+            t: np.isin(np.arange(len(KIND)), i) * np.ones((len(runs), 1)) for t, i in knows.items()
+        }
+        fitted = {t: np.full(len(runs), k / 4) for k, t in enumerate(knows)}
+        examined = {t: (x, x, fitted[t]) for t, x in learned.items()}
+        return [np.zeros((4, len(KIND)), dtype=bool)] * len(runs), examined
+
+    monkeypatch.setattr(networks, "run", run)
+    found = simulation.theory((0, 3), n_train=64, epochs=2)
+    (base,) = (p for p in found["axes"]["number"] if p["value"] == settings.MOST)
+    assert {t: p[0] for t, p in base["fitted"].items()} == {t: k / 4 for k, t in enumerate(knows)}
+    counts = {t: {k: v[0] for k, v in p.items()} for t, p in base["measured"].items()}
+    assert counts == {
+        "alone-a": {"a": 3},
+        "alone-b": {"b": 2},
+        "joint": {"a": 1, "b": 1, "paired": 1},
+        "umt": {"a": 2, "b": 0, "paired": 2},
+    }
+    assert not any(v for p in base["predicted"].values() for values in p.values() for v in values)
+    assert {t: p[0] for t, p in base["alike"].items()} == {
+        "alone-a": 1,
+        "alone-b": 2,
+        "joint": 7,
+        "umt": 6,
+    }
+
+
+def test_the_fitted_value_has_the_least_squared_error():
+    """Value v predicts that joint training learns the first v features."""
+
+    def first(number: int) -> dict[str, list[np.ndarray]]:
+        return {"joint": [np.arange(len(KIND)) < number]}
+
+    found = simulation._closest((0, 1, 2, 3, 4), first, first(3), ("joint",), ("a",))
+    assert found == 3
+
+    def twice(number: int) -> dict[str, list[np.ndarray]]:
+        return {"joint": 2 * first(number)["joint"]}
+
+    none_and_all = {"joint": [*first(0)["joint"], *first(4)["joint"]]}
+    found = simulation._closest((0, 1, 2, 3, 4), twice, none_and_all, ("joint",), ("a",))
+    assert found == 2
+
+
+def described(learned: dict[str, dict[str, int]], predicted: dict[str, dict[str, int]]) -> dict:
+    """A setting with 4 features of each modality and 2 paired ones, and one with only these."""
+
+    def point(value: int, there: dict[str, int]) -> dict:
+        sources = (("measured", learned), ("predicted", predicted))
+        counts = {
+            name: {
+                t: {k: [n if there[k] else 0] * 2 for k, n in c.items()} for t, c in made.items()
+            }
+            for name, made in sources
+        }
+        alike = {t: [sum(there.values())] * 2 for t in learned}
+        fitted = {t: [0.9, 0.9] for t in learned}
+        return {"value": value, "there": there, "alike": alike, "fitted": fitted, **counts}
+
+    points = [point(0, {"a": 0, "b": 0, "paired": 2}), point(4, {"a": 4, "b": 4, "paired": 2})]
+    return {
+        "seeds": [0, 1],
+        "base": {"number": 4},
+        "floor": 0.1,
+        "paired_ease": 1.0,
+        "axes": {"number": points},
+        "sensitivity": {"0.75": dict.fromkeys(learned, 1.0)},
+    }
+
+
+def test_what_is_lost_and_gained_has_its_sign():
+    learned = {
+        "alone-a": {"a": 4},
+        "alone-b": {"b": 3},
+        "joint": {"a": 1, "b": 2, "paired": 2},
+        "umt": {"a": 4, "b": 3, "paired": 1},
+    }
+    predicted = {**learned, "joint": {"a": 2, "b": 3, "paired": 2}}
+    found = described(learned, predicted)
+    assert "networks lose 1.50 and 0.50." in theory_text.answer(found)  # per setting, of two
+    assert "loses 1.00 and 0.00 uni-modal features" in theory_text.answer(found)
+    text = theory_text.sentences(found)
+    assert "The loss is 1.50 [1.50," in text
+    assert "UMT**, where there are uni-modal features, learns 1.00 paired features" in text
+    assert "joint training 2.00 (model 1.00 and 2.00). The loss is 1.00 [1.00," in text
+    assert "The gain of UMT in uni-modal features is 4.00 [4.00," in text
+    assert "do not clearly suppress paired ones in joint training.**" in text
+
+
 def test_measured_is_drawn_and_described(measured):
     figure = theory_figures.theory(measured)
     assert len(figure.axes) == 9

@@ -208,6 +208,40 @@ def test_a_gain_is_over_the_better_network_and_by_the_chosen_rule(measured):
     assert gain[0] == pytest.approx(right.item())
 
 
+def test_the_better_network_is_that_of_the_clips_which_rules_are_fitted_to(halves):
+    """On the clips of the test RGB 1 and RGB 4 are exchanged."""
+    fit, test = halves
+    x = test.x | {"RGB 1": test.x["RGB 4"], "RGB 4": test.x["RGB 1"]}
+    found = measure.half(fit, Split(x, test.y, test.groups), EVEN)
+    rgb = found["networks"]
+    assert rgb["RGB 1"]["fit"] > rgb["RGB 4"]["fit"]
+    assert rgb["RGB 1"]["accuracy"] < rgb["RGB 4"]["accuracy"]
+    assert found["ensembles"]["RGB 1 + RGB 4"]["better"] == "RGB 1"
+    assert found["ensembles"][f"RGB 4 + {FLOW}"]["better"] == FLOW
+
+
+def test_temperatures_errors_and_second_networks_are_those_of_their_names(measured):
+    fit, test = parts(*made())
+    found = measured["halves"][0]
+    right = {m: (x.argmax(1) == test.y).numpy() for m, x in test.x.items()}
+    for m, network in found["networks"].items():
+        temperature = fit_temperature(TRAINED[m] * fit.x[m], fit.y)
+        assert network["temperature"] == pytest.approx(temperature)
+        assert [sum(c["samples"]) for c in network["calibration"].values()] == [len(test)] * 3
+        for other, share in found["corrected"][m].items():
+            assert share[0] == pytest.approx(right[other][~right[m]].mean())
+
+    def reached(*members: str) -> float:
+        ensemble = found["ensembles"][" + ".join(members)]
+        return ensemble["rules"][ensemble["chosen"]]["accuracy"][0]
+
+    for a in RGB:
+        for b in set(RGB) - {a}:
+            pair = found["families"]["second"][f"{a}: {FLOW} or {b}"]
+            gain = reached(a, FLOW) - reached(*sorted((a, b)))
+            assert pair["difference"][0] == pytest.approx(gain)
+
+
 def test_intervals_and_p_values_are_over_videos_and_not_over_clips(measured):
     _, test = parts(*made())
     found = measured["halves"][0]

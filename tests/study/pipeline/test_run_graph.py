@@ -130,6 +130,16 @@ def test_a_pattern_of_the_default_list_that_matches_nothing_is_refused(tmp_path)
         run_graph.wanted(tmp_path, "default")
 
 
+def test_an_experiment_needs_its_teachers_and_the_one_that_chose_its_rate(folder):
+    umt = {**read(folder, "tiny-umt"), "learning_rate_of": "tiny-joint"}
+    write(folder, umt)
+    assert run_graph.needs(Unit("tiny-umt", folder)) == ["tiny-a", "tiny-b", "tiny-joint"]
+    assert list(run_graph.with_needed(["tiny-umt"], folder)) == [
+        *run_graph.made_from(umt),
+        "tiny-umt",
+    ]
+
+
 def test_an_unknown_study_is_refused(folder):
     with pytest.raises(StudyError, match=r"study=ful: no such study; did you mean 'full'\?"):
         run_graph.wanted(folder, "ful")
@@ -291,6 +301,8 @@ def test_what_was_settled_is_current_until_something_changes(folder, monkeypatch
     assert run_graph.mark(folder) == ["tiny-joint"]
     run_graph.record_current(folder, "full", began_with)  # a file was edited while the graph ran
     assert run_graph.mark(folder) == ["tiny-joint"]
+    run_graph.record_current(folder, "default", began_with)
+    assert not (run_graph.stamps_dir() / ".current-default").exists()
 
 
 def test_a_record_that_cannot_be_written_is_one_sentence(folder, runs, capsys):
@@ -386,6 +398,18 @@ def test_an_experiment_of_fewer_than_five_seeds_is_not_published(
     run(folder, "tiny-joint")
     assert publish_command([]) == 0
     assert [path.stem for path in paths.PUBLISHED.glob("*.json")] == ["tiny-joint"]
+
+
+def test_an_analysis_has_no_seeds_of_its_own_and_is_published(tmp_path, monkeypatch):
+    name, published = "analyses/theory", tmp_path / "published"
+    (tmp_path / "analyses").mkdir()
+    shutil.copy(PARAMS / f"{name}.yaml", tmp_path / "analyses")
+    local = results_dir() / f"{name}.json"
+    local.parent.mkdir(parents=True)
+    shutil.copy(paths.PUBLISHED / f"{name}.json", local)
+    monkeypatch.setattr(Unit, "stale", lambda *_: "")
+    assert publish(tmp_path, results_dir(), published) == ([name], {})
+    assert (published / f"{name}.json").read_bytes() == local.read_bytes()
 
 
 def test_no_published_experiment_has_fewer_than_five_seeds():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,10 +11,12 @@ import pytest
 from entries import entry, ume
 from maps import cell, place, world
 
+from umt_lib.data import DATASETS
 from umt_lib.evaluation.intervals import t_interval
 from umt_lib.study.analyses.guide_check.rules import OWN_SIGN
 from umt_lib.study.pipeline.collection import AnalysisEntry, Study
 from umt_lib.study.report import claims, gains, laziness_figures, pooling
+from umt_lib.study.report.format import MINUS
 
 REAL = ("digit-halves", "watch", "furniture", "av-digits")
 
@@ -52,6 +55,36 @@ def test_data_sets_of_one_source_are_one_unit_and_generated_ones_do_not_count():
     both = pooling.gain(Study([*rows, *on("watch", 0.7, 0.71)]), "UMT (linear)", "joint (linear)")
     assert both.by_unit == pytest.approx({"utd-mhad": 0.07, "watch": 0.01})
     assert set(both.by_dataset) == {"utd-mhad", "utd-mhad3", "watch"}
+
+
+def test_of_all_data_sets_those_with_drawn_labels_do_not_count_and_shared_samples_count_once():
+    """A data set whose labels are drawn has a ``data_seed``."""
+    rows = [entry(d, m, at(v)) for d in DATASETS for m, v in (("joint", 0.7), ("umt", 0.8))]
+    every = pooling.gain(Study(rows), "UMT (linear)", "joint (linear)")
+    drawn = {d for d, load in DATASETS.items() if "data_seed" in inspect.signature(load).parameters}
+    assert len(drawn) == 5
+    assert set(every.by_dataset) == set(DATASETS) - drawn
+    shared = {  # the other one of each pair has the same people, models or images
+        ("av-digits", "digit-halves"),
+        ("utd-mhad3", "utd-mhad"),
+        ("furniture224", "furniture"),
+        ("psb224", "psb"),
+    }
+    assert set(every.by_unit) == set(every.by_dataset) - {one for one, _ in shared}
+    assert {other for _, other in shared} < set(every.by_unit)
+
+
+def test_laziness_is_paired_over_the_seeds_that_both_have():
+    """A probe is worth 10 points more from seed to seed, and 10 less after joint training."""
+    unimodal, joint = alone("watch"), entry("watch", "joint", at(0.7))
+    for record in joint.result.measured.seeds:
+        record.seed += 1
+    for one, lost in ((unimodal[0], 0.0), (unimodal[1], 0.0), (joint, 0.1)):
+        for record in one.result.measured.seeds:
+            record.probes = dict.fromkeys("ab", 0.5 + 0.1 * record.seed - lost)
+    found = pooling.lazy(Study([*unimodal, joint]), "joint (linear)")
+    assert found.by_dataset["watch"].n == 2
+    assert found.by_unit == pytest.approx({"watch": -0.1})
 
 
 def test_a_stale_result_is_not_pooled():
@@ -138,6 +171,20 @@ def test_umt_is_compared_with_the_best_method_on_validation(umt, verdict):
     assert claim.datasets == REAL
 
 
+@pytest.mark.parametrize(("chosen", "verdict"), [("mlp", "not supported"), ("linear", "supported")])
+def test_the_head_of_umt_is_chosen_on_validation_and_not_on_test(chosen, verdict):
+    """On the test split the linear head is better, than the methods too, and the MLP head worse."""
+    rows = []
+    for dataset, shift in zip(REAL, (0.0, 0.002, 0.004, 0.001), strict=True):
+        rows += [entry(dataset, m, at(0.8)) for m in ("ogm", "agm", "pmr")]
+        rows += [
+            entry(dataset, "umt", at(v + shift), head, validation=0.6 if head == chosen else 0.5)
+            for head, v in (("linear", 0.9), ("mlp", 0.7))
+        ]
+    claim = found(Study(rows))["UMT is comparable to more complex methods"]
+    assert claim.verdict == verdict
+
+
 def test_the_papers_data_decides_once_all_of_it_is_measured_and_nearest_data_until_then():
     near = [*on("youtube8m", 0.7, 0.75), *on("psb", 0.7, 0.72)]
     claim = claims.claims(Study(near))[-1]
@@ -174,6 +221,11 @@ def test_the_sentence_names_clear_gains_and_whether_strategies_differ():
     text = gains.sentence(Study([*rows, *worse]))
     assert "UME is better than head on frozen encoders" in text
     assert "no clear difference" not in text
+    better = [
+        entry(d, "frozen", at(v), name=f"{d}-frozen")
+        for d, v in zip(REAL, (0.85, 0.86, 0.85, 0.855), strict=True)
+    ]
+    assert "UME is worse than head on frozen encoders" in gains.sentence(Study([*rows, *better]))
     assert gains.sentence(Study([])).startswith("Nothing has run yet")
 
 
@@ -198,6 +250,9 @@ def test_maps_decide_where_paired_features_matter_and_where_there_are_none():
     assert "it is clearly the best in 6 of the 6 in which" in useful[f"{wins}."].number
     other = {c.text: c for c in claims.claims(drawn("joint (MLP)", useful=True))}
     assert other[f"{wins}."].verdict == "not supported"
+    for found, sign in ((useful, "+"), (other, MINUS)):  # of UMT (MLP) minus joint (MLP)
+        _, _, rest = found[f"{wins}."].number.partition("always joint (MLP) in these ")
+        assert rest.partition(": ")[2].startswith(f"{sign}5.")
     for best, verdict in {"UME": "supported", "joint (MLP)": "not supported"}.items():
         found = claims.claims(drawn(best, useful=False))
         (claim,) = (c for c in found if c.text.startswith(suffices))

@@ -167,6 +167,8 @@ def test_released_code_is_not_compared_but_has_a_row_beside_its_paper(study):
     assert "PMR" in row
     assert "+6.0 [+6.0" in row
     assert "as released" in code.label
+    old = replace(code, stale="made by other code")
+    assert compared_methods.released(Study([*study.entries, old])) == []
     assert "as released" not in study.of("watch", "pmr")[0].label
 
 
@@ -212,6 +214,30 @@ def test_a_stale_result_is_neither_compared_nor_a_reference_and_is_counted(study
     assert "2 of 5 results of compared methods are stale and left out" in text
     assert "(watch)" in text
     assert compared_methods.left_out(study) == ""
+
+
+def test_a_stale_simple_choice_is_no_reference_though_the_methods_are_current(study):
+    rows = [
+        replace(e, stale="made with other params")
+        if (e.dataset, e.label) == ("watch", "joint (linear)")
+        else e
+        for e in study.entries
+    ]
+    family = compared_methods.differences(Study(rows))
+    assert {key[2] for key in family.gains if key[0] == "watch"} == {"UME"}
+    assert {key[2] for key in family.gains if key[0] == "synthetic"} == {"joint (linear)", "UME"}
+
+
+def test_false_discoveries_are_limited_for_each_simple_choice_on_its_own():
+    """One comparison with joint training, p = 0.04, and two with UME in which nothing differs."""
+    doubtful = [0.716, 0.735, 0.754]
+    rows = [entry("watch", "joint", at(0.7)), entry("watch", "lfm", doubtful)]
+    same = [ume("furniture", at(0.7)), *(entry("furniture", m, at(0.7)) for m in ("ogm", "pmr"))]
+    family = compared_methods.differences(Study([*rows, *same]))
+    assert len(family) == 3
+    text = compared_methods.answer(family)
+    assert "than joint (linear): better in 1, worse in 0 of 1" in text
+    assert "than UME: better in 0, worse in 0 of 2" in text
 
 
 def test_without_a_method_run_in_both_versions_the_page_names_what_is_missing(study, monkeypatch):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from entries import entry, ume
 
 from umt_lib.study.analyses.guide_check.rules import LAST
+from umt_lib.study.experiments.results import Trial
 from umt_lib.study.pipeline.collection import AnalysisEntry, Entry, Study
-from umt_lib.study.report import dataset_page, summaries
+from umt_lib.study.report import dataset_page, summaries, tables
+from umt_lib.study.report.format import MINUS
 
 TEACHERS = {m: f"watch-{m}" for m in "ab"}
 CONTROL = "longer joint training"
@@ -173,6 +176,94 @@ def test_the_papers_rule_is_that_of_the_guides_cross_validation(umt, verdicts, w
     assert "paper's rule" not in summaries.saw(Study(rows), "watch")
     stale = AnalysisEntry("guide-on-watch", params, None, result, "made with other code")
     assert "paper's rule" not in summaries.saw(Study(rows, [stale]), "watch")
+
+
+@pytest.mark.parametrize(
+    ("umt", "verdict", "words", "against"),
+    [
+        (0.9, "UMT", "is confirmed", False),
+        (0.8, "no clear winner", "gives no recommendation", False),
+        (0.6, "UMT", "is wrong", True),
+        (0.6, "no clear winner", "predicts no clear winner where there is one", True),
+    ],
+)
+def test_the_papers_rule_speaks_against_the_claim_where_it_fails(umt, verdict, words, against):
+    cases = [{"verdicts": {LAST: {"paper": verdict}}}] * 3
+    result = SimpleNamespace(measured={"dataset": "watch", "cases": cases})
+    params = {"analysis": {"name": "guide-on-data"}}
+    check = AnalysisEntry("guide-on-watch", params, None, result)
+    rows = [entry("watch", "umt", at(umt)), ume("watch", at(0.8))]
+    text = summaries.saw(Study(rows, [check]), "watch")
+    parts = text.partition("**Other findings**")
+    assert f"**The paper's rule {words}.**" in (parts[0] if against else parts[2])
+
+
+@pytest.mark.parametrize(
+    ("joint", "fused", "named"), [(0.8, 0.7, True), (0.8, 0.85, False), (0.7, 0.6, False)]
+)
+def test_frozen_encoders_lack_features_if_joint_training_beats_them_and_ume(joint, fused, named):
+    rows = entry("watch", "joint", at(joint), "mlp"), entry("watch", "frozen", at(0.7), "mlp")
+    text = saw(*rows, ume("watch", at(fused)))
+    assert ("**Frozen encoders lack features that joint training learns**" in text) == named
+    if named:
+        assert "joint training minus frozen encoders is +10.0 [" in text
+        assert "frozen encoders minus UME is 0.0 [" in text
+
+
+def test_a_uni_modal_baseline_that_still_gains_is_named_and_one_that_does_not_is_flat():
+    rising, flat = baselines()
+    for e, curve in ((rising, np.linspace(0.2, 0.8, 20)), (flat, np.full(20, 0.8))):
+        for record in e.result.measured.seeds:
+            record.curves["validation_accuracy"] = curve.tolist()
+    study = Study([rising, flat])
+    text = summaries.saw(study, "watch")
+    assert "**The uni-modal baseline of a had not converged**: it still gained +" in text
+    assert "baseline of b" not in text
+    *_, first, second = tables.convergence(study, "watch").splitlines()
+    assert "| uni-modal (a) |" in first
+    assert "| **still rising** |" in first
+    assert "| flat |" in second
+
+
+@pytest.mark.parametrize(("value", "named"), [(0.4, True), (1.0, False), (9.0, True)])
+def test_a_sweep_is_named_if_either_end_of_it_was_chosen(value, named):
+    trials = [Trial(field="weight", value=v, validation=0.5) for v in (1.0, 0.4, 9.0)]
+    text = saw(entry("watch", "umt", at(0.7), chosen={"weight": value}, trials=trials))
+    assert (f"outside: UMT (linear), weight {value:g} of 0.4 to 9." in text) == named
+
+
+def test_an_encoder_that_gains_is_not_lazy_and_its_number_after_umt_is_that_of_umt():
+    joint = entry("watch", "joint", at(0.7), probes={"a": 0.8, "b": 0.5})
+    umt = entry("watch", "umt", at(0.7), probes={"a": 0.65, "b": 0.65})
+    text = saw(joint, umt)
+    assert "**The encoder of a is not lazy after joint training**" in text
+    assert "is +20.0 [+20.0,\u00a0+20.0] points; after UMT, +5.0 [" in text
+    assert "**The encoder of b is lazy after joint training**" in text
+    assert f"is {MINUS}10.0 [{MINUS}10.0,\u00a0{MINUS}10.0] points; after UMT, +5.0 [" in text
+    assert "**After joint (linear), 1 of 2 encoders are clearly lazy**: watch (b)." in (
+        summaries.lazy(Study([*baselines(), joint, umt]))
+    )
+
+
+@pytest.mark.parametrize(
+    ("mlp", "words"),
+    [
+        (0.8, "An MLP head can use interactions between the modalities; a linear head cannot."),
+        (0.6, "The larger head loses more than it can gain from paired features."),
+        (0.7, "So there is no evidence of interactions that a linear head cannot use"),
+    ],
+)
+def test_what_follows_from_the_heads_of_joint_training(mlp, words):
+    text = saw(entry("watch", "joint", at(0.7)), entry("watch", "joint", at(mlp), "mlp"))
+    assert words in text.split("**Other findings**")[1]
+
+
+def test_each_rule_of_ume_is_compared_with_the_mean():
+    values = {"mean": 0.7, "product": 0.6, "weighted": 0.8}
+    rows = [entry("watch", "ume", at(v), rule=rule) for rule, v in values.items()]
+    text = saw(*rows).split("**Other findings**")[1]
+    assert f"**UME (product) is worse than UME (mean)**: {MINUS}10.0 [" in text
+    assert "**UME (weighted) is better than UME (mean)**: +10.0 [" in text
 
 
 def test_words_have_no_end_of_a_range():

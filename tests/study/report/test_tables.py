@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -248,6 +249,27 @@ def test_bold_differences_survive_holms_correction_over_the_table():
     assert rows["OGM (linear)"][2].startswith("+2.5 [+0.3")
     note = tables.note(tables.gains(study, study.entries))
     assert "Holm's correction over the 3 differences of this table" in note
+
+
+def test_a_stale_result_has_an_accuracy_and_no_difference():
+    joint, umt = (
+        entry("watch", "joint", [0.70, 0.71, 0.72]),
+        entry("watch", "umt", [0.8, 0.81, 0.82]),
+    )
+    for changed, other in ((joint, umt), (umt, joint)):
+        study = Study([replace(changed, stale="made by other code"), other])
+        rows = cells(tables.accuracies(study, study.entries))
+        assert rows["UMT (linear)"][0].startswith("81.0 [")
+        assert rows["UMT (linear)"][2] == NONE
+        assert tables.note(tables.gains(study, study.entries)) == ""
+
+
+def test_the_best_single_modality_is_chosen_on_validation():
+    rows = [
+        entry("watch", "unimodal", [test, test + 0.01], modality=m, validation=held)
+        for m, test, held in (("a", 0.9, 0.5), ("b", 0.6, 0.7))
+    ]
+    assert cells(tables.answer(Study(rows)))["watch"][0].startswith("60.5 [")
 
 
 def test_reproduced_compares_what_is_on_both_sides(study):
