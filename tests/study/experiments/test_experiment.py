@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from tiny import ENCODERS, Bench, same
+from tiny import ENCODERS, Bench, Scaled, same
 
 from umt_lib import data, paths
 from umt_lib.errors import StudyError
@@ -159,16 +159,6 @@ def test_umt_weight_0_measures_what_joint_measures(params, trained_teachers):
 
 
 # --- choosing ------------------------------------------------------------------------------------
-
-
-@dataclass
-class Scaled(Joint):
-    """A method whose hyper-parameter has a known order: right, guessing, wrong."""
-
-    scale: float = 1.0
-
-    def predict(self, out):
-        return self.scale * out.fused
 
 
 def test_a_sweep_is_decided_by_the_validation_mean(params, monkeypatch):

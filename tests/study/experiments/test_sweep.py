@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from tiny import Scaled
 
 from umt_lib import paths
 from umt_lib.errors import StudyError
@@ -153,19 +154,9 @@ def test_the_values_of_a_sweep_are_those_that_were_trained(params, monkeypatch):
     assert all((t.validation, t.nll) == (first.validation, first.nll) for t in others)
 
 
-@dataclass
-class Sure(Joint):
-    """A method whose hyper-parameter changes the cross-entropy and no accuracy."""
-
-    scale: float = 1.0
-
-    def predict(self, out):
-        return self.scale * out.fused
-
-
 def test_of_equal_accuracies_the_value_with_the_least_cross_entropy_is_chosen(params, monkeypatch):
-    monkeypatch.setitem(METHODS, "sure", Sure)
-    result = run({**params, "method": {"name": "sure"}, "sweep": {"scale": [90.0, 1.0, 0.01]}})
+    monkeypatch.setitem(METHODS, "scaled", Scaled)
+    result = run({**params, "method": {"name": "scaled"}, "sweep": {"scale": [90.0, 1.0, 0.01]}})
     trials = result.measured.sweep
     assert len({t.validation for t in trials}) == 1
     best = min(trials, key=lambda t: t.nll)

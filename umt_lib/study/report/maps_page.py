@@ -8,11 +8,26 @@ from typing import Any
 from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import Maps
 from umt_lib.study.report import regime_map_figures, regime_map_text, shown, which_strategy
-from umt_lib.study.report.analysis_pages import MISSING, Cells
+from umt_lib.study.report.analysis_pages import MISSING, Cell, Cells
 from umt_lib.study.report.shown import Text
 from umt_lib.style import Figure
 
 MAPS, FEATURES = Cells("map", regime_map_text.ordered), Cells("map-features", list)
+
+
+def _by_world(cells: Cells, draw: Callable[[Any], Figure], alt: str, caption: str) -> Cell:
+    """A cell that shows the figure of the world that the page names, if it was measured."""
+
+    @cells
+    def show(measured: Maps, source: str, world: str) -> Text | None:
+        found = next((found for found in measured if found["world"] == world), None)
+        if found is None:
+            return Text(MISSING)
+        shown.figure(draw(found), f"{world}: {alt}", f"{world}: {caption}", source)
+        return None
+
+    return show
+
 
 answer = MAPS.text(regime_map_text.answer)
 which = MAPS.text(which_strategy.statements)
@@ -22,17 +37,12 @@ highest = MAPS.text(regime_map_text.highest)
 counts = MAPS.table(regime_map_text.counts_table)
 
 
-@MAPS
-def best(measured: Maps, source: str, world: str) -> Text | None:
-    """The family of the best strategy in every cell of a world."""
-    return _of_world(
-        measured,
-        world,
-        regime_map_figures.best_strategies,
-        f"{world}: the family of the best strategy in every setting.",
-        f"{world}: the best strategy of every setting, by its family.",
-        source,
-    )
+best = _by_world(
+    MAPS,
+    regime_map_figures.best_strategies,
+    "the family of the best strategy in every setting.",
+    "the best strategy of every setting, by its family.",
+)
 
 
 @MAPS.text
@@ -62,34 +72,10 @@ room = MAPS.figure(
 )
 room_findings = MAPS.text(regime_map_text.room_sentences)
 
-
-@FEATURES
-def kept(measured: Maps, source: str, world: str) -> Text | None:
-    """The share of each kind of feature that encoders keep in a world."""
-    return _of_world(
-        measured,
-        world,
-        regime_map_figures.kept,
-        f"{world}: the share of each kind of feature that encoders keep.",
-        f"{world}: the share of features that encoders keep, mean over seeds.",
-        source,
-    )
-
-
+kept = _by_world(
+    FEATURES,
+    regime_map_figures.kept,
+    "the share of each kind of feature that encoders keep.",
+    "the share of features that encoders keep, mean over seeds.",
+)
 kept_table = FEATURES.table(regime_map_text.kept_table)
-
-
-def _of_world(
-    measured: Maps,
-    world: str,
-    draw: Callable[[Any], Figure],
-    alt: str,
-    caption: str,
-    source: str,
-) -> Text | None:
-    """Show the figure of one world, or that it was not measured."""
-    found = next((found for found in measured if found["world"] == world), None)
-    if found is None:
-        return Text(MISSING)
-    shown.figure(draw(found), alt, caption, source)
-    return None
