@@ -374,13 +374,13 @@ def test_a_damaged_published_result_is_left_out_and_named(folders, tmp_path):
 
 
 def test_results_outlive_a_change_of_the_code(tmp_path, monkeypatch):
-    for file in paths.PARAMS.glob("furniture224-*.yaml"):
+    for file in paths.PARAMS.glob("digit-halves-*.yaml"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     monkeypatch.setattr(results, "code_key", lambda params: "of another day")
     study = gather(tmp_path, paths.PUBLISHED, None)
     shown = cells(tables.accuracies(study, study.entries))
     assert shown["UME (mean)"][-1] == "published, stale"
-    mark = "<code>results/furniture224-*.json</code> (stale)"
+    mark = "<code>results/digit-halves-*.json</code> (stale)"
     assert mark in made_from(study, study.entries)
 
 

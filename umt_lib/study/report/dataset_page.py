@@ -30,10 +30,8 @@ def facts(dataset: str) -> Text:
         return Text(tables.facts(splits))
     if not study().of(dataset):
         return Text()
-    if not measured(dataset):
-        return Text("There are no sizes and no picture, because we have not had the data.")
     lacks = "The machine that built this book lacks the data, so there are no sizes"
-    if pictures.shipped(dataset):
+    if measured(dataset) and pictures.shipped(dataset):
         return Text(f"{lacks}; the picture was drawn where the data was.")
     return Text(f"{lacks} and there is no picture.")
 
