@@ -183,6 +183,13 @@ def test_a_loss_that_is_not_finite_is_one_sentence():
         bench.train(method("joint"), seed=4)
 
 
+def test_features_that_are_not_finite_after_the_last_step_are_one_sentence():
+    """The losses of the epoch were finite, because each is computed before its step."""
+    bench = Bench(epochs=1, learning_rate=1e30, samples=20, batch_size=20, probe_every=1)
+    with pytest.raises(Diverged, match=r"features became .* in epoch 1 \(seed 4\).*learning rate"):
+        bench.train(method("joint"), seed=4)
+
+
 def test_curves_hold_one_number_per_epoch_and_probes_where_asked_for():
     bench = Bench(epochs=5, samples=40, probe_every=2)
     _, progress = bench.train(method("joint"))

@@ -32,7 +32,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Diverged(StudyError):
-    """The training loss became NaN or infinite."""
+    """The training loss, or a feature that is probed during training, became NaN or infinite."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def fit(
         tick: called with a short text after each epoch, for a progress bar.
 
     Raises:
-        Diverged: the loss is NaN or infinite.
+        Diverged: the loss, or a feature that is probed, is NaN or infinite.
     """
     device = next(model.parameters()).device
     train, validation = splits.train.to(device), splits.validation.to(device)
@@ -144,11 +144,10 @@ def fit(
             sizes.append(len(batch.y))
         distributed.broadcast_state(model)
         loss = float(np.dot(torch.stack(losses).tolist(), sizes)) / len(train)
+        at = f"in epoch {epoch + 1} (seed {seed})"
+        lower = f"lower the learning rate (now {training.learning_rate}) or the method's strength"
         if not np.isfinite(loss):
-            raise Diverged(
-                f"the training loss became {loss} in epoch {epoch + 1} (seed {seed}); lower "
-                f"the learning rate (now {training.learning_rate}) or the method's strength"
-            )
+            raise Diverged(f"the training loss became {loss} {at}; {lower}")
         known, held = outputs(model, subset), outputs(model, validation)
         logits = method.predict(held)
         curves = {
@@ -160,6 +159,9 @@ def fit(
         for name, value in curves.items():
             progress.curves.setdefault(name, []).append(value)
         if training.probe_every and (epoch + 1) % training.probe_every == 0:
+            features = [*known.features.values(), *held.features.values()]
+            if not all(z.isfinite().all() for z in features):  # the last step can cause it
+                raise Diverged(f"the features became infinite or NaN {at}; {lower}")
             probed = {  # at a fixed regularisation strength: for the curve, not for tables
                 m: linear_probe(z, subset.y, held.features[m], validation.y, strength=0.01)
                 for m, z in known.features.items()

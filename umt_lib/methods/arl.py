@@ -49,7 +49,7 @@ class ARL(Method):
     year = 2025
     baseline = False
 
-    temperature: NonNegativeFloat = 4.0
+    temperature: NonNegativeFloat = 8.0
     gamma: NonNegativeFloat = 4.0
     warmup: Annotated[float, Field(ge=0, le=1)] = 0.06
     needs_unimodal_logits: ClassVar[bool] = True
