@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from umt_lib.evaluation.intervals import Interval
 from umt_lib.study.analyses.regime_map import summary
-from umt_lib.study.analyses.regime_map.summary import FAMILIES, Maps
+from umt_lib.study.analyses.regime_map.summary import FAMILIES, ROOM, Maps
 from umt_lib.study.report.choices import JOINT_MLP, UMT_MLP
 from umt_lib.study.report.figures import draw_interval
 from umt_lib.style import COLORS, VARIANTS, WIDTH, Figure, styled
@@ -47,9 +47,7 @@ KEPT = {  # trainings in the figure of what encoders keep
     "uni-modal": COLORS["unimodal"],
     JOINT_MLP: COLORS["joint"],
     UMT_MLP: COLORS["umt"],
-    "UMT, sub-space (MLP)": VARIANTS["sub-space"],
-    "UMT, faded (MLP)": VARIANTS["faded"],
-    "UMT, wider (MLP)": VARIANTS["wider"],
+    **{f"{name} (MLP)": VARIANTS[name.removeprefix("UMT, ")] for name in ROOM},
 }
 STATISTICS = {"mean": "o", "p95": "s", "worst": "D"}  # of regret, with their markers
 

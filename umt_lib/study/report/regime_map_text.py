@@ -9,7 +9,7 @@ import pandas as pd
 
 from umt_lib.evaluation.intervals import Interval, t_interval
 from umt_lib.study.analyses.regime_map import summary
-from umt_lib.study.analyses.regime_map.summary import FAMILIES, Maps
+from umt_lib.study.analyses.regime_map.summary import FAMILIES, ROOM, Maps
 from umt_lib.study.experiments.comparisons import widened
 from umt_lib.study.report.choices import JOINT_MLP, UME, UMT_MLP
 from umt_lib.study.report.format import MINUS, NONE, markdown, percent, points, signed
@@ -211,9 +211,7 @@ def statement(maps: Maps) -> str:
 LEARNED = (  # trainings that are compared: first minus second
     (JOINT_MLP, "uni-modal"),
     (UMT_MLP, JOINT_MLP),
-    ("UMT, sub-space (MLP)", UMT_MLP),
-    ("UMT, faded (MLP)", UMT_MLP),
-    ("UMT, wider (MLP)", UMT_MLP),
+    *((f"{name} (MLP)", UMT_MLP) for name in ROOM),
 )
 
 
