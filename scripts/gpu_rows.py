@@ -1,4 +1,4 @@
-"""Run the main experiments of psb224 and the unpublished ones of furniture224, many at once.
+"""Run the main experiments of psb224 and those of furniture224, many at once.
 
     python scripts/gpu_rows.py --dry-run             what would run, in this order
     python scripts/gpu_rows.py --jobs 12             run it

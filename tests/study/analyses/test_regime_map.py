@@ -250,7 +250,7 @@ def test_what_is_reported_is_trained_with_the_options_of_the_tuning_seeds(tiny, 
 def test_all_strategies_are_measured_and_workers_change_no_number(tiny, capsys):
     axes = {**AXES, "n_train": [64, 128]}  # two chunks
     one = regime_map("shared-nuisance", axes, (0, 1), (2, 3))
-    assert re.search(r"2 chunks of cells, 1 at once: about \d+ minute", capsys.readouterr().err)
+    assert re.search(r"2 chunks of settings, 1 at once: about \d+ minute", capsys.readouterr().err)
     two = regime_map("shared-nuisance", axes, (0, 1), (2, 3), workers=2)
     assert json.dumps(one) == json.dumps(two)
     assert len(one["cells"]) == 4
@@ -323,8 +323,8 @@ def test_cells_are_drawn_from_all_combinations_and_do_not_depend_on_the_map():
     ("changed", "message"),
     [
         ({"world": "shared-nusance"}, "did you mean 'shared-nuisance'"),
-        ({"dials": {**AXES, "roh": [1.0]}}, "no dial 'roh'; did you mean 'rho'"),
-        ({"dials": {"rho": [1.0]}}, "dial 'uni' has no value"),
+        ({"dials": {**AXES, "roh": [1.0]}}, "no factor 'roh' in this world; did you mean 'rho'"),
+        ({"dials": {"rho": [1.0]}}, "factor 'uni' has no value"),
         ({"report": (1, 2)}, "seed 1 is a tuning seed and a report seed"),
         ({"strategies": ("UMT (linaer)",)}, r"did you mean 'UMT \(linear\)'"),
     ],

@@ -258,6 +258,17 @@ def test_what_follows_from_the_heads_of_joint_training(mlp, words):
     assert words in text.split("**Other findings**")[1]
 
 
+def test_what_an_interval_without_0_means_that_does_not_survive_the_correction():
+    mlp, umt = [0.73, 0.75, 0.77], [0.73, 0.69, 0.72]
+    text = saw(
+        entry("watch", "joint", at(0.7)),
+        entry("watch", "joint", mlp, "mlp"),
+        entry("watch", "umt", umt),
+        entry("watch", "umt", umt[::-1], "mlp"),
+    )
+    assert "So there is no clear evidence of interactions that a linear head cannot use" in text
+
+
 def test_each_rule_of_ume_is_compared_with_the_mean():
     values = {"mean": 0.7, "product": 0.6, "weighted": 0.8}
     rows = [entry("watch", "ume", at(v), rule=rule) for rule, v in values.items()]

@@ -289,9 +289,11 @@ def head(page: Page) -> Iterator[Sentence]:
     elif page.family.is_worse((JOINT_MLP, JOINT)):
         after = "The larger head loses more than it can gain from paired features."
     else:
+        gain = page.gain(JOINT_MLP, JOINT)
+        clear = "" if gain is None or gain.contains_zero else "clear "
         after = (
-            "So there is no evidence of interactions that a linear head cannot use; whether there "
-            "are paired features that it can use, this comparison does not show."
+            f"So there is no {clear}evidence of interactions that a linear head cannot use; "
+            f"whether there are paired features that it can use, this comparison does not show."
         )
     names, where = ("an MLP head", "a linear head"), "in joint training, "
     yield from _comparison(page, JOINT_MLP, JOINT, names, where, f" {after}", claimed=False)
@@ -306,14 +308,15 @@ def lazy(page: Page) -> Iterator[Sentence]:
         kind = "not lazy" if page.family.is_better((JOINT, modality)) else "not shown to be lazy"
         kind = "lazy" if page.family.is_worse((JOINT, modality)) else kind
         shown = {
-            t: points(gap) + ("" if page.family.is_clear((t, modality)) else " (not clear)")
+            t: f"{points(gap)} points"
+            + ("" if page.family.is_clear((t, modality)) else " (not clear)")
             for t, gap in gaps.items()
         }
         after = f"; after UMT, {shown[LAZY[1]]}" if LAZY[1] in shown else ""
         yield (
             False,
             f"**The encoder of {modality} is {kind} after joint training**: its probe minus that "
-            f"of the uni-modal encoder is {shown[JOINT]} points{after}.",
+            f"of the uni-modal encoder is {shown[JOINT]}{after}.",
         )
 
 

@@ -60,9 +60,9 @@ statement = MAPS.text(regime_map_text.statement)
 families = MAPS.table(regime_map_text.families_table)
 candidates = MAPS.table(regime_map_text.candidates_table)
 regret = MAPS.figure(
-    lambda measured: regime_map_figures.regret(summary.regret(measured), "all"),
+    lambda measured: regime_map_figures.regret(summary.regret(measured)),
     "Regret of always using one strategy: mean, 95th percentile and worst setting.",
-    "Regret of always using one strategy, over the settings of all data sets.",
+    "Regret of always using one strategy, over the settings of all maps.",
 )
 regret_table = MAPS.table(regime_map_text.regret_table)
 room = MAPS.figure(

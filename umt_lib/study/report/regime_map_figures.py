@@ -102,14 +102,13 @@ def _around(number: int) -> np.ndarray:
 
 
 @styled
-def regret(table: pd.DataFrame, world: str) -> Figure:
+def regret(table: pd.DataFrame) -> Figure:
     """The regret of always using one strategy, in points: mean, 95th percentile and worst cell.
 
     Args:
-        table: of ``summary.regret``.
-        world: one of its worlds, or "all".
+        table: of ``summary.regret``; its rows of all maps together are drawn.
     """
-    here = table[table["world"] == world].sort_values("worst")
+    here = table[table["world"] == "all"].sort_values("worst")
     figure = Figure(figsize=(WIDTH + 0.6, 0.9 + 0.27 * len(here)))
     ax = figure.subplots()
     for place, (_, row) in enumerate(here.iterrows()):

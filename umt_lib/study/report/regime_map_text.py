@@ -128,7 +128,7 @@ def counts_table(maps: Maps) -> str:
         [world, *(str(value) for value in row), *(str(v) for v in by_world.loc[world])]
         for world, row in best_counts(maps).iterrows()
     ]
-    return markdown(["data set", "settings", *FAMILIES, "UMT expected", "UMT clearly best"], rows)
+    return markdown(["map", "settings", *FAMILIES, "UMT expected", "UMT clearly best"], rows)
 
 
 def candidates_table(maps: Maps) -> str:
@@ -145,7 +145,7 @@ def candidates_table(maps: Maps) -> str:
         lead = Interval(row["lead"], row["low"], row["high"], len(maps[0]["report"]))
         shown = points(lead, clear=bool(row["clear"]))
         rows.append([place[0], values, row["strategy"], row["other"], shown, f"{row['holm']:.3f}"])
-    table = markdown(["data set", "setting", "UMT", "best other", "lead, points", "p (Holm)"], rows)
+    table = markdown(["map", "setting", "UMT", "best other", "lead, points", "p (Holm)"], rows)
     more = len(found) - len(rows)
     return f"{table}\n\n{more} other candidates have smaller leads." if more > 0 else table
 
@@ -155,14 +155,13 @@ def regret_table(maps: Maps) -> str:
     table = summary.regret(maps)
     worlds = [found["world"] for found in maps]
     every = table[table["world"] == "all"].sort_values("worst")
-    costs = summary.costs(maps).set_index("strategy")
     rows = []
     for _, row in every.iterrows():
         shown = [_interval(row, name) for name in ("mean", "p95", "worst")]
         own = table[table["strategy"] == row["strategy"]].set_index("world")["worst"]
         per_world = [f"{100 * own[world]:.1f}" for world in worlds]
-        passes = f"{costs.loc[row['strategy'], 'passes']:g}"
-        rows.append([row["strategy"], passes, *shown, *per_world])
+        cost = f"{maps[0]['passes'][row['strategy']]:g}"  # encoder passes, joint training's are 1
+        rows.append([row["strategy"], cost, *shown, *per_world])
     header = ["always", "cost", "mean regret", "95th percentile", "worst setting"]
     return markdown([*header, *(f"worst, {w}" for w in worlds)], rows)
 
@@ -201,7 +200,7 @@ def statement(maps: Maps) -> str:
     tuning, report = len(maps[0]["tuning"]), len(maps[0]["report"])
     trained = sum(cells) * (options * tuning + (len(maps[0]["options"]) - 1) * report)
     return (
-        f"{len(maps)} data sets with {sum(cells)} settings; {len(maps[0]['options'])} strategies "
+        f"{len(maps)} maps with {sum(cells)} settings; {len(maps[0]['options'])} strategies "
         f"with {options} choices of learning rate and weight; {tuning} tuning seeds and {report} "
         f"report seeds, each with data of its own; {trained:,} trainings besides those of the "
         f"uni-modal models."
@@ -215,12 +214,18 @@ LEARNED = (  # trainings that are compared: first minus second
 )
 
 
+def share(change: float) -> str:
+    """A change of a share with its sign; no sign if nothing but zeros is shown."""
+    text = f"{change:+.2f}"
+    return (text if float(text) else text[1:]).replace("-", MINUS)
+
+
 def kept_table(measured: Maps) -> str:
     """The change of the share of each kind of feature that encoders keep, mean over all cells."""
     rows = []
     for a, b in LEARNED:
         changes = summary.kept_changes(measured, a, b)
-        shown = [f"{changes[column].mean():+.2f}".replace("-", MINUS) for column in changes]
+        shown = [share(changes[column].mean()) for column in changes]
         rows.append([f"{a} minus {b}", *shown])
     header = [f"{feature} features of {m}" for m, feature in changes]
     return markdown(["training", *header], rows)

@@ -118,7 +118,7 @@ def _cell(chunk: Chunk, options: dict[str, Option]) -> dict[str, Any]:
 def _by_kind(chunk: Chunk, features: Tensor, x: Tensor) -> dict[str, list[float]]:
     """The kept share of uni-modal and of paired features of one modality, one per seed."""
     if x.dim() != 3 or x.shape[2] % WIDTH:
-        raise StudyError("the inputs of this world are not blocks of features; give another world")
+        raise StudyError("the inputs of this data set are not blocks of features; give another one")
     shares = [kept(features, block) for block in x.split(WIDTH, dim=2)]
     places = range(len(shares))
     paired = [places[i] for i in chunk.world.paired]

@@ -60,7 +60,7 @@ def in_processes(
         if len(made) == 1:
             seconds = (time.monotonic() - began) * sum(work) / work[i] / workers
             print(
-                f"{name}: {len(jobs)} chunks of cells, {workers} at once: "
+                f"{name}: {len(jobs)} chunks of settings, {workers} at once: "
                 f"about {seconds / 60:.0f} minutes",
                 file=sys.stderr,
                 flush=True,

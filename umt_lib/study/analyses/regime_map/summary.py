@@ -223,25 +223,6 @@ def room(maps: Maps) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def costs(maps: Maps) -> pd.DataFrame:
-    """The cost of every strategy: a row for each.
-
-    ``passes``: samples that pass through the encoders in one training with the uni-modal models
-    that it needs, as a multiple of joint training; ``settings``: the number of settings that were
-    tried; ``chosen``: the one that was chosen most often.
-    """
-    rows = []
-    for name in strategies(maps):
-        options, passes = maps[0]["options"][name], maps[0]["passes"][name]
-        counts = np.bincount(
-            [cell["chosen"][name] for found in maps for cell in found["cells"]],
-            minlength=len(options),
-        )
-        often = {k: v for k, v in options[int(counts.argmax())].items() if v}
-        rows.append((name, passes, len(options), often))
-    return pd.DataFrame(rows, columns=["strategy", "passes", "settings", "chosen"])
-
-
 def kept(measured: Maps) -> pd.DataFrame:
     """What encoders keep: a row for each world, cell, training, modality, kind of feature, seed.
 

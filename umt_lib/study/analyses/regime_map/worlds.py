@@ -126,10 +126,10 @@ class World:
         known = [*self.axes, *(d for d in ("updates",) if d not in self.axes)]
         for dial in axes:
             if dial not in known:
-                raise StudyError(f"the world has no dial {dial!r}{nearest(dial, known)}")
+                raise StudyError(f"there is no factor {dial!r} in this world{nearest(dial, known)}")
         for dial in self.axes:
             if not axes.get(dial):
-                raise StudyError(f"dial {dial!r} has no value; give one or more")
+                raise StudyError(f"factor {dial!r} has no value; give one or more")
         names = [dial for dial in known if dial in axes]
         cells = [
             Cell(tuple(zip(names, values, strict=True)))
