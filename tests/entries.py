@@ -54,12 +54,14 @@ def entry(
     params = {"name": name, "dataset": {"name": dataset}, "encoders": ENCODERS}
     params |= {"head": {"name": head}, "method": {"name": method, **options}}
     params |= {"training": {"epochs": 1, "learning_rate": 0.05}, "teachers": teachers or {}}
+    params["seeds"] = list(range(len(accuracies)))
     params |= {"learning_rate_of": learning_rate_of} if learning_rate_of else {}
     for field in chosen or {}:
         params.setdefault("sweep", {})[field] = RULES if field == "rule" else [1.0, 3.0, 9.0]
     cost = Cost(seconds=seconds, samples=samples, trainings=1)
+    keys = {str(seed): "" for seed in params["seeds"]}
     made = Provenance(
-        params="", code="", source="", keys={}, environment={}, cost=cost, seconds=1.0
+        params="", code="", source="", keys=keys, environment={}, cost=cost, seconds=1.0
     )
     measured = Measured(sweep=trials or [], chosen=chosen or {}, seeds=seeds)
     result = Result(name=name, params=params, measured=measured, provenance=made)

@@ -100,8 +100,11 @@ def test_it_measures_writes_and_is_current(folder):
     whole = file.read_text()
     file.write_text(whole.replace(first.provenance.code, "0" * 64))
     assert analysis.stale("analyses/tiny-map", results_dir(), folder) == "made by other code"
+    other, empty = first.model_copy(update={"name": "x"}), first.model_copy(update={"measured": {}})
+    for content in (whole[: len(whole) // 2], other.model_dump_json(), empty.model_dump_json()):
+        file.write_text(content)
+        assert analysis.stale("analyses/tiny-map", results_dir(), folder) == "damaged"
     file.write_text(whole[: len(whole) // 2])
-    assert analysis.stale("analyses/tiny-map", results_dir(), folder) == "damaged"
     with pytest.raises(StudyError, match="delete it and run its analysis again"):
         analysis.load(file)
     file.unlink()

@@ -68,6 +68,38 @@ def broken(how: str, text: str) -> bytes:
 
 
 @pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda tree: tree["measured"]["seeds"].append(tree["measured"]["seeds"][0]), "others"),
+        (lambda tree: tree["measured"]["seeds"][0].update(seed=7), "others"),
+        (lambda tree: tree["params"].update(seeds=[0, 1]), "others"),
+        (lambda tree: tree["provenance"].update(keys={}), "provenance.keys"),
+        (lambda tree: tree["measured"]["seeds"][0].update(epoch=-3), "measured.seeds.0.epoch"),
+        (lambda tree: tree["measured"]["seeds"][0]["test"].update(accuracy=5.0), "test.accuracy"),
+        (lambda tree: tree["measured"]["seeds"][0]["test"].update(accuracy="0.9"), "test.accuracy"),
+        (
+            lambda tree: tree["measured"]["seeds"][0]["test"].update(accuracy=math.nan),
+            "test.accuracy",
+        ),
+        (lambda tree: tree.update(format=1), "format"),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_refused(result, tmp_path, change, named):
+    path = tmp_path / "tiny.json"
+    result.save(path)
+    tree = json.loads(path.read_text())
+    change(tree)
+    path.write_text(json.dumps(tree))
+    with pytest.raises(StudyError, match=rf"not a complete results file \(.*{named}"):
+        results.load(path)
+
+
+def test_a_folder_in_place_of_a_file_is_one_sentence(tmp_path):
+    with pytest.raises(StudyError, match=r"tmp.*cannot be read \(Is a directory\); remove it"):
+        results.load(tmp_path)
+
+
+@pytest.mark.parametrize(
     "how",
     ["truncated", "empty", "no text", "a list", "a key too many", "a number for a list", "no test"],
 )
@@ -147,6 +179,8 @@ def test_missing_and_damaged_results_are_stale(study):
     path = paths.results_dir() / "tiny.json"
     path.write_text(path.read_text()[:-300])
     assert stale() == "damaged"
+    path.write_bytes((paths.results_dir() / "tiny-a.json").read_bytes())  # of another experiment
+    assert stale() == "damaged"
     path.unlink()
     assert stale() == "missing"
 
@@ -175,8 +209,6 @@ def test_differences_are_paired_by_seed_and_take_those_both_have(result):
     assert comparisons.difference(a, a) is None
     assert comparisons.difference(a, None) is None
     assert comparisons.difference(a, b, "probe.nothing") is None
-    earlier = b.model_copy(update={"format": 1})  # measured when all seeds had one split
-    assert comparisons.difference(a, earlier) is None
 
 
 def test_clear_differences_survive_the_correction_of_their_family():

@@ -352,6 +352,11 @@ def test_the_check_before_a_release_fails_while_a_published_result_is_stale(
         monkeypatch.setattr(paths, name, place)
     assert publish_command(["--check"]) == 0
     assert capsys.readouterr().out == "0 published results are stale\n"
+    unknown = published / "tiny-old.json"
+    unknown.write_bytes((published / "tiny-joint.json").read_bytes())
+    assert publish_command(["--check"]) == 1
+    assert capsys.readouterr().err == f"{paths.shown(unknown)}: has no params file; delete it\n"
+    unknown.unlink()
     write(folder, {**read(folder, "tiny-joint"), "seeds": [5]})
     before = (published / "tiny-joint.json").read_bytes()
     assert publish_command(["--check"]) == 1

@@ -230,13 +230,6 @@ def test_each_swept_field_has_its_own_sweep_and_the_rate_is_named():
     assert "lie outside: UMT (linear), learning rate 0.4 of 0.1 to 0.4." in found
 
 
-def test_a_published_sweep_without_a_field_is_that_of_the_only_one():
-    trials = [Trial(value=v, validation=v / 10) for v in (1.0, 3.0)]
-    study = Study([entry("watch", "umt", [0.7, 0.8], chosen={"weight": 3.0}, trials=trials)])
-    assert "| UMT (linear) | weight | 3 | 30.0 | chosen |" in tables.sweeps(study, "watch")
-    assert "weight 3 of 1 to 3" in summaries.saw(study, "watch")
-
-
 def test_bold_differences_survive_holms_correction_over_the_table():
     joint = entry("watch", "joint", [0.70, 0.71, 0.72])
     sure = entry("watch", "umt", [0.80, 0.81, 0.82])

@@ -21,7 +21,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, Field
@@ -94,10 +94,10 @@ class Made(Record):
 class Analysed(Record):
     """A finished analysis; ``measured`` is bit-identical when one machine measures it again."""
 
-    format: int = 1
+    format: Literal[1] = 1
     name: str
     params: dict[str, Any]
-    measured: dict[str, Any]
+    measured: Annotated[dict[str, Any], Field(min_length=1)]
     provenance: Made
 
 
@@ -188,9 +188,12 @@ def stale(name: str, results: Path, params_dir: Path = paths.PARAMS) -> str:
     if not path.exists():
         return MISSING
     try:
-        made = load(path).provenance
+        result = load(path)
     except StudyError:
         return DAMAGED
+    if result.name != path.stem:
+        return DAMAGED
+    made = result.provenance
     params = read(params_dir / f"{name}.yaml")
     if made.params != provenance.digest(params):
         return OTHER_PARAMS

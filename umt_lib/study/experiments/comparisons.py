@@ -28,10 +28,9 @@ def difference(
 
     Returns:
         None if there is nothing to compare: a result or the column is missing, both are the same
-        result, they have no seed in common, or one of them is of an earlier format, with other test
-        samples.
+        result, or they have no seed in common.
     """
-    if a is None or b is None or a is b or a.format != b.format:
+    if a is None or b is None or a is b:
         return None
     if column not in a.frame or column not in b.frame:
         return None

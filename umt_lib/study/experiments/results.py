@@ -12,10 +12,19 @@ import json
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from umt_lib.errors import StudyError
 from umt_lib.files import write_atomically
@@ -29,31 +38,32 @@ OTHER_PARAMS, OTHER_CODE = "made with other params", "made by other code"
 
 
 class Record(BaseModel):
-    """Part of a results file; unknown keys are refused."""
+    """Part of a results file; unknown keys and other types are refused."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 R = TypeVar("R", bound=Record)
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Score(Record):
-    """Top-1 accuracy in [0, 1], cross-entropy in nats, and the number of samples."""
+    """Top-1 accuracy in [0, 1], cross-entropy in nats, at most infinity, and number of samples."""
 
-    accuracy: float
+    accuracy: Share
     nll: float
-    samples: int
+    samples: PositiveInt
 
 
 class SeedRecord(Record):
     """The measurements of one seed: the epoch that validation chose, and its test scores."""
 
-    seed: int
-    epoch: int
+    seed: NonNegativeInt
+    epoch: NonNegativeInt  # 0 if nothing was trained
     validation: Score
     test: Score
-    unimodal: dict[Name, float]  # test accuracy of the unimodal logits of each modality
-    probes: dict[Name, float]  # test accuracy of a linear probe of each encoder
+    unimodal: dict[Name, Share]  # test accuracy of the unimodal logits of each modality
+    probes: dict[Name, Share]  # test accuracy of a linear probe of each encoder
     curves: dict[str, list[Any]]  # one entry per epoch; "probe": [{"epoch", modality: accuracy}]
 
 
@@ -61,15 +71,15 @@ class Trial(Record):
     """One value of a sweep, with means over the first seeds on validation.
 
     Attributes:
-        field: "learning_rate" or an option of the method; "" in results before version 1.
+        field: "learning_rate" or an option of the method.
         value: of that field.
         validation: accuracy in [0, 1]; 0 if training diverged.
-        nll: cross-entropy in nats; None if training diverged, and in results before version 1.
+        nll: cross-entropy in nats; None if training diverged.
     """
 
-    field: Name | Literal[""] = ""
+    field: Name
     value: Any
-    validation: float
+    validation: Share
     nll: float | None = None
 
 
@@ -85,7 +95,7 @@ class Measured(Record):
         """The trials of each swept field, in order; fields are keys of ``chosen``."""
         found: dict[str, list[Trial]] = {}
         for trial in self.sweep:
-            found.setdefault(trial.field or next(iter(self.chosen)), []).append(trial)
+            found.setdefault(trial.field, []).append(trial)
         return found
 
 
@@ -120,17 +130,26 @@ def _described(params: dict[str, Any]) -> dict[str, Any]:
 
 
 class Result(Record):
-    """A finished experiment.
+    """A finished experiment, with the measurements of every seed of its params.
 
     ``format`` is 2 since each seed of a small data set has a split of its own. Results of format 1
-    have other test samples, so the two are not compared.
+    have other test samples and are refused.
     """
 
-    format: int = 2
+    format: Literal[2] = 2
     name: str
     params: Annotated[dict[str, Any], AfterValidator(_described)]
     measured: Measured
     provenance: Provenance
+
+    @model_validator(mode="after")
+    def _of_its_seeds(self) -> Self:
+        measured = [record.seed for record in self.measured.seeds]
+        if measured != self.params.get("seeds"):
+            raise ValueError(f"measured are seeds {measured}, params have others")
+        if list(self.provenance.keys) != [str(seed) for seed in measured]:
+            raise ValueError("provenance.keys are not those of the seeds")
+        return self
 
     @property
     def accuracy(self) -> list[float]:
@@ -219,6 +238,8 @@ def parse(path: Path, kind: type[R], made_by: str) -> R:
         return kind.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise StudyError(f"{path}: no such results file; run its {made_by} first") from None
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror}); remove it") from None
     except ValidationError as failure:
         error = failure.errors()[0]
         at = ".".join(str(part) for part in error["loc"])
@@ -258,6 +279,8 @@ def stale(name: str, folder: Path, params_dir: Path = PARAMS) -> str:
     try:
         result = load(path)
     except StudyError:
+        return DAMAGED
+    if result.name != name:
         return DAMAGED
     params = read(params_dir / f"{name}.yaml")
     made = result.provenance

@@ -1,7 +1,8 @@
 """Copy the current results of this machine to ``results/``, which is committed.
 
 umt publish            copy, then write the tables measured.csv, results.csv and results.parquet
-umt publish --check    copy nothing; exit status 1 if a published result is stale or damaged
+umt publish --check    copy nothing; exit status 1 if a published result is stale or damaged, or
+                       has no params file
 """
 
 from __future__ import annotations
@@ -75,6 +76,12 @@ def check(params_dir: Path, published: Path) -> dict[str, str]:
     return {name: why for name, why in reasons.items() if why not in ("", results.MISSING)}
 
 
+def orphans(params_dir: Path, folder: Path) -> list[Path]:
+    """Results in a folder that no params file has, so that nothing can measure them again."""
+    named = {folder / f"{unit.name}.json" for unit in units(params_dir)}
+    return sorted({*folder.glob("*.json"), *folder.glob("analyses/*.json")} - named)
+
+
 def messages(reasons: dict[str, str], params_dir: Path) -> list[str]:
     """One sentence for each reason and data set, with the command that measures again.
 
@@ -103,7 +110,8 @@ def messages(reasons: dict[str, str], params_dir: Path) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns the exit status.
 
-    It is 1 if a result is stale, damaged or of too few seeds, 2 for a StudyError.
+    It is 1 if a result is stale, damaged, of too few seeds or without params file, 2 for a
+    StudyError.
     """
     parser = argparse.ArgumentParser(
         prog="umt publish", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -117,8 +125,11 @@ def _check() -> int:
     stale = check(paths.PARAMS, paths.PUBLISHED)
     for line in messages(stale, paths.PARAMS):
         print(f"{line}, then umt publish", file=sys.stderr)
+    unknown = orphans(paths.PARAMS, paths.PUBLISHED)
+    for file in unknown:
+        print(f"{paths.shown(file)}: has no params file; delete it", file=sys.stderr)
     print(f"{len(stale)} published results are stale")
-    return 1 if stale else 0
+    return 1 if stale or unknown else 0
 
 
 def _publish() -> int:
