@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from umt_lib import training
 from umt_lib.data.loader import batches
 from umt_lib.data.splits import Split
+from umt_lib.errors import StudyError
 from umt_lib.fused_sgd import FusedSGD
 from umt_lib.methods import METHODS, Joint
 from umt_lib.models.inference import outputs
@@ -181,6 +182,12 @@ def test_a_loss_that_is_not_finite_is_one_sentence():
     bench = Bench(epochs=5, learning_rate=1e30)
     with pytest.raises(Diverged, match=r"loss became nan in epoch 1 \(seed 4\).*learning rate"):
         bench.train(method("joint"), seed=4)
+
+
+@pytest.mark.parametrize("name", ["ogm", "ogm-ge", "amco", "arl", "inforeg"])
+def test_a_method_that_needs_logits_of_each_modality_refuses_another_head(name):
+    with pytest.raises(StudyError, match="needs logits of each modality; give a linear head"):
+        Bench(head="mlp").train(method(name))
 
 
 def test_features_that_are_not_finite_after_the_last_step_are_one_sentence():

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from torch import nn
 
 from umt_lib import distributed
@@ -25,10 +25,12 @@ from umt_lib.evaluation import metrics
 from umt_lib.evaluation.probes import linear_probe
 from umt_lib.fused_sgd import FusedSGD
 from umt_lib.methods.base import Method
+from umt_lib.models import HEADS
 from umt_lib.models.inference import outputs
 
 CURVE_SAMPLES = 500  # training samples for curves and for probes during training: a fixed subset
 Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(gt=0, lt=2**31)]
 
 
 class Diverged(StudyError):
@@ -47,8 +49,8 @@ class Training:
         compile: apply torch.compile to the encoders.
     """
 
-    epochs: PositiveInt
-    batch_size: PositiveInt = 64
+    epochs: Count
+    batch_size: Count = 64
     learning_rate: PositiveFloat = 0.05
     momentum: Share = 0.9
     weight_decay: NonNegativeFloat = 1e-4
@@ -115,7 +117,14 @@ def fit(
 
     Raises:
         Diverged: the loss, or a feature that is probed, is NaN or infinite.
+        StudyError: the method needs logits of each modality, which the head does not have.
     """
+    head = getattr(model, "head", None)
+    additive = (
+        hasattr(head, "unimodal_logits") or type(head) not in HEADS.values()
+    )  # a method's own
+    if method.needs_unimodal_logits and not additive:
+        raise StudyError(f"{method.title} needs logits of each modality; give a linear head")
     device = next(model.parameters()).device
     train, validation = splits.train.to(device), splits.validation.to(device)
     epochs, progress, best = method.epochs(training.epochs), Progress(), model.state_dict()

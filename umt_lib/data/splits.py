@@ -109,12 +109,20 @@ def check(splits: Splits, name: str) -> Splits:
         name: the data set's name, for error messages.
 
     Raises:
-        StudyError: numbers of rows differ, a value is NaN or infinite, a class has no sample in a
-            split, a label is out of range, or a group is in two splits.
+        StudyError: labels or inputs are no tensors, numbers of rows differ, a value is NaN or
+            infinite, a class has no sample in a split, a label is out of range, or a group is in
+            two splits.
     """
     parts = {f.name: getattr(splits, f.name) for f in fields(Splits)[:3]}
     for part, split in parts.items():
+        if not isinstance(split.y, Tensor) or (split.y.dtype, split.y.dim()) != (torch.int64, 1):
+            raise StudyError(f"data set {name!r}, {part}: labels are no tensor (n,) of int64")
         for modality, x in split.x.items():
+            if not isinstance(x, Tensor | MemoryMapped):
+                raise StudyError(
+                    f"data set {name!r}, {part}: modality {modality!r} is a {type(x).__name__}; "
+                    f"give a tensor (torch.from_numpy converts an array)"
+                )
             if len(x) != len(split):
                 raise StudyError(
                     f"data set {name!r}, {part}: modality {modality!r} has {len(x)} rows for "

@@ -551,6 +551,10 @@ def test_ctrl_c_exits_with_130(params_file, monkeypatch, capsys):
 def test_a_device_that_is_not_there(params_file, capsys):
     assert main([params_file(), "--device", "abacus"]) == 2
     assert "device 'abacus' cannot be used" in capsys.readouterr().err
+    assert main([params_file(), "--device", "meta"]) == 2
+    said = capsys.readouterr().err
+    assert "device 'meta' cannot be used" in said
+    assert said.count("\n") == 1
 
 
 def test_a_result_file_is_plain_json(params):

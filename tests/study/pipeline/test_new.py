@@ -246,6 +246,7 @@ REFUSED = {
     "x" * 31: "is not lower-case",
     "umt": "is a method already",
     "lambda": "is a keyword of Python",
+    "true": "is a keyword of Python",
     "common": "is that of umt_lib.methods.common",
     "setting": "would make a second class Setting",
     "tensor": "would make a second class Tensor",
@@ -272,6 +273,9 @@ def test_a_name_that_cannot_be_is_refused(name, monkeypatch, capsys):
         (["method", "newer", "--like", "unimodal-audio"], "unknown 'unimodal-audio'"),
         (["dataset", "du2023", "--like", "watch"], "has an entry 'du2023'; choose another name"),
         (["method", "newer", "--like", "umt", "--sweep", "loss=1,2"], "'loss' cannot be a field"),
+        (["method", "newer", "--like", "umt", "--sweep", "self=1,2"], "'self' cannot be a field"),
+        (["method", "newer", "--like", "umt", "--sweep", "json=1,2"], "'json' cannot be a field"),
+        (["method", "newer", "--like", "umt", "--sweep", "Tensor=1,2"], "'Tensor' cannot be a"),
         (["method", "newer", "--like", "umt", "--sweep", "targets=1,2"], "'targets' cannot be a"),
         (["method", "newer", "--like", "umt", "--sweep", "weight=-1,2"], "method.weight: input"),
         (

@@ -441,9 +441,12 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return torch.empty(0, device=name).device
+        one = torch.ones(1, device=name)
+        one.item()  # a device without data, "meta", cannot
+        return one.device
     except (RuntimeError, AssertionError) as error:
-        raise StudyError(f"device {name!r} cannot be used ({error}); choose auto or cpu") from None
+        reason = str(error).splitlines()[0]
+        raise StudyError(f"device {name!r} cannot be used ({reason}); choose auto or cpu") from None
 
 
 def _score(logits: torch.Tensor, split: Split) -> Score:

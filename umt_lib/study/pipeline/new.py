@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import yaml
+from pydantic import BaseModel
 
 from umt_lib import data, methods
 from umt_lib.data import DATASETS
@@ -42,8 +43,9 @@ from umt_lib.study.pipeline.new_files import (
 from umt_lib.study.pipeline.run_graph import with_needed
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+FIELD = re.compile(r"[a-z][a-z0-9_]*")
 LONGEST = 30  # characters of a name, so that no line of code becomes too long
-RESERVED = {"learning_rate", "name"}  # keys that mean something else in params files
+RESERVED = {"learning_rate", "name", "self"}  # mean something else in params files or methods
 IMPORTED = {"Batch", "Output", "Tensor"}  # classes that a method's module imports
 
 
@@ -59,7 +61,7 @@ def check(kind: str, name: str) -> None:
         problem = f"is not lower-case letters, digits and hyphens, at most {LONGEST} of them"
     elif name in taken:
         problem = f"is a {'method' if kind == 'method' else 'data set'} already"
-    elif keyword.iskeyword(module):
+    elif keyword.iskeyword(module) or keyword.iskeyword(cls):  # such as lambda, true
         problem = "is a keyword of Python"
     elif module in vars(package) or (ROOT / package.__name__.replace(".", "/") / module).is_dir():
         problem = f"is that of {package.__name__}.{module}"
@@ -134,8 +136,8 @@ def sweep(text: str, parent: type[Method] = Method) -> Sweep:
         )
     options = {option.name for option in dataclasses.fields(parent)}
     attributes = {*dir(parent), *get_type_hints(Method)} - options
-    taken = field in RESERVED | attributes
-    if taken or not field.isidentifier() or keyword.iskeyword(field):
+    taken = field in RESERVED | attributes | {*dir(BaseModel)}  # of the class that checks params
+    if taken or not FIELD.fullmatch(field) or keyword.iskeyword(field):
         raise StudyError(
             f"umt new: --sweep {text!r}: {field!r} cannot be a field of a method; choose another"
         )
