@@ -336,6 +336,9 @@ def test_a_trial_keeps_the_result_and_the_models_of_its_params_file(
         ("seeds", "KEY=VALUE"),
         ("seeds=[0", "not readable as YAML"),
         ("training.epochs=many", "training.epochs"),
+        ("training={epochs: 1, epochs: 2}", "key 'epochs' is twice in line 1"),
+        ("sweep.weight=[1, 2]", "sweep.weight: method 'joint' has no hyper-parameter 'weight'"),
+        ("dataset.uni_a=0.5", "dataset.uni_a: input should be a valid list, not 0.5"),
     ],
 )
 def test_a_setting_that_cannot_be(params_file, refused, setting, words):

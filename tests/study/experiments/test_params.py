@@ -49,6 +49,9 @@ def test_a_key_that_a_mapping_has_twice_is_refused_with_both_lines(params, tmp_p
     path.write_text(text.replace("epochs: 3", "epochs: 3\n  epochs: 4"))
     with pytest.raises(StudyError, match="key 'epochs' is in line"):
         params_files.read(path)
+    path.write_text("[" * 100_000)  # so deep that the YAML library in C would end the process
+    with pytest.raises(StudyError, match="not readable as YAML"):
+        params_files.read(path)
 
 
 def test_a_misspelt_file_name_gives_at_most_three_of_many_names(tmp_path):
@@ -239,6 +242,10 @@ def test_a_sweep_is_held_to_the_methods_fields(params):
     assert "sweep weight=-2.0" in sentence(params)
     params["sweep"] = {"weight": [1.0, 2.0]}
     params_files.check(params, "F")
+    params["method"] = {"name": "joint"}
+    assert sentence(params).endswith(
+        "sweep.weight: method 'joint' has no hyper-parameter 'weight' (known: learning_rate)"
+    )
 
 
 @pytest.mark.parametrize("sweep", [{"rule": ["mean", "product"], "name": ["ume", "umt"]}, None])

@@ -86,6 +86,9 @@ def replace(params: dict[str, Any], setting: str) -> None:
             f"--set {setting}: {key.rpartition('.')[0]!r} has no keys; see the params file"
         )
     try:
-        at[last] = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError):  # the last two: 2020-99-99, [[[...
-        raise StudyError(f"--set {setting}: the value is not readable as YAML; quote it") from None
+        at[last] = params_files.parse(value)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # the last: 2020-99-99, [[[...
+        why = " ".join(str(error).split())
+        raise StudyError(
+            f"--set {setting}: the value is not readable as YAML ({why}); correct or quote it"
+        ) from None

@@ -39,6 +39,7 @@ from umt_lib.training import Training
 Named = dict[str, Any]
 Name = Annotated[str, Field(pattern=r"^\w[\w .-]*$")]  # is shown on pages, so it has no markup
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+LONG = 10_000  # characters; a params file has a tenth of it
 LARGEST_SEED = 10**8  # times 10**11 for a batch of augmented data, it still has at most 64 bits
 
 
@@ -91,11 +92,7 @@ def check_name(params: Mapping[str, Any], path: Path) -> None:
         )
 
 
-# written in C where PyYAML has it, and several times as fast
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _UniqueKeys(_Loader):
+class _UniqueKeys:
     """Refuses a mapping with the same key twice, of which YAML readers take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
@@ -103,15 +100,36 @@ class _UniqueKeys(_Loader):
         for key, _ in node.value:
             name, line = str(key.value), key.start_mark.line + 1
             if name in lines:
-                raise yaml.YAMLError(f"key {name!r} is in line {lines[name]} and in line {line}")
+                where = f"in line {lines[name]} and in line {line}"
+                where = f"twice in line {line}" if line == lines[name] else where
+                raise yaml.YAMLError(f"key {name!r} is {where}")
             lines[name] = line
-        return super().construct_mapping(node, deep)
+        return super().construct_mapping(node, deep)  # type: ignore[misc]
+
+
+class _Slow(_UniqueKeys, yaml.SafeLoader):
+    """Written in Python."""
+
+
+class _Fast(_UniqueKeys, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Written in C where PyYAML has it, and several times as fast."""
+
+
+def parse(text: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        yaml.YAMLError, ValueError, RecursionError: it is not readable, or a key is there twice.
+    """
+    # the C of the fast loader overflows its stack, and so ends Python, where a text nests as deep
+    # as only a long one can
+    return yaml.load(text, _Fast if len(text) < LONG else _Slow)
 
 
 def mapping(path: Path) -> dict[str, Any]:
     """The YAML mapping in a file; StudyError if there is none."""
     try:
-        params = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+        params = parse(path.read_text(encoding="utf-8"))
     except IsADirectoryError:
         raise StudyError(f"{path}: is a folder; name one of the params files in it") from None
     except FileNotFoundError:
@@ -148,7 +166,13 @@ def check(params: Mapping[str, Any], source: str) -> None:
     validate(schema(Training), params["training"], source, "training.")
     method = METHODS[params["method"]["name"]]
     swept = params.get("sweep", {})
+    hyper = ["learning_rate", *inspect.signature(method).parameters]
     for key, values in swept.items():
+        if key not in ("name", *hyper):
+            raise StudyError(
+                f"{source}: sweep.{key}: method {params['method']['name']!r} has no "
+                f"hyper-parameter {key!r}{nearest(key, hyper)}"
+            )
         for value in values:
             if key == "learning_rate":
                 trial = {**params["training"], key: value}
@@ -267,8 +291,10 @@ def validate(model: type[BaseModel], value: Any, source: str, where: str) -> Non
         elif error["type"] == "missing":
             text = f"key {at!r} is missing; add it"
         else:
-            what = error["msg"].partition(" after validation")[0].lower()
-            text = f"{at}: {what}, not {error['input']!r}{_as_number(error)}"
+            what = error["msg"].partition(" after validation")[0].partition(" or instance of")[0]
+            what, given = what.lower().replace("tuple", "list"), error["input"]
+            given = list(given) if isinstance(given, tuple) else given  # as YAML has it
+            text = f"{at}: {what}, not {given!r}{_as_number(error)}"
         raise StudyError(f"{source}: {text}") from None
 
 
