@@ -126,7 +126,7 @@ def run(params: dict[str, Any], workers: int = 1) -> Analysed:
 
     Raises:
         StudyError: a needed result is missing, the result cannot be written, or what the function
-            of the analysis raises.
+            of the analysis raises, after the name of the analysis.
     """
     began = time.perf_counter()
     needs = {name: measured_digest(paths.results_dir(), name) for name in params.get("needs", [])}
@@ -141,7 +141,10 @@ def run(params: dict[str, Any], workers: int = 1) -> Analysed:
     spec = params["analysis"]
     function = ANALYSES[spec["name"]]
     given = {"workers": workers} if "workers" in inspect.signature(function).parameters else {}
-    measured = function(**params_files.options(spec), **given)
+    try:
+        measured = function(**params_files.options(spec), **given)
+    except StudyError as error:
+        raise StudyError(f"{params['name']}: {error}") from None
     measured = json.loads(json.dumps(measured))  # as it is read from the file
     made = Made(
         params=provenance.digest(params),

@@ -70,7 +70,7 @@ def two_stream(fit_groups: tuple[int, ...]) -> dict[str, Any]:
     everyone = set(range(1, 8))
     if not set(fit_groups) < everyone or not fit_groups or len(set(fit_groups)) < len(fit_groups):
         raise StudyError(
-            f"two-stream: fit_groups are {list(fit_groups)}; give some of 1 to 7, each once, and "
+            f"fit_groups are {list(fit_groups)}; give some of 1 to 7, each once, and "
             f"leave others to test on"
         )
     split, known = ucf101_two_stream.load()
