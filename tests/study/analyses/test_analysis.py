@@ -72,6 +72,109 @@ def test_a_wrong_key_or_type_is_refused(folder, change, message):
     assert "tiny-map.yaml" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "key"),
+    [
+        ("kinds", {"training_epochs": 0}, "training_epochs"),
+        ("kinds", {"training_epochs": -1}, "training_epochs"),
+        ("kinds", {"seeds": [0, 0]}, "seeds"),
+        ("kinds", {"n_train": 0}, "n_train"),
+        ("theory", {"seeds": []}, "seeds"),
+        ("theory", {"seeds": [-1]}, "seeds.0"),
+        ("theory", {"seeds": [2**31]}, "seeds.0"),
+        ("theory", {"epochs": 0}, "epochs"),
+        ("theory", {"weight": -1.0}, "weight"),
+        ("theory", {"weight": 1.0e300}, "weight"),
+        ("theory", {"n_train": 2}, "n_train"),
+        ("theory", {"n_train": 10**15}, "n_train"),
+        ("guide-real", {"sets": {}}, "sets"),
+        ("guide-real", {"sets": {"wiki": 1}}, "sets.wiki"),
+        ("map-synthetic", {"tuning": [0, 0]}, "tuning"),
+        ("map-synthetic", {"report": [1, 1]}, "report"),
+        ("map-synthetic", {"report": [1]}, "report"),
+        ("map-synthetic", {"strategies": []}, "strategies"),
+        ("map-synthetic", {"strategies": ["UME", "UME"]}, "strategies"),
+        ("map-synthetic", {"dials": {"asymmetry": [5.0]}}, "dials.asymmetry.0"),
+        ("map-synthetic", {"dials": {"updates": [0]}}, "dials.updates.0"),
+        ("map-synthetic", {"dials": {"updates": [1.5]}}, "dials.updates.0"),
+        ("map-synthetic", {"dials": {"uni": [0.2, 0.2]}}, "dials.uni"),
+        ("map-synthetic", {"dials": {"uni": []}}, "dials.uni"),
+        ("map-synthetic", {"dials": {"n_train": [0]}}, "dials.n_train.0"),
+        ("map-synthetic", {"dials": {"n_train": [-4]}}, "dials.n_train.0"),
+        ("map-synthetic", {"dials": {"n_train": [512.5]}}, "dials.n_train.0"),
+        ("map-shared-nuisance", {"dials": {"rho": [-1.0]}}, "dials.rho.0"),
+        ("map-shared-nuisance", {"dials": {"quiet": [0.0]}}, "dials.quiet.0"),
+        ("features-quiet-pairs", {"dials": {"paired": [1.5]}}, "dials.paired.0"),
+        ("features-quiet-pairs", {"tuning": [1, 1]}, "tuning"),
+        ("guide-on-map-synthetic", {"seeds": []}, "seeds"),
+        ("guide-on-map-synthetic", {"seeds": [1, 1]}, "seeds"),
+        ("guide-on-map-synthetic", {"seeds": [-1]}, "seeds.0"),
+        ("guide-on-map-synthetic", {"guide_seeds": 0}, "guide_seeds"),
+        ("guide-on-map-synthetic", {"cells": -1}, "cells"),
+        ("guide-on-map-synthetic", {"n_validation": 0}, "n_validation"),
+        ("guide-on-map-synthetic", {"part": "all"}, "part"),
+        ("trade-off-synthetic", {"seeds": []}, "seeds"),
+        ("trade-off-synthetic", {"seeds": [-1]}, "seeds.0"),
+        ("trade-off-synthetic", {"uni": []}, "uni"),
+        ("trade-off-synthetic", {"weights": [1.0, 1.0]}, "weights"),
+        ("ave-features", {"seeds": [1, 1]}, "seeds"),
+        ("ave-features", {"folds": 1}, "folds"),
+        ("ave-features", {"guide_folds": 0}, "guide_folds"),
+        ("diagnosis-watch", {"seeds": []}, "seeds"),
+        ("diagnosis-watch", {"samples": 0}, "samples"),
+        ("guide-watch", {"seeds": []}, "seeds"),
+        ("guide-watch", {"folds": 1}, "folds"),
+    ],
+)
+def test_a_value_that_measures_nothing_is_refused_when_the_file_is_read(
+    tmp_path, name, change, key
+):
+    with pytest.raises(StudyError) as error:
+        analysis.read(copied(tmp_path, name, change))
+    (value,) = change.values()
+    for part in key.split(".")[1:]:
+        value = value[int(part) if part.isdigit() else part]
+    text = str(error.value)
+    assert text.startswith(f"{tmp_path / name}.yaml: analysis.{key}: ")
+    assert f"should {'' if key != 'part' else 'be '}" in text
+    assert text.endswith(f", not {value!r}")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("trade-off-synthetic", {"few_weights": [7.0]}, "few_weights has 7.0, which is not among"),
+        ("guide-on-map-synthetic", {"guide_seeds": 6}, "guide_seeds is 6; there are 5 seeds"),
+        ("guide-on-map-synthetic", {"dataset": "lasy"}, "no map of 'lasy'; did you mean 'lazy'"),
+        ("guide-real", {"sets": {"breast-cancer": 5, "wik": 5}}, "set 'wik': there is no such set"),
+        ("map-synthetic", {"report": [2, 3]}, "seed 2 is a tuning seed and a report seed"),
+    ],
+)
+def test_values_that_do_not_fit_each_other_are_refused_before_any_training(
+    tmp_path, monkeypatch, name, change, message, capsys
+):
+    def fails(*_, **__):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("umt_lib.study.analyses.guide_check.direct.fit", fails)
+    monkeypatch.setattr("umt_lib.study.analyses.batched.fit._step", fails)
+    assert analysis.main([str(copied(tmp_path, name, change))]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{name}: ")
+    assert message in line
+
+
+def copied(folder: Path, name: str, change: dict) -> Path:
+    """A copy of a file of params/analyses with other values; of a mapping, some are replaced."""
+    params = yaml.safe_load((paths.PARAMS / f"analyses/{name}.yaml").read_text())
+    for key, value in change.items():
+        old = params["analysis"].get(key)
+        params["analysis"][key] = {**old, **value} if key == "dials" else value
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(params))
+    return path
+
+
 def test_an_experiments_file_is_refused_with_the_command_for_it(tmp_path):
     file = tmp_path / "tiny.yaml"
     file.write_text("name: tiny\nmethod: {name: joint}\n")

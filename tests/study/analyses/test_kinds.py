@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from umt_lib.data import graded_pairs, two_way_tables
-from umt_lib.errors import StudyError
 from umt_lib.paths import ROOT
 from umt_lib.study.analyses import kinds
 from umt_lib.study.analyses.batched.networks import stacked
@@ -119,12 +118,6 @@ def test_ume_is_the_mean_and_the_product_over_the_class_frequencies():
         a, b = (found[f"unimodal-{m}"][part] for m in "ab")
         torch.testing.assert_close(found["ume-mean"][part], a.exp() + b.exp())
         torch.testing.assert_close(found["ume-product"][part], a + b - prior.log())
-
-
-@pytest.mark.parametrize("seeds", [(), (-1,), (0, 0)])
-def test_bad_seeds_are_named(seeds):
-    with pytest.raises(StudyError, match="give different whole numbers from 0"):
-        kinds.kinds(seeds)
 
 
 def made_up(gains: dict[str, float]) -> dict:

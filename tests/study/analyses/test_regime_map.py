@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from umt_lib import paths
 from umt_lib.errors import StudyError
@@ -35,7 +36,7 @@ from umt_lib.study.analyses.regime_map.strategies import (
     Strategy,
 )
 from umt_lib.study.analyses.regime_map.train import Chunk, Teachers
-from umt_lib.study.analyses.regime_map.worlds import WORLDS, Cell, World
+from umt_lib.study.analyses.regime_map.worlds import WORLDS, Cell, World, _Axes
 
 SMALL = replace(WORLDS["shared-nuisance"], hidden=12, dim=6, updates=6, n_validation=60, n_test=80)
 AXES = {**{dial: [values[0]] for dial, values in SMALL.axes.items()}, "rho": [1.0, 2.0]}
@@ -308,6 +309,16 @@ def test_quietness_scales_the_features_it_names():
             quiet = (factors - 0.1).abs() < 1e-4
             assert 0 < quiet.sum() < len(quiet)
             assert ((factors - 1).abs() < 1e-4)[~quiet].all()
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_every_dial_of_a_world_has_a_type(name):
+    axes = {dial: list(values) for dial, values in WORLDS[name].axes.items()}
+    assert axes.keys() <= _Axes.model_fields.keys()
+    _Axes.model_validate(axes)
+    for dial in axes:
+        with pytest.raises(ValidationError, match=dial):
+            _Axes.model_validate({**axes, dial: ["many"]})
 
 
 def test_cells_are_drawn_from_all_combinations_and_do_not_depend_on_the_map():

@@ -181,10 +181,11 @@ def test_coordinates_of_a_student_are_those_of_its_teacher(measured):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seeds": ()}, "seeds are []; give one or more"),
-        ({"seeds": (1, 1)}, "seeds are [1, 1]; give one or more, all different"),
         ({"seeds": (0,), "folds": 13}, "folds is 13, but a class has 12 clips; give 2 to 12"),
-        ({"seeds": (0,), "folds": 1}, "folds is 1, but a class has 12 clips; give 2 to 12"),
+        (
+            {"seeds": (0,), "guide_folds": 7},
+            "guide_folds is 7, but a class has 12 clips; give 2 to",
+        ),
     ],
 )
 def test_impossible_options_are_refused(options, message, monkeypatch):

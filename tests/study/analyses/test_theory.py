@@ -251,11 +251,6 @@ def test_the_options_are_a_schema():
 
 
 def test_what_is_refused():
-    for seeds in ((), (0, 0), (-1,)):
-        with pytest.raises(StudyError, match="whole numbers from 0"):
-            simulation.theory(seeds)
-    with pytest.raises(StudyError, match="epochs 0"):
-        simulation.theory((0,), epochs=0)
     with pytest.raises(StudyError, match="floor is 0"):
         simulation.simulate(shown("1"), np.ones(1), 0)
     with pytest.raises(StudyError, match=r"\(n, F\)"):

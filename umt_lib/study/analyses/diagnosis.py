@@ -10,16 +10,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from pydantic import PositiveInt
 from tqdm import tqdm
 
 from umt_lib.evaluation.interactions import emap_gap, permutation_drop, utilisation
 from umt_lib.models.inference import outputs
+from umt_lib.study.analyses.values import Seeds
 from umt_lib.study.experiments.experiment import finished
 
 HEADS = ("linear", "mlp")
 
 
-def diagnosis(dataset: str, seeds: tuple[int, ...], samples: int = 1000) -> dict[str, Any]:
+def diagnosis(dataset: str, seeds: Seeds, samples: PositiveInt = 1000) -> dict[str, Any]:
     """Diagnostics of the joint models of a data set, in accuracy (0..1).
 
     Args:

@@ -14,17 +14,18 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor
 from tqdm import tqdm
 
 from umt_lib.data import graded_pairs, shared_nuisance, two_way_tables
 from umt_lib.data.generated import additive_fit
 from umt_lib.data.splits import Split, Splits
-from umt_lib.errors import StudyError
 from umt_lib.methods.joint import Joint
 from umt_lib.models import LateFusion, build
 from umt_lib.study.analyses.batched.fit import features, fit, fit_teachers, only, outputs
 from umt_lib.study.analyses.batched.networks import Params, Stack, stack, stacked
+from umt_lib.study.analyses.values import Samples, Seeds
 from umt_lib.training import Training
 
 ENCODER: dict[str, Any] = {"name": "mlp", "hidden": 64, "dim": 32}
@@ -74,11 +75,13 @@ def bayes(kind: Kind, options: dict[str, Any]) -> dict[str, float]:
     return {**found, "linear": additive_fit(kind.dataset.distribution(**options))}
 
 
-def kinds(seeds: tuple[int, ...], n_train: int = 2048, training_epochs: int = 40) -> dict[str, Any]:
+def kinds(
+    seeds: Seeds, n_train: Samples = 2048, training_epochs: PositiveInt = 40
+) -> dict[str, Any]:
     """Accuracy of every variant for every kind, value of its dial and seed.
 
     Args:
-        seeds: whole numbers from 0; each draws new data.
+        seeds: each draws new data.
         n_train: samples; training_epochs: of every training.
 
     Returns:
@@ -86,10 +89,8 @@ def kinds(seeds: tuple[int, ...], n_train: int = 2048, training_epochs: int = 40
         "additive", "linear", "all"}, "validation" and "test" {variant: [accuracy per seed]}}]}}.
 
     Raises:
-        StudyError: there is no seed, a negative or a repeated one, or a training diverged.
+        StudyError: a training diverged.
     """
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise StudyError(f"kinds: seeds are {list(seeds)}; give different whole numbers from 0")
     schedule = Training(epochs=training_epochs, **SCHEDULE)
     found = {}
     for name, kind in tqdm(KINDS.items(), desc="kinds", disable=None):

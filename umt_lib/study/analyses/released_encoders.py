@@ -25,12 +25,13 @@ from umt_lib.errors import StudyError
 from umt_lib.evaluation.bootstrap import within_classes
 from umt_lib.evaluation.probes import linear_probe
 from umt_lib.guide import recommend
+from umt_lib.study.analyses.values import Folds, Seeds
 
 BOTH = " and ".join(data.MODALITIES)
 PERMUTATIONS = 99  # of clips within classes, for comparison with the agreement of the given order
 
 
-def ave_features(seeds: tuple[int, ...], folds: int = 5, guide_folds: int = 3) -> dict[str, Any]:
+def ave_features(seeds: Seeds, folds: Folds = 5, guide_folds: Folds = 3) -> dict[str, Any]:
     """Probe the released encoders of every method, and apply the guide to their features.
 
     Args:
@@ -47,21 +48,22 @@ def ave_features(seeds: tuple[int, ...], folds: int = 5, guide_folds: int = 3) -
 
     Raises:
         StudyError: a file is missing or altered, the methods have other clips or another order of
-            clips, there are no or equal seeds, or a class has fewer clips than there are folds.
+            clips, or a class has too few clips for the folds.
     """
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise StudyError(f"ave-features: seeds are {list(seeds)}; give one or more, all different")
     released = data.load()
     shared = common(released)
     agreements = aligned(shared)
     unimodal = shared["UME"]
     y = unimodal.y
     counts = np.unique(y, return_counts=True)[1]
-    if not 2 <= folds <= counts.min():
-        raise StudyError(
-            f"ave-features: folds is {folds}, but a class has {counts.min()} clips; give 2 to "
-            f"{counts.min()}"
-        )
+    for key, given, most in (
+        ("folds", folds, counts.min()),
+        ("guide_folds", guide_folds, counts.min() // 2),
+    ):
+        if given > most:
+            raise StudyError(
+                f"{key} is {given}, but a class has {counts.min()} clips; give 2 to {most}"
+            )
     splits = [StratifiedKFold(folds, shuffle=True, random_state=s).split(y, y) for s in seeds]
     cuts = [cut for split in splits for cut in split]
     methods: dict[str, Any] = {}
@@ -132,7 +134,7 @@ def aligned(shared: dict[str, Released]) -> dict[str, dict[str, list[float]]]:
         if (part.y != y).any():
             row = int(np.flatnonzero(part.y != y)[0])
             raise StudyError(
-                f"ave-features: row {row} (the first is 0) is of class {y[row]} in {first} and of "
+                f"row {row} (the first is 0) is of class {y[row]} in {first} and of "
                 f"class {part.y[row]} in {method}, so their rows are not the same clips and cannot "
                 f"be paired; leave {method} out"
             )
@@ -144,7 +146,7 @@ def aligned(shared: dict[str, Released]) -> dict[str, dict[str, list[float]]]:
             chance = max(agreement(a, b[np.ix_(order, order)], y) for order in orders)
             if given <= chance:
                 raise StudyError(
-                    f"ave-features: the clips of a class are in another order in {method} than in "
+                    f"the clips of a class are in another order in {method} than in "
                     f"{first} ({m}: agreement {given:.2f}, {chance:.2f} by chance), so that they "
                     f"cannot be paired; leave {method} out"
                 )

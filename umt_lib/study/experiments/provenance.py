@@ -234,14 +234,15 @@ def _written(node: Any) -> str:
     return f"{type(node).__name__}({', '.join(fields)})"
 
 
-# Modules, by their path in umt_lib, that affect no number: messages, paths, the format of files,
-# figures, the report of the guide, and this module.
+# Modules, by their path in umt_lib, that affect no number: messages, checks of params files, paths,
+# the format of files, figures, the report of the guide, and this module.
 OUTSIDE = (
     "errors.py",
     "files.py",
     "guide/report.py",
     "paths.py",
     "style.py",
+    "study/analyses/values.py",
     "study/experiments/params.py",
     "study/experiments/provenance.py",
     "study/experiments/results.py",

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from umt_lib.data.splits import Split
+from umt_lib.errors import StudyError
 from umt_lib.methods.umt import UMT
 from umt_lib.study.analyses.batched.fit import (
     Targets,
@@ -40,11 +41,11 @@ from umt_lib.study.analyses.batched.losses import (
 from umt_lib.study.analyses.batched.networks import Params, stack, stacked
 from umt_lib.study.analyses.regime_map.train import initial
 from umt_lib.study.analyses.regime_map.worlds import Cell, World, world
+from umt_lib.study.analyses.values import Factor, Samples, Seeds, Share, Values
 
 WIDER = 2  # width of a student whose features are projected, as a multiple
 FADING = {"fading-half": 0.5, "fading": 1.0}  # the part of the schedule with a weight above 0
 EMAP_SAMPLES = 1000  # the EMAP gap is measured on the first so many test samples
-Unit = Annotated[float, Field(ge=0, le=1)]
 
 
 @torch.no_grad()
@@ -144,14 +145,14 @@ def setup(chosen: World, cells: Sequence[Cell], seeds: Sequence[int]) -> Setup:
 
 def distillation_cost(
     dataset: str,
-    seeds: tuple[int, ...],
-    uni: tuple[Unit, ...],
-    paired: tuple[Unit, ...],
-    weights: tuple[PositiveFloat, ...],
-    few_weights: tuple[PositiveFloat, ...],
-    n_train: PositiveInt = 2048,
+    seeds: Seeds,
+    uni: Values[Share],
+    paired: Values[Share],
+    weights: Values[Factor],
+    few_weights: Values[Factor],
+    n_train: Samples = 2048,
     updates: PositiveInt = 480,
-    learning_rate: PositiveFloat = 0.1,
+    learning_rate: Factor = 0.1,
 ) -> dict[str, Any]:
     """Train all variants with an MLP head, over the weight, for all ``uni`` and ``paired``.
 
@@ -159,7 +160,7 @@ def distillation_cost(
         dataset: a key of ``regime_map.worlds.WORLDS`` with the dials ``uni``, ``paired`` and
             ``asymmetry``, whose networks are used.
         weights: the weights of UMT besides 0.
-        few_weights: the weights of all other variants besides 0.
+        few_weights: the weights of all other variants besides 0; some of ``weights``.
         updates, learning_rate: of every training. There is one rate, because a large weight with
             a larger step diverges.
 
@@ -169,8 +170,14 @@ def distillation_cost(
         the settings.
 
     Raises:
-        StudyError: the data set has no map, or a training diverged.
+        StudyError: the data set has no map, a weight is not among ``weights``, or a training
+            diverged.
     """
+    if other := set(few_weights) - set(weights):
+        raise StudyError(
+            f"few_weights has {min(other)}, which is not among the weights {list(weights)}; give "
+            f"some of these, since other variants are compared with UMT of the same weight"
+        )
     chosen = replace(world(dataset), updates=updates, learning_rate=learning_rate)
     cells = [Cell.at(uni=u, paired=p, asymmetry=0.0, n_train=n_train) for u in uni for p in paired]
     made = setup(chosen, cells, seeds)

@@ -13,6 +13,7 @@ from umt_lib.guide.checks import FOLDS
 from umt_lib.guide.verdict import deciding
 from umt_lib.study.analyses.guide_check import features
 from umt_lib.study.analyses.guide_check.rules import record, verdicts
+from umt_lib.study.analyses.values import Folds, Seeds
 from umt_lib.study.experiments import results
 
 EXPERIMENTS = {  # strategy: the name of its experiment, after <dataset>-
@@ -26,7 +27,7 @@ EXPERIMENTS = {  # strategy: the name of its experiment, after <dataset>-
 }
 
 
-def on_data(dataset: str, seeds: tuple[int, ...], folds: int = FOLDS) -> dict[str, Any]:
+def on_data(dataset: str, seeds: Seeds, folds: Folds = FOLDS) -> dict[str, Any]:
     """Compare the verdicts of all rules with the test accuracies of finished experiments.
 
     Groups are ignored if the validation split has too few of them for folds ("groups" records

@@ -8,8 +8,9 @@ any threshold. Both read the same samples, so that what is special about these a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from tqdm import tqdm
 
 from umt_lib.data import feature_sets
@@ -18,11 +19,12 @@ from umt_lib.guide import recommend
 from umt_lib.guide.checks import checked
 from umt_lib.study.analyses.guide_check.direct import SEEDS, direct, trainings
 from umt_lib.study.analyses.guide_check.rules import LAST, record
+from umt_lib.study.analyses.values import Folds
 
 SAMPLES = 4000  # of a set, for the guide and for the networks
 
 
-def on_features(sets: Mapping[str, int]) -> dict[str, Any]:
+def on_features(sets: Annotated[Mapping[str, Folds], Field(min_length=1)]) -> dict[str, Any]:
     """Compare the verdicts of all rules with the test accuracies of small networks, set by set.
 
     Args:
@@ -39,9 +41,13 @@ def on_features(sets: Mapping[str, int]) -> dict[str, Any]:
     """
     cases = []
     evidence: dict[str, Any] = {}
+    loaded = {name: feature_sets.load(name) for name in sets}  # all, before anything is trained
+    every = {
+        name: checked(given.features, given.y, given.groups, sets[name], SAMPLES, 0, name)
+        for name, given in loaded.items()
+    }
     for name, folds in sets.items():
-        given = feature_sets.load(name)
-        inputs = checked(given.features, given.y, given.groups, folds, SAMPLES, 0, name)
+        given, inputs = loaded[name], every[name]
         found = recommend(
             given.features, given.y, given.groups, folds=folds, max_samples=SAMPLES, source=name
         )

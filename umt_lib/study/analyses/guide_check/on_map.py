@@ -19,9 +19,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import NonNegativeInt, PositiveInt
 from tqdm import tqdm
 
 from umt_lib.errors import StudyError
@@ -31,6 +32,7 @@ from umt_lib.study.analyses.regime_map.parallel import chunks
 from umt_lib.study.analyses.regime_map.strategies import UME
 from umt_lib.study.analyses.regime_map.train import Chunk
 from umt_lib.study.analyses.regime_map.worlds import Cell, World, world
+from umt_lib.study.analyses.values import Samples, Seeds
 
 AT_ONCE = 30  # models (cells times seeds) trained at once, in 1.5 GB of memory
 STRATEGIES = {  # of the guide: those of the map
@@ -51,18 +53,18 @@ def held_out(cell: Cell) -> bool:
 
 def on_map(
     dataset: str,
-    cells: int,
-    seeds: tuple[int, ...],
-    guide_seeds: int = 1,
-    n_validation: int = 1000,
-    part: str = "held out",
+    cells: NonNegativeInt,
+    seeds: Seeds,
+    guide_seeds: PositiveInt = 1,
+    n_validation: Samples = 1000,
+    part: Literal["held out", "tuning"] = "held out",
 ) -> dict[str, Any]:
     """Compare the verdicts of all rules with the test accuracies of all strategies, cell by cell.
 
     Args:
         dataset: a key of ``regime_map.worlds.WORLDS``.
         cells: number of cells, spread evenly over the grid; 0 for all.
-        guide_seeds: number of seeds for whose uni-modal models the guide gives a verdict.
+        guide_seeds: number of ``seeds`` for whose uni-modal models the guide gives a verdict.
         n_validation: samples of the validation split, which the guide reads and on which methods
             choose.
         part: "held out", or "tuning" for the cells on which thresholds may be set.
@@ -73,10 +75,10 @@ def on_map(
         interval}}, "rules" {rule: see :func:`outcome`}}].
 
     Raises:
-        StudyError: the data set has no map, or the part is unknown.
+        StudyError: the data set has no map, or there are more ``guide_seeds`` than seeds.
     """
-    if part not in ("held out", "tuning"):
-        raise StudyError(f"part is {part!r}; give 'held out' or 'tuning'")
+    if guide_seeds > len(seeds):
+        raise StudyError(f"guide_seeds is {guide_seeds}; there are {len(seeds)} seeds, give fewer")
     where = replace(world(dataset), n_validation=n_validation)
     places = [cell for cell in where.cells if held_out(cell) == (part == "held out")]
     places = spread(places, cells)

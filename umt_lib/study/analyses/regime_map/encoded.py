@@ -17,10 +17,12 @@ from torch import Tensor
 from umt_lib.data.synthetic import WIDTH
 from umt_lib.errors import StudyError
 from umt_lib.study.analyses.batched.fit import outputs
-from umt_lib.study.analyses.regime_map.measure import Seeds, best, explore, unimodal
+from umt_lib.study.analyses.regime_map.measure import best, explore, unimodal
 from umt_lib.study.analyses.regime_map.strategies import TRAINED, Option
 from umt_lib.study.analyses.regime_map.train import Chunk, Teachers
+from umt_lib.study.analyses.regime_map.worlds import Axes
 from umt_lib.study.analyses.regime_map.worlds import world as world_named
+from umt_lib.study.analyses.values import TwoSeeds, Values
 
 ABOVE = 2.0  # a component is kept if its variance is so many times that of the noise
 KINDS = ("uni-modal", "paired")
@@ -57,10 +59,10 @@ def leading(block: Tensor) -> Tensor:
 
 def map_features(
     world: str,
-    dials: dict[str, list[float]],
-    strategies: tuple[str, ...],
-    tuning: Seeds,
-    report: Seeds,
+    dials: Axes,
+    strategies: Values[str],
+    tuning: TwoSeeds,
+    report: TwoSeeds,
 ) -> dict[str, Any]:
     """The kept share of every kind of feature in every modality, in all cells of these dials.
 

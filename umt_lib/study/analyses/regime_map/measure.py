@@ -9,20 +9,19 @@ once, with the chosen option, and tested once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from umt_lib.errors import StudyError, nearest
 from umt_lib.study.analyses.regime_map.parallel import chunks, in_processes
 from umt_lib.study.analyses.regime_map.strategies import RATES, STRATEGIES, Option, options, passes
 from umt_lib.study.analyses.regime_map.train import PARTS, Chunk, Teachers
-from umt_lib.study.analyses.regime_map.worlds import Cell, World
+from umt_lib.study.analyses.regime_map.worlds import Axes, Cell, World
 from umt_lib.study.analyses.regime_map.worlds import world as world_named
-
-Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=2)]
+from umt_lib.study.analyses.values import TwoSeeds, Values
 
 
 class Tried(NamedTuple):
@@ -45,11 +44,11 @@ class Job(NamedTuple):
 
 def regime_map(
     world: str,
-    dials: dict[str, list[float]],
-    tuning: Seeds,
-    report: Seeds,
+    dials: Axes,
+    tuning: TwoSeeds,
+    report: TwoSeeds,
     cells: NonNegativeInt = 0,
-    strategies: tuple[str, ...] = STRATEGIES,
+    strategies: Values[str] = STRATEGIES,
     workers: PositiveInt = 1,
 ) -> dict[str, Any]:
     """Search a world on the tuning seeds, and report all its cells on the report seeds.

@@ -27,9 +27,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetPydanticSchema,
+    NonNegativeInt,
+    PositiveInt,
+)
 
 from umt_lib.data import (
     digit_pairs,
@@ -40,6 +47,7 @@ from umt_lib.data import (
 )
 from umt_lib.data.splits import Splits
 from umt_lib.errors import StudyError, nearest
+from umt_lib.study.analyses.values import Factor, Listed, Samples, Share, Size
 from umt_lib.training import Training
 
 Dials = dict[str, float]
@@ -48,6 +56,28 @@ UNBALANCED = (0.4, 0.3, 0.2, 0.1)  # the classes of two-way tables
 QUIET = {"quiet": (0.15, 0.4, 1.0), "quiet_pair": (0.3, 1.0)}  # scales
 LENGTHS = (150, 600)  # updates of short and of long training
 MANY, SOME, FEW = 8, 6, 2  # uni-modal features of each modality
+
+
+class _Axes(BaseModel):
+    """The values that each dial can have; every world has some of the dials."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+    uni: Listed[Share] = []
+    paired: Listed[Share] = []
+    asymmetry: Listed[Share] = []
+    leak: Listed[Share] = []
+    rho: Listed[Size] = []
+    sig: Listed[Size] = []
+    main: Listed[Size] = []
+    gamma: Listed[Size] = []
+    table: Listed[NonNegativeInt] = []
+    quiet: Listed[Factor] = []
+    quiet_pair: Listed[Factor] = []
+    n_train: Listed[Samples] = []
+    updates: Listed[PositiveInt] = []
+
+
+Axes = Annotated[dict[str, list[float]], GetPydanticSchema(lambda _, handler: handler(_Axes))]
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,13 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from pydantic import PositiveInt
 
 from umt_lib.errors import StudyError
 from umt_lib.study.analyses.theory import networks
 from umt_lib.study.analyses.theory.networks import TRAININGS
 from umt_lib.study.analyses.theory.settings import KIND, KINDS, FeatureSetting
+from umt_lib.study.analyses.values import Samples, Seeds, Weight
 
 FLOORS = tuple(2.0**-k for k in range(4, 13))  # candidates, largest first
 EASES = tuple(2.0**-k for k in range(-2, 10))
@@ -99,10 +101,10 @@ def predict(
 
 
 def theory(
-    seeds: tuple[int, ...],
-    n_train: int = 1024,
-    epochs: int = 40,
-    weight: float = 1.0,
+    seeds: Seeds,
+    n_train: Samples = 1024,
+    epochs: PositiveInt = 40,
+    weight: Weight = 1.0,
 ) -> dict[str, Any]:
     """Count the features that each training learns, according to the model and in networks.
 
@@ -111,7 +113,7 @@ def theory(
     settings. The model gets the samples on which the networks are trained.
 
     Args:
-        seeds: whole numbers from 0; n_train: samples; epochs: of every training.
+        n_train: samples; epochs: of every training.
         weight: lambda of UMT.
 
     Returns:
@@ -123,13 +125,8 @@ def theory(
         accuracy per seed]}}.
 
     Raises:
-        StudyError: there is no seed, a negative or a repeated one, there are too few samples, or a
-            training diverged.
+        StudyError: a training diverged.
     """
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise StudyError(f"theory: seeds are {list(seeds)}; give different whole numbers from 0")
-    if n_train < 2 or epochs < 1:
-        raise StudyError(f"theory: n_train {n_train}, epochs {epochs}; give 2 and 1, or more")
     base = FeatureSetting()._asdict()
     axes = {a: [FeatureSetting(**{**base, a: v}) for v in values] for a, values in AXES.items()}
     runs = [(w, s) for w in dict.fromkeys(chain(*axes.values())) for s in seeds]
