@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from pydantic import ValidationError
+from sklearn.linear_model import LogisticRegression
 
 from umt_lib import paths
 from umt_lib.errors import StudyError
@@ -294,6 +295,20 @@ def test_every_world_draws_data_of_one_shape_and_knows_its_best_accuracies(name)
         bayes = world.bayes(cell.dials)
         assert 1 / world.classes <= bayes["additive"] <= bayes["all"] <= 1 + 1e-9
     assert len(shapes) == 1
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_no_classifier_is_better_than_the_best_possible_one(name):
+    """Without paired features, which a linear classifier cannot use; it comes near in *lazy*."""
+    world = replace(WORLDS[name], n_test=4000)
+    dials = {dial: values[len(values) // 2] for dial, values in world.axes.items()}
+    dials |= {dial: world.axes[dial][0] for dial in ("paired", "gamma") if dial in world.axes}
+    splits = world.data(Cell(tuple({**dials, "n_train": 8000}.items())), 0)
+    known, held = (torch.cat([*s.x.values()], 1).flatten(1) for s in (splits.train, splits.test))
+    found = LogisticRegression(max_iter=300).fit(known, splits.train.y).score(held, splits.test.y)
+    best = world.bayes(dials)["all"]
+    assert found < best + 0.02
+    assert name != "lazy" or found > best - 0.04
 
 
 def test_quietness_scales_the_features_it_names():

@@ -198,8 +198,15 @@ def _digit_pairs(dials: Dials) -> dict[str, Any]:
     return {"q_left": dials["uni"], "q_right": _second(dials), "r": dials["paired"]}
 
 
-def _bayes(dials: Dials) -> Facts:
+def _noiseless(options: Callable[[Dials], dict], dials: Dials) -> Facts:
     """In the limit of no noise; see :func:`umt_lib.data.synthetic.bayes`."""
+    given = options(dials)
+    uni = {m: given[f"uni_{m}"] for m in ("a", "b")}
+    return synthetic.bayes(uni, given["paired"], classes=2)
+
+
+def _digits_bayes(dials: Dials) -> Facts:
+    """If every digit is recognised."""
     uni: dict[str, Sequence[float]] = {"a": (dials["uni"],), "b": (_second(dials),)}
     return synthetic.bayes(uni, (dials["paired"],), classes=2)
 
@@ -261,7 +268,7 @@ WORLDS = {
             "asymmetry": (0.0, 0.5, 1.0),
             "n_train": (512, 2048),
         },
-        _bayes,
+        partial(_noiseless, _synthetic),
     ),
     "lazy": World(
         synthetic.load,
@@ -272,7 +279,7 @@ WORLDS = {
             "asymmetry": (0.0, 0.5, 0.7, 0.85),
             "n_train": (512,),
         },
-        _bayes,
+        partial(_noiseless, _lazy),
         updates=400,
     ),
     "quiet-pairs": World(
@@ -343,7 +350,7 @@ WORLDS = {
             "asymmetry": (0.0,),
             "n_train": (2048,),
         },
-        _bayes,
+        _digits_bayes,
         hidden=64,
     ),
 }
