@@ -306,6 +306,42 @@ def tables(folder: Path, header: bool = True, index: bool = False, **arrays: np.
         pd.DataFrame(x).to_csv(folder / f"{name}.csv", index=index, header=header)
 
 
+@pytest.mark.parametrize("row", ["x,0.5,1,2", "x,0.5,1,", "7,x,0.5,1"])
+def test_a_csv_with_a_cell_too_many_is_refused(tmp_path, row):
+    path = tmp_path / "mine.csv"
+    path.write_text("label,audio_0,video_0\n" + f"{row}\n" * 4)
+    refused(path, "line 2 has 4 cells, the header has 3; give every column a name, or leave out")
+    tables(tmp_path, audio=A, video=B, labels=Y)
+    table = tmp_path / "audio.csv"
+    table.write_text("\n\nlow,high\n" + "1,2,3\n" * 40)
+    with pytest.raises(StudyError, match=r"audio\.csv: line 4 has 3 cells, the header has 2; give"):
+        readers.load(str(tmp_path))
+
+
+def test_a_comma_at_the_end_of_every_line_is_no_column(tmp_path, table):
+    path = tmp_path / "mine.csv"
+    path.write_text(table.to_csv(index=False).replace("\n", ",\n"))
+    source = readers.load(str(path))
+    assert np.allclose(source.features["video"], B)
+    assert source.labels.tolist() == table["label"].tolist()
+    tables(tmp_path, header=False, audio=A, labels=Y)
+    (tmp_path / "video.csv").write_text("left,right,\n" + "1,2,\n" * 40)
+    audio = tmp_path / "audio.csv"
+    audio.write_text(audio.read_text().replace("\n", ",\n"))
+    path.unlink()
+    source = readers.load(str(tmp_path))
+    assert np.allclose(source.features["audio"], A)
+    assert source.features["video"].shape == (40, 2)
+    path.write_text("label,audio_0,video_0,\n" + "x,1,2,\n" * 3 + "x,1,2,3\n")
+    refused(path, "column 'Unnamed: 3' belongs to no modality; leave it out")
+
+
+def test_blank_lines_above_the_header_change_nothing(tmp_path, table):
+    path = tmp_path / "mine.csv"
+    path.write_text("\n \n" + table.assign(label=[f"0{y}" for y in Y]).to_csv(index=False))
+    assert readers.load(str(path)).labels.tolist() == [f"0{y}" for y in Y]
+
+
 def test_the_header_that_pandas_writes_above_an_array_is_no_sample(tmp_path):
     for labels in (Y, np.array(["n", "y"])[Y]):
         tables(tmp_path, audio=A, video=B[:, :1], labels=labels, groups=Y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -98,7 +99,7 @@ def plain_csv(path: Path) -> np.ndarray:
     if len(first) > 1 and not first[0] and (numbered(first[1:]) or not all_numbers(first)):
         raise StudyError(f"{path}: its first column is an index; save it without (index=False)")
     header = None if all_numbers(first) and not numbered(first) else 0
-    frame = pd.read_csv(path, header=header, encoding="utf-8-sig")
+    frame = read_csv(path, header=header)
     for column, kind in frame.dtypes.items():
         if kind.kind not in "biuf":
             raise StudyError(
@@ -114,10 +115,41 @@ def plain_csv(path: Path) -> np.ndarray:
     return values
 
 
+def read_csv(path: Path, header: int | None = 0, **options: Any) -> pd.DataFrame:
+    """The table in a csv file, without the empty column after a comma that ends every line.
+
+    Args:
+        header: 0, or None if there is no header.
+        options: of ``pandas.read_csv``.
+
+    Raises:
+        StudyError: the row below the header has more cells than the header.
+    """
+    (_, first), *below = _first_rows(path, 2) or [(0, [])]
+    for line, cells in below if header == 0 else ():
+        # pandas takes the first columns for an index here, and refuses longer rows further below
+        if len(cells) > len(first):
+            raise StudyError(
+                f"{path}: line {line} has {len(cells)} cells, the header has {len(first)}; give "
+                f"every column a name, or leave out row names and commas at the end of lines"
+            )
+    frame = pd.read_csv(path, header=header, encoding="utf-8-sig", **options)
+    if len(first) > 1 and not first[-1] and frame.iloc[:, -1].isin(["", np.nan]).all():
+        return frame.iloc[:, :-1]
+    return frame
+
+
 def first_row(path: Path) -> list[str]:
     """The cells of the first row of a csv file; none if the file is empty."""
+    return next((row for _, row in _first_rows(path, 1)), [])
+
+
+def _first_rows(path: Path, count: int) -> list[tuple[int, list[str]]]:
+    """The first rows of a csv file, each with the number of its line, without blank lines."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return next(csv.reader(file), [])
+        reader = csv.reader(file)
+        rows = ((reader.line_num, row) for row in reader if len(row) > 1 or "".join(row).strip())
+        return list(islice(rows, count))
 
 
 def numbered(cells: list[str]) -> bool:

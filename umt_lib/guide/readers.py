@@ -406,10 +406,9 @@ def _csv(path: Path) -> pd.DataFrame:
         twice = str(names[names.duplicated()].iloc[0])
         raise StudyError(f"{path}: column {twice!r} occurs twice; rename one or leave it out")
     text = [name for name in (*LABELS, *GROUPS) if name in header]
-    return pd.read_csv(
+    return formats.read_csv(
         path,
         low_memory=False,
-        encoding="utf-8-sig",
         dtype=dict.fromkeys(text, str),
         keep_default_na=False,
         na_values={name: [""] if name in text else MISSING for name in header},
