@@ -336,6 +336,19 @@ def test_a_comma_at_the_end_of_every_line_is_no_column(tmp_path, table):
     refused(path, "column 'Unnamed: 3' belongs to no modality; leave it out")
 
 
+@pytest.mark.parametrize("name", ["mine.csv", "labels.csv", "audio.csv"])
+def test_a_quote_that_is_not_closed_is_named_in_a_long_file(tmp_path, name):
+    tables(tmp_path, audio=A, video=B, labels=Y)
+    (tmp_path / name).write_text('label,"audio_0,video_0\n' + "x,1,2\n" * 30_000)
+    source = tmp_path / name if name == "mine.csv" else tmp_path
+    with pytest.raises(StudyError) as refusal:
+        readers.load(str(source))
+    assert str(refusal.value) == (
+        f"{tmp_path / name}: cannot be read (a quote is not closed, or a cell has more than 131072 "
+        f"characters); close or remove the quote"
+    )
+
+
 def test_blank_lines_above_the_header_change_nothing(tmp_path, table):
     path = tmp_path / "mine.csv"
     path.write_text("\n \n" + table.assign(label=[f"0{y}" for y in Y]).to_csv(index=False))

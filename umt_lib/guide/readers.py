@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import zipfile
 import zlib
@@ -43,7 +44,7 @@ LABELS, GROUPS = matlab.LABELS, matlab.GROUPS
 MISSING = ["", "nan", "NaN", "NA", "N/A", "n/a", "null", "NULL", "None"]  # in a column of numbers
 IN_FOLDERS = (".npy", ".pt", ".csv")
 IN_PARSERS = (LookupError, ArithmeticError, TypeError, RuntimeError, MatReadError)
-DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, csv.Error)
 
 
 Extra = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -462,6 +463,11 @@ def _unreadable(path: Path, error: Exception | str, fix: str, name: str = "") ->
             "save it again as UTF-8, for example pd.read_csv(..., encoding='latin-1').to_csv(..., "
             "index=False), with utf-16 instead of latin-1 if that is its encoding"
         )
+    elif "field limit" in str(error):
+        error = (
+            f"a quote is not closed, or a cell has more than {csv.field_size_limit()} characters"
+        )
+        fix = "close or remove the quote"
     elif ragged := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error)):
         expected, line, seen = ragged.groups()
         error = f"line {line} has {seen} columns, the lines above have {expected}"
