@@ -89,3 +89,13 @@ def test_a_file_is_read_and_an_unknown_name_is_refused(tmp_path):
     sentence = "digitpairs: no such file, folder or data set; did you mean 'digit-pairs'?"
     with pytest.raises(StudyError, match=sentence.replace("?", r"\?")):
         features.load("digitpairs")
+
+
+def test_a_data_set_without_unimodal_experiments_is_refused_and_not_offered(ours):
+    sentence = r"graded-pairs: .* no uni-modal experiments \(params/graded-pairs-unimodal-\*\.yaml"
+    with pytest.raises(
+        StudyError, match=rf"{sentence}\).*; give a file of features, or one of synthetic$"
+    ):
+        features.load("graded-pairs")
+    with pytest.raises(StudyError, match=r"no such file, .* \(known: synthetic\)$"):
+        features.load("graded-pear")

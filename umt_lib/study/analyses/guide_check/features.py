@@ -49,10 +49,19 @@ class Seen(NamedTuple):
     without: tuple[str, ...]
 
 
+def unimodal(dataset: str) -> list[Path]:
+    """The params files of the uni-modal experiments."""
+    return sorted(paths.PARAMS.glob(f"{dataset}-unimodal-*.yaml"))
+
+
+def offered() -> list[str]:
+    """The data sets that have uni-modal experiments."""
+    return [dataset for dataset in DATASETS if unimodal(dataset)]
+
+
 def modalities(dataset: str) -> list[str]:
     """The modalities that have a uni-modal experiment."""
-    files = sorted(paths.PARAMS.glob(f"{dataset}-unimodal-*.yaml"))
-    methods = (params_files.read(file)["method"] for file in files)
+    methods = (params_files.read(file)["method"] for file in unimodal(dataset))
     return [method["modality"] for method in methods if "modality" in method]
 
 
@@ -60,10 +69,17 @@ def last_layer(dataset: str, seed: int) -> tuple[dict[str, np.ndarray], Splits]:
     """Features of the validation split by the uni-modal encoders of ``seed``, and the data.
 
     Raises:
-        StudyError: a uni-modal experiment of the data set has not been run, or not for this seed.
+        StudyError: the data set has no uni-modal experiments, or one has not been run, or not for
+            this seed.
     """
     features = {}
-    for file in sorted(paths.PARAMS.glob(f"{dataset}-unimodal-*.yaml")):
+    if not (files := unimodal(dataset)):
+        raise StudyError(
+            f"{dataset}: the data set has no uni-modal experiments (params/{dataset}-unimodal-*"
+            f".yaml), whose features the guide reads; give a file of features, or one of "
+            f"{', '.join(offered())}"
+        )
+    for file in files:
         params = params_files.read(file)
         if seed not in params["seeds"]:
             raise StudyError(
@@ -121,7 +137,7 @@ def load(source: str, seed: int = 0, folds: int = FOLDS) -> Source:
         return runs(source, seed, folds)
     if path.exists() or path.suffix or len(path.parts) > 1:
         return readers.load(source)
-    raise StudyError(f"{source}: no such file, folder or data set{nearest(source, DATASETS)}")
+    raise StudyError(f"{source}: no such file, folder or data set{nearest(source, offered())}")
 
 
 def runs(dataset: str, seed: int, folds: int = FOLDS) -> Source:
