@@ -72,7 +72,10 @@ def test_raw_inputs_are_read_in_the_rows_that_are_drawn(tmp_path, capsys):
     assert command.main([*line, "--max-samples", "60"]) == 0
     assert "verdict: " in capsys.readouterr().out
     assert command.main(line) == 2
-    assert "raw.npz: 'a' holds NaN or infinity, first in row" in capsys.readouterr().err
+    assert (
+        "raw.npz: 'a' holds NaN, infinity or a number beyond 1e+30, first in row"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.usefixtures("quick")
@@ -92,7 +95,7 @@ BAD_INPUTS = {
     "holds inputs of ['a'], ": {"a": np.zeros((40, 3))},
     "'b' has shape (39, 3) and": {"a": np.zeros((40, 3)), "b": np.zeros((39, 3))},
     "holds <U1; give numbers": {"a": np.zeros((40, 3)), "b": np.full((40, 3), "x")},
-    "'b' holds NaN or infinity, first in row 0": {
+    "'b' holds NaN, infinity or a number beyond 1e+30, first in row 0": {
         "a": np.eye(40, 3),
         "b": np.full((40, 3), np.inf),
     },

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import re
 import time
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -441,6 +443,68 @@ def test_raw_inputs_take_the_memory_of_their_rows(tmp_path):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < most  # one copy in float64 takes 2 * x.nbytes
+
+
+def with_byte(path: Path, at: int, value: int) -> None:
+    """Change one byte of the header of every file in a zip file, and of its copy at the end."""
+    content = bytearray(path.read_bytes())
+    for header, before in ((rb"PK\x03\x04", 0), (rb"PK\x01\x02", 2)):
+        for found in re.finditer(header, bytes(content)):
+            content[found.start() + before + at] = value
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "sentence"),
+    [(6, 1, "is encrypted"), (8, 99, "compression method is not")],
+)
+def test_an_npz_that_python_cannot_unpack_is_refused(npz, at, value, sentence):
+    raw = npz.with_name("raw.npz")
+    np.savez(raw, audio=A, video=B)
+    source = readers.load(str(npz))
+    for path in (raw, npz):
+        with_byte(path, at, value)
+        with pytest.raises(StudyError, match=sentence) as refusal:
+            readers.inputs(str(raw), source) if path == raw else readers.load(str(npz))
+        assert str(refusal.value).startswith(f"{path}: ")
+        assert "\n" not in str(refusal.value)
+
+
+def test_raw_inputs_that_are_damaged_are_named(npz):
+    raw, source = npz.with_name("raw.npz"), readers.load(str(npz))
+    np.savez(raw, audio=A, video=B)
+    raw.write_bytes(b"XXXX" + raw.read_bytes()[4:])
+    with pytest.raises(StudyError, match=r"raw\.npz: array 'audio' cannot be read .*; save it"):
+        readers.inputs(str(raw), source)
+
+
+def test_other_files_within_raw_inputs_are_named(npz):
+    raw, source = npz.with_name("raw.npz"), readers.load(str(npz))
+    np.savez(raw, **{"part/audio": A, "part/video": B})
+    with pytest.raises(
+        StudyError, match=r"raw\.npz: holds inputs of \['part/audio', 'part/video'\]"
+    ):
+        readers.inputs(str(raw), source)
+    columns = {f"part/{m}": z for m, z in source.features.items()}
+    assert set(readers.inputs(str(raw), source._replace(features=columns))(np.arange(9))) == {
+        "part/audio",
+        "part/video",
+    }
+    np.savez(raw, audio=A, video=B)
+    with zipfile.ZipFile(raw, "a") as archive:
+        archive.writestr("README.txt", "hello")
+    with pytest.raises(StudyError, match=r"raw\.npz: holds 'README\.txt', which is no npy array;"):
+        readers.inputs(str(raw), source)
+
+
+def test_raw_inputs_whose_squares_overflow_are_refused(npz):
+    raw, source = npz.with_name("raw.npz"), readers.load(str(npz))
+    np.savez(raw, audio=A, video=np.where(np.arange(40)[:, None] == 3, 1e308, B))
+    extra = readers.inputs(str(raw), source)
+    with pytest.raises(StudyError, match=r"'video' holds NaN, .* beyond 1e\+30, first in row 3 \("):
+        extra(np.arange(40))
+    np.savez(raw, audio=A.astype(np.float16), video=B > 0)
+    assert set(readers.inputs(str(raw), source)(np.arange(40))) == {"audio", "video"}
 
 
 def test_raw_inputs_that_say_nothing_are_refused_without_a_warning(tmp_path):

@@ -17,6 +17,7 @@ from scipy.io.matlab import MatReadError
 
 from umt_lib.errors import StudyError
 from umt_lib.guide import components, formats, hdf5, matlab
+from umt_lib.guide.checks import LARGEST
 
 T = TypeVar("T")
 
@@ -43,8 +44,17 @@ file formats:
 LABELS, GROUPS = matlab.LABELS, matlab.GROUPS
 MISSING = ["", "nan", "NaN", "NA", "N/A", "n/a", "null", "NULL", "None"]  # in a column of numbers
 IN_FOLDERS = (".npy", ".pt", ".csv")
-IN_PARSERS = (LookupError, ArithmeticError, TypeError, RuntimeError, MatReadError)
-DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, csv.Error)
+IN_PARSERS = (LookupError, ArithmeticError, TypeError, MatReadError)
+DAMAGED = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,  # an npz that is encrypted, or compressed in another way than zip files are
+    zipfile.BadZipFile,
+    zlib.error,
+    csv.Error,
+)
 
 
 Extra = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -148,10 +158,10 @@ def _components(path: Path, name: str, stored: Stored, rows: np.ndarray) -> np.n
     x = _read(path, name, partial(stored.rows, rows)).reshape(len(rows), -1)
     first, same = x[0].copy(), True
     for row, values in zip(rows, x, strict=True):
-        if not np.isfinite(values).all():
+        if not (np.abs(values.astype(np.float64)) < LARGEST).all():  # false for NaN as well
             raise StudyError(
-                f"{path}: {name!r} holds NaN or infinity, first in row {row} (the first "
-                f"is 0); repair or drop that sample"
+                f"{path}: {name!r} holds NaN, infinity or a number beyond {LARGEST:g}, first in "
+                f"row {row} (the first is 0); repair or drop that sample"
             )
         same = same and bool((values == first).all())
     if same:
@@ -165,11 +175,21 @@ def _components(path: Path, name: str, stored: Stored, rows: np.ndarray) -> np.n
 def _stored(path: Path) -> dict[str, Stored]:
     """The arrays of an npz file, whose rows are read when they are used."""
     arrays = {}
-    for name in _members(path):
-        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
-            shape, dtype = _read(path, name, partial(formats.npy_header, file))[:2]
+    for member in _members(path):
+        name = member.removesuffix(".npy")
+        if name == member:
+            raise StudyError(
+                f"{path}: holds {member!r}, which is no npy array; leave it out, or save the "
+                f"arrays again with np.savez"
+            )
+        shape, dtype = _read(path, name, partial(_npz_header, path, name))[:2]
         arrays[name] = Stored(shape, dtype, partial(_npz_rows, path, name))
     return arrays
+
+
+def _npz_header(path: Path, name: str) -> tuple[tuple[int, ...], np.dtype, bool]:
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+        return formats.npy_header(file)
 
 
 def _npz_rows(path: Path, name: str, rows: np.ndarray) -> np.ndarray:
@@ -178,12 +198,12 @@ def _npz_rows(path: Path, name: str, rows: np.ndarray) -> np.ndarray:
 
 
 def _members(path: Path) -> list[str]:
-    """The names of the arrays in an npz file."""
+    """The names of the files in an npz file."""
     try:
         with path.open("rb") as file:
             _check_archive(file, path)
             with zipfile.ZipFile(file) as archive:
-                return [Path(name).stem for name in archive.namelist()]
+                return archive.namelist()
     except DAMAGED as error:
         raise StudyError(_unreadable(path, error, "save it again with np.savez")) from None
 
