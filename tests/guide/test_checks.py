@@ -47,6 +47,8 @@ def with_value(value: float) -> np.ndarray:
         (np.array(3.0), r"'a' has shape \(\); leave it out if it is no modality, or give"),
         (A[:, :0], r"'a' has no features; leave the modality out"),
         (0 * A + 3, r"'a' is the same for all samples, .*; leave the modality out"),
+        (np.ma.masked_equal(A, A[7, 1]), r"'a' has masked values, first in row 7; fill them in or"),
+        (np.ma.masked, r"'a' has masked values, first in row 0; fill them in or drop that sample"),
         ([[1], [2, 3]], r"'a' is not an array \(.*\); give a NumPy array"),
     ],
 )
@@ -65,6 +67,7 @@ def test_a_modality_that_would_mislead_is_refused(a, sentence):
         (A[:, 0], r"'labels' look continuous: 100 different values from .* np\.digitize\(labels,"),
         (A[:, 0].astype(str), r"'labels' look continuous: 100 different values from .*; the guide"),
         (np.eye(2)[Y], r"'labels' has shape \(100, 2\); give one value per sample"),
+        (np.ma.masked_where(np.arange(100) == 3, Y), r"'labels' has masked .* row 3; fill them in"),
         (Y[:0], r"'labels' is empty; give one value per sample"),
     ],
 )
@@ -92,6 +95,11 @@ def test_groups_that_leave_a_class_out_are_refused(groups, sentence):
     [
         ({"features": {"a": A}}, r"mine\.npz: 1 modality given \(a\); .* give two or more"),
         ({"features": {}}, r"mine\.npz: 0 modality given \(none\)"),
+        (
+            {"features": [A, B]},
+            r"mine\.npz: 'features' is of type list; give a dictionary with the",
+        ),
+        ({"features": A}, r"mine\.npz: 'features' is of type ndarray; give a dictionary with the"),
         ({"folds": 1}, r"folds is 1; give 2 or more"),
         ({"seed": -1}, r"seed is -1; give a whole number"),
         ({"seed": 2**32}, r"seed is 4294967296; give a whole number"),
@@ -101,6 +109,17 @@ def test_groups_that_leave_a_class_out_are_refused(groups, sentence):
 def test_options_without_an_answer_are_refused(options, sentence):
     with pytest.raises(StudyError, match=sentence):
         check(**options)
+
+
+def test_names_of_modalities_become_text():
+    assert list(check({0: A, 1: B}).features) == ["0", "1"]
+
+
+def test_a_masked_array_without_masked_values_is_an_array():
+    inputs = check({"a": np.ma.masked_array(A), "b": B}, np.ma.masked_equal(Y, 9))
+    assert type(inputs.features["a"]) is np.ndarray
+    assert (inputs.features["a"] == A).all()
+    assert (inputs.y == Y).all()
 
 
 def test_a_draw_keeps_the_shares_of_the_classes_for_any_size():

@@ -96,11 +96,32 @@ def test_extra_columns_serve_to_detect_interactions_only():
         ({"a": np.zeros((120, 1)), "b": np.zeros(120)}, r"of shape \(120,\); give one row per"),
         (dict.fromkeys("ab", np.full((120, 1), np.nan)), "'a' holds NaN, infinity"),
         (dict.fromkeys("ab", np.full((120, 1), "x")), "'a' holds text instead of numbers"),
+        (dict.fromkeys("ab", np.ma.masked_less(np.ones((120, 1)), 2)), "'a' has masked values, fi"),
+        ({"a": [[1], [1, 2]], "b": [[1]]}, r"'a' is not an array \(.*\); give a NumPy array"),
+        ([np.zeros((120, 1))] * 2, "'extra' is of type list; give a dictionary with the array of"),
+        (lambda rows: np.zeros((120, 1)), "'extra' is of type ndarray; give a dictionary with the"),
+        ("raw.npz", "'extra' is of type str; give a dictionary with the array of each modality"),
     ],
 )
 def test_extra_columns_that_do_not_fit_are_refused(extra, sentence):
     with pytest.raises(StudyError, match=sentence):
         recommend(*cases.noise(120), folds=2, extra=extra)
+
+
+@pytest.mark.parametrize("value", ["5", 2.5, float("nan"), None])
+@pytest.mark.parametrize("option", ["folds", "seed", "max_samples"])
+def test_an_option_that_is_no_whole_number_is_refused(option, value):
+    if (option, value) != ("folds", None):  # the default
+        with pytest.raises(StudyError, match=rf"^{option} is {value!r}; give a whole number$"):
+            recommend(*cases.noise(60), **{option: value})
+
+
+@pytest.mark.usefixtures("brief")
+def test_an_option_may_be_of_any_integer_type():
+    small = {"folds": np.int8(2), "seed": np.int64(3), "max_samples": np.uint8(60)}
+    found = recommend(*cases.noise(60), **small)
+    assert measured(found) == measured(recommend(*cases.noise(60), folds=2, seed=3, max_samples=60))
+    assert json.loads(json.dumps(found.to_dict()))
 
 
 def test_each_gain_isolates_one_thing():

@@ -104,12 +104,12 @@ winner while its interval contains 0, or a better rule of combining predictions,
 classifiers, or an interaction.
 
 **Refused input** raises a StudyError that names the source, the array and the fix: fewer than two
-modalities; numbers of rows that do not match; text, NaN, infinity or numbers beyond 1e30; arrays
-that are not (n, d); a constant modality; labels or groups that are not (n,); labels that look
-continuous; copies with different labels; a single class; a class with fewer than 2 samples per
-fold; fewer than 3 groups, or a class in fewer than 3. Labels may have any values. Of more than
-10,000 samples, or 2**26 numbers, a stratified random subset is used, and the report states it; only
-its rows are read and checked.
+modalities; numbers of rows that do not match; text, NaN, infinity, masked values or numbers beyond
+1e30; arrays that are not (n, d); a constant modality; labels or groups that are not (n,); labels
+that look continuous; copies with different labels; a single class; a class with fewer than 2
+samples per fold; fewer than 3 groups, or a class in fewer than 3. Labels may have any values. Of
+more than 10,000 samples, or 2**26 numbers, a stratified random subset is used, and the report
+states it; only its rows are read and checked.
 
 Source of the paper's rule: Du et al., ICML 2023, section 4. The rest is ours.
 """

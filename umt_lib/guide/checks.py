@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 import numpy as np
 import pandas as pd
@@ -82,15 +83,16 @@ def checked(
         raise StudyError(f"seed is {seed}; give a whole number from 0 to 2**32 - 1")
     if max_samples < 1:
         raise StudyError(f"max_samples is {max_samples}; give how many samples may be used")
-    if len(features) < 2:
-        names = ", ".join(map(str, features)) or "none"
+    given = named(features, "features", source)
+    if len(given) < 2:
+        names = ", ".join(map(str, given)) or "none"
         raise StudyError(
-            f"{source}: {len(features)} modality given ({names}); "
+            f"{source}: {len(given)} modality given ({names}); "
             f"the guide compares strategies to combine modalities, so give two or more"
         )
     labels = _column(labels, "labels", source)
     groups = None if groups is None else _column(groups, "groups", source)
-    arrays = {m: _shaped(m, x, len(labels), source) for m, x in features.items()}
+    arrays = {m: _shaped(m, x, len(labels), source) for m, x in given.items()}
     if groups is not None and len(groups) != len(labels):
         raise StudyError(
             f"{source}: 'groups' has {len(groups)} rows for {len(labels)} labels; give one each"
@@ -148,14 +150,15 @@ def with_extra(inputs: Inputs, extra: Mapping[str, object], source: str) -> Inpu
     Raises:
         StudyError: other modalities, other numbers of rows, or no numbers.
     """
-    if set(inputs.features) != set(extra):
+    given = named(extra, "extra", source)
+    if set(inputs.features) != set(given):
         raise StudyError(
             f"{source}: features are given for {sorted(inputs.features)}, extra columns for "
-            f"{sorted(extra)}; give both for every modality"
+            f"{sorted(given)}; give both for every modality"
         )
     features, columns = {}, {}
     for m, z in inputs.features.items():
-        more = _array(extra[m], m, source)
+        more = given[m]
         if more.ndim != 2 or len(more) != len(z):
             raise StudyError(
                 f"{source}: {m!r} has features of shape {(len(z), inputs.columns[m])} and extra "
@@ -167,6 +170,35 @@ def with_extra(inputs: Inputs, extra: Mapping[str, object], source: str) -> Inpu
         alike = wide.standardised(more) if m in inputs.wide else more
         features[m] = np.hstack([alike, z] if m in inputs.wide else [z, alike]).astype(np.float64)
     return inputs._replace(features=features, columns=columns, searched=True)
+
+
+def whole(value: SupportsIndex, name: str) -> int:
+    """An option that is a whole number, of any integer type.
+
+    Raises:
+        StudyError: it is something else.
+
+    >>> whole(np.int64(3), "folds")
+    3
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise StudyError(f"{name} is {value!r}; give a whole number") from None
+
+
+def named(given: object, name: str, source: str) -> dict[str, np.ndarray]:
+    """The arrays of the modalities by their names as text; they may be memory-mapped.
+
+    Raises:
+        StudyError: no dictionary, or a value in it that is no array.
+    """
+    if not isinstance(given, Mapping):
+        raise StudyError(
+            f"{source}: {name!r} is of type {type(given).__name__}; give a dictionary with the "
+            f"array of each modality under its name"
+        )
+    return {str(m): _array(x, str(m), source) for m, x in given.items()}
 
 
 def default_folds(samples: int) -> int:
@@ -199,7 +231,20 @@ def _column(values: object, name: str, source: str) -> np.ndarray:
 
 
 def _array(values: object, name: str, source: str) -> np.ndarray:
-    """The values as an array; an array is returned as it is (it may be memory-mapped)."""
+    """The values as an array; an array is returned as it is (it may be memory-mapped).
+
+    Raises:
+        StudyError: no array, or one with masked values, which would be used as data.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            masked = np.atleast_1d(np.ma.getmaskarray(values))
+            row = int(masked.reshape(len(masked), -1).any(axis=1).argmax())
+            raise StudyError(
+                f"{source}: {name!r} has masked values, first in row {row}; fill them in or drop "
+                f"that sample"
+            )
+        return values.data
     if isinstance(values, np.ndarray):
         return values
     try:
@@ -211,8 +256,7 @@ def _array(values: object, name: str, source: str) -> np.ndarray:
         ) from None
 
 
-def _shaped(modality: str, x: object, n: int, source: str) -> np.ndarray:
-    x = _array(x, modality, source)
+def _shaped(modality: str, x: np.ndarray, n: int, source: str) -> np.ndarray:
     if x.dtype.kind not in "biuf":
         held = {"U": "text", "S": "text", "O": "Python objects"}.get(x.dtype.kind, x.dtype)
         raise StudyError(

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from umt_lib.errors import StudyError
-from umt_lib.guide.checks import MAX_SAMPLES, Inputs, checked, with_extra
+from umt_lib.guide.checks import MAX_SAMPLES, Inputs, checked, named, whole, with_extra
 from umt_lib.guide.evidence import gather
 from umt_lib.guide.recommendation import Recommendation
 from umt_lib.guide.verdict import chance, conclude, deciding, measured, near_border
@@ -76,13 +76,15 @@ def recommend(
             raise StudyError(f"{source}: {error}") from None
         return conclude(inputs, repeats, found, seed, time.perf_counter() - began, source)
 
+    seed, max_samples = whole(seed, "seed"), whole(max_samples, "max_samples")
+    folds = None if folds is None else whole(folds, "folds")
     inputs = checked(features, labels, groups, folds, max_samples, seed, source)
     if extra is None:
         return applied(inputs, source)
     if callable(extra):
         more: Mapping[str, ArrayLike] = extra(inputs.rows)
     else:
-        more = {m: _rows(x, inputs) for m, x in extra.items()}
+        more = {m: _rows(x, inputs) for m, x in named(extra, "extra", source).items()}
     both = with_extra(inputs, more, source)
     first = applied(inputs._replace(searched=True), source)
     second = applied(both, f"{source}, with extra columns")
@@ -90,7 +92,6 @@ def recommend(
     return replace(deciding(first, second), cost=cost)
 
 
-def _rows(x: ArrayLike, inputs: Inputs) -> np.ndarray:
+def _rows(x: np.ndarray, inputs: Inputs) -> np.ndarray:
     """The rows in use of extra columns; all of them if there are too few or too many."""
-    x = np.asarray(x)
     return x[inputs.rows] if x.ndim and len(x) == inputs.given else x
