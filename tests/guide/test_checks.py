@@ -152,6 +152,19 @@ def test_text_may_name_classes_that_look_like_a_quantity():
     assert len(check(features, np.arange(260) % 13).classes) == 13
 
 
+def test_more_samples_are_used_where_only_a_few_were_drawn():
+    y, late = np.arange(100) % 2, np.arange(100) // 2 - 46
+    for changed, sentence in (
+        ({"most": 3}, r"of the 3 .*; use a larger max_samples \(--max-samples\), or leave"),
+        ({"groups": late.clip(0)}, r"'groups' names 1 group\(s\), .*; use a larger max_samples"),
+        ({"groups": np.where(y, late.clip(0), late % 9)}, r" in 1 of .*; use a larger max_samples"),
+    ):
+        with pytest.raises(StudyError, match=sentence):
+            check(**{"labels": y, "folds": 2, "most": 8} | changed)
+    with pytest.raises(StudyError, match=r"of the 100 .*; gather more, use fewer folds or leave"):
+        check(folds=50, most=3)
+
+
 def test_fewer_folds_are_proposed_only_where_they_help():
     for n, folds, proposed in ((9, 5, True), (3, 5, False), (3, 2, False)):
         with pytest.raises(StudyError) as refusal:

@@ -19,6 +19,7 @@ LARGEST = 1e30  # squares of larger values overflow
 FOLDS, FOLDS_OF_MANY = 5, 3  # by default; of so many samples, three folds are as good and faster:
 MANY = 5000
 INNER = 3  # folds within a training part
+LARGER = "use a larger max_samples (--max-samples)"
 VALUES = 10  # more different values of labels that are not whole numbers are no classes
 
 
@@ -101,11 +102,13 @@ def checked(
         _classes_not_numbers(labels, source)
     classes, y = np.unique(labels, return_inverse=True)
     _foldable(classes, y, groups, default_folds(len(y)) if folds is None else folds, source)
-    keep = draw(y, sum(x.shape[1] for x in arrays.values()), max_samples, seed)
+    columns = sum(x.shape[1] for x in arrays.values())
+    keep = draw(y, columns, max_samples, seed)
+    more = LARGER if max_samples < min(len(y), MAX_NUMBERS // columns) else ""
     y, folds = y[keep], default_folds(len(keep)) if folds is None else folds
     if groups is not None:
         groups = np.unique(groups[keep], return_inverse=True)[1]
-    folds = _foldable(classes, y, groups, folds, source)
+    folds = _foldable(classes, y, groups, folds, source, more)
     drawn = {m: _numbers(m, x, keep, source) for m, x in arrays.items()}
     farthest = {m: _farthest(x) for m, x in drawn.items()}
     many = frozenset(m for m, x in drawn.items() if x.shape[1] > len(keep))
@@ -127,7 +130,7 @@ def checked(
             )
         groups = repeated.groups
         joined = f"{source} (rows that repeat are taken as one group)"
-        folds = _foldable(classes, y, groups, folds, joined)
+        folds = _foldable(classes, y, groups, folds, joined, more)
     return Inputs(
         features=numbers,
         y=y,
@@ -345,9 +348,18 @@ def draw(y: np.ndarray, columns: int, max_samples: int, seed: int) -> np.ndarray
 
 
 def _foldable(
-    classes: np.ndarray, y: np.ndarray, groups: np.ndarray | None, folds: int, source: str
+    classes: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray | None,
+    folds: int,
+    source: str,
+    more: str = "",
 ) -> int:
-    """The number of folds: the given one, or the number of groups if that is smaller."""
+    """The number of folds: the given one, or the number of groups if that is smaller.
+
+    Args:
+        more: how to get more samples, if they are not all that are given.
+    """
     if folds < 2:
         raise StudyError(f"folds is {folds}; give 2 or more")
     if len(classes) < 2:
@@ -362,8 +374,8 @@ def _foldable(
         fewer = "use fewer folds " if folds > 2 and counts.min() >= 4 else ""
         raise StudyError(
             f"{source}: class {str(classes[k])!r} of 'labels' has {counts[k]} of the {len(y)} "
-            f"samples that can be used, {folds} folds need {2 * folds} (2 in each); gather more, "
-            f"{fewer}or leave the class out"
+            f"samples that can be used, {folds} folds need {2 * folds} (2 in each); "
+            f"{more or 'gather more'}, {fewer}or leave the class out"
         )
     if groups is None:
         return folds
@@ -371,14 +383,14 @@ def _foldable(
     if number < INNER:
         raise StudyError(
             f"{source}: 'groups' names {number} group(s), at least {INNER} are needed to predict "
-            f"unseen groups; give samples from more groups"
+            f"unseen groups; {more or 'give samples from more groups'}"
         )
     for k in rare(y, groups)[:1]:
         within = len(np.unique(groups[y == k]))
         raise StudyError(
             f"{source}: class {str(classes[k])!r} of 'labels' occurs in {within} of {number} "
-            f"'groups', so a fold without these groups has no sample of the class; give samples "
-            f"of it in {INNER} groups or more, or leave the class out"
+            f"'groups', so a fold without these groups has no sample of the class; "
+            f"{more or f'give samples of it in {INNER} groups or more'}, or leave the class out"
         )
     return min(folds, number)
 
