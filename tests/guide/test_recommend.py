@@ -201,6 +201,13 @@ def test_the_oddest_value_is_found_in_the_row_as_it_was_given():
     assert all(away < 6 for m, (away, _) in data["farthest"].items() if m != first)
 
 
+@pytest.mark.parametrize("groups", [[0, 0, 0, 0, 1, 1, 2, 2], range(8)])
+def test_a_training_part_too_small_to_be_divided_is_refused(groups):
+    few = {m: z[:8] for m, z in cases.noise(60)[0].items()}
+    with pytest.raises(StudyError, match=r"mine: the training .* is too small to be divided again"):
+        recommend(few, np.arange(8) % 2, groups, folds=2, source="mine")
+
+
 def test_a_fold_without_a_class_is_refused_with_the_source(monkeypatch):
     def gather(*_):
         raise StudyError("class '3' occurs in too few groups")

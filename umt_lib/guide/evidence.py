@@ -69,7 +69,8 @@ def gather(inputs: Inputs, seed: int, tick: Callable[[], None] = lambda: None) -
     """Run the cross-validation; ``tick`` is called after each fold.
 
     Raises:
-        StudyError: the training part of a fold has no sample of some class (with groups).
+        StudyError: the training part of a fold has no sample of some class, or too few samples or
+            groups to be divided again (with groups).
     """
     rules, fits, folds, ensembles = [], 0, [], []
     predicted: list[dict[str, np.ndarray]] = []
@@ -191,6 +192,11 @@ def _split(
     else:
         groups = inputs.groups[rows]
         parts = min(parts, len(np.unique(groups)))
+        if parts < 2 or np.bincount(y).max() < parts:
+            raise StudyError(
+                f"the training part of a fold, {len(rows)} samples in {len(np.unique(groups))} "
+                f"group(s), is too small to be divided again; give more samples in more groups"
+            )
         cut = StratifiedGroupKFold(parts, shuffle=True, random_state=seed).split(y, y, groups)
     with warnings.catch_warnings():  # a class in few groups: the error below is clearer
         warnings.filterwarnings("ignore", "The least populated class")
