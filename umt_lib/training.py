@@ -120,9 +120,8 @@ def fit(
         StudyError: the method needs logits of each modality, which the head does not have.
     """
     head = getattr(model, "head", None)
-    additive = (
-        hasattr(head, "unimodal_logits") or type(head) not in HEADS.values()
-    )  # a method's own
+    # a method's own model may have no head, or one that is made for the method
+    additive = hasattr(head, "unimodal_logits") or type(head) not in HEADS.values()
     if method.needs_unimodal_logits and not additive:
         raise StudyError(f"{method.title} needs logits of each modality; give a linear head")
     device = next(model.parameters()).device

@@ -34,7 +34,6 @@ Folds = Annotated[int, Field(ge=2)]
 # Fewer training or validation samples do not show every class and feature, and more than the most
 # do not fit in memory for all networks that are trained at once.
 Samples = Annotated[int, Field(ge=16, le=100_000)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[float, Field(ge=0, le=30)]  # of an effect; larger ones underflow probabilities
 Weight = Annotated[float, Field(ge=0, le=1000)]  # much larger ones overflow float32
 Factor = Annotated[float, Field(gt=0, le=1000)]

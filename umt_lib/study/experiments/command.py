@@ -87,7 +87,7 @@ def replace(params: dict[str, Any], setting: str) -> None:
         )
     try:
         at[last] = params_files.parse(value)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # the last: 2020-99-99, [[[...
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # 2020-99-99, [[[...
         why = " ".join(str(error).split())
         raise StudyError(
             f"--set {setting}: the value is not readable as YAML ({why}); correct or quote it"

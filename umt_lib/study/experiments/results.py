@@ -31,7 +31,7 @@ from umt_lib.files import write_atomically
 from umt_lib.paths import PARAMS, PUBLISHED
 from umt_lib.study.experiments.params import Name, read
 from umt_lib.study.experiments.provenance import code_key, params_key, source, training_key
-from umt_lib.training import Training
+from umt_lib.training import Share, Training
 
 MISSING, DAMAGED = "missing", "damaged"
 OTHER_PARAMS, OTHER_CODE = "made with other params", "made by other code"
@@ -44,7 +44,6 @@ class Record(BaseModel):
 
 
 R = TypeVar("R", bound=Record)
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Score(Record):

@@ -43,6 +43,15 @@ def signed(value: float, bound: bool = False) -> str:
     text = f"{100 * value:+.1f}"
     for digits in (2, 3, 4) if bound and value else ():
         text = text if float(text) else f"{100 * value:+.{digits}f}"
+    return with_sign(text)
+
+
+def with_sign(text: str) -> str:
+    """A number that was written with its sign; no sign if nothing but zeros is shown.
+
+    >>> with_sign("+0.3"), with_sign("-0.00")
+    ('+0.3', '0.00')
+    """
     return (text if float(text) else text[1:]).replace("-", MINUS)
 
 

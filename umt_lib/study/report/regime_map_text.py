@@ -12,7 +12,7 @@ from umt_lib.study.analyses.regime_map import summary
 from umt_lib.study.analyses.regime_map.summary import FAMILIES, ROOM, Maps
 from umt_lib.study.experiments.comparisons import widened
 from umt_lib.study.report.choices import JOINT_MLP, UME, UMT_MLP
-from umt_lib.study.report.format import MINUS, NONE, markdown, percent, points, signed
+from umt_lib.study.report.format import NONE, markdown, percent, points, signed, with_sign
 from umt_lib.study.report.which_strategy import KINDS
 
 LISTED = 15  # candidates
@@ -216,8 +216,7 @@ LEARNED = (  # trainings that are compared: first minus second
 
 def share(change: float) -> str:
     """A change of a share with its sign; no sign if nothing but zeros is shown."""
-    text = f"{change:+.2f}"
-    return (text if float(text) else text[1:]).replace("-", MINUS)
+    return with_sign(f"{change:+.2f}")
 
 
 def kept_table(measured: Maps) -> str:

@@ -41,7 +41,8 @@ from umt_lib.study.analyses.batched.losses import (
 from umt_lib.study.analyses.batched.networks import Params, stack, stacked
 from umt_lib.study.analyses.regime_map.train import initial
 from umt_lib.study.analyses.regime_map.worlds import Cell, World, world
-from umt_lib.study.analyses.values import Factor, Samples, Seeds, Share, Values
+from umt_lib.study.analyses.values import Factor, Samples, Seeds, Values
+from umt_lib.training import Share
 
 WIDER = 2  # width of a student whose features are projected, as a multiple
 FADING = {"fading-half": 0.5, "fading": 1.0}  # the part of the schedule with a weight above 0

@@ -47,8 +47,8 @@ from umt_lib.data import (
 )
 from umt_lib.data.splits import Splits
 from umt_lib.errors import StudyError, nearest
-from umt_lib.study.analyses.values import Factor, Listed, Samples, Share, Size
-from umt_lib.training import Training
+from umt_lib.study.analyses.values import Factor, Listed, Samples, Size
+from umt_lib.training import Share, Training
 
 Dials = dict[str, float]
 Facts = dict[str, float]  # best possible accuracies, 0..1
