@@ -61,6 +61,16 @@ def test_raw_files_and_arrays_need_two_folders(tmp_path, capsys):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("empty", ["--root", "--out"])
+def test_an_empty_folder_is_not_the_current_one(empty, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = {"--root": "raw", "--out": "out"} | {empty: ""}
+    with pytest.raises(SystemExit):
+        command.main(["ucf101", *(word for pair in folders.items() for word in pair)])
+    assert "the name of the folder is empty; give a folder" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("dataset", command.RECIPES)
 def test_a_root_that_does_not_exist_is_named_before_anything_is_written(
     dataset, tmp_path, capsys, monkeypatch

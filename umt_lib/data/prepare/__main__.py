@@ -105,8 +105,8 @@ def _parse(arguments: list[str]) -> tuple[str, Recipe, argparse.Namespace]:
         description=recipe.description.replace("``", ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--root", type=Path, required=True, help="folder of the raw files")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write the arrays to")
+    parser.add_argument("--root", type=_folder, required=True, help="folder of the raw files")
+    parser.add_argument("--out", type=_folder, required=True, help="folder to write the arrays to")
     parser.add_argument(
         "--download",
         action="store_true",
@@ -170,6 +170,12 @@ def _dataset(text: str) -> str:
     if text not in RECIPES:
         raise argparse.ArgumentTypeError(f"unknown data set {text!r}{nearest(text, RECIPES)}")
     return text
+
+
+def _folder(text: str) -> Path:
+    if not text:  # Path("") is the current folder
+        raise argparse.ArgumentTypeError("the name of the folder is empty; give a folder")
+    return Path(text)
 
 
 def _positive(text: str) -> int:
