@@ -11,6 +11,8 @@ from torch.nn.functional import cross_entropy
 
 from umt_lib.errors import StudyError
 from umt_lib.methods.inforeg import growth, leads, released_growth
+from umt_lib.paths import PARAMS
+from umt_lib.study.experiments import params
 
 
 def encoder_parts(model, m):
@@ -162,6 +164,12 @@ def test_the_two_windows_differ():
 def test_released_is_for_two_modalities():
     with pytest.raises(StudyError, match=r"method\.released of 'inforeg' .*two modalities, not 3"):
         Bench(("a", "b", "c")).start(method("inforeg", released=True))
+
+
+def test_params_files_give_released_two_modalities():
+    specs = [params.read(file) for file in PARAMS.glob("*-inforeg-released.yaml")]
+    assert specs
+    assert {len(spec["encoders"]) for spec in specs} == {2}
 
 
 def test_an_encoder_is_held_near_its_weights_at_the_start_of_the_epoch():
