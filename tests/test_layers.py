@@ -14,7 +14,7 @@ import pytest
 from umt_lib.paths import ROOT
 
 LAYERS = (  # lowest first; each path in umt_lib, a module or a package
-    ("errors", "paths", "files", "style", "distributed"),
+    ("errors", "paths", "files", "style", "distributed", "ranges"),
     ("data",),
     ("models",),
     ("losses", "fused_sgd"),

@@ -27,6 +27,7 @@ from umt_lib.fused_sgd import FusedSGD
 from umt_lib.methods.base import Method
 from umt_lib.models import HEADS
 from umt_lib.models.inference import outputs
+from umt_lib.ranges import check_fields
 
 CURVE_SAMPLES = 500  # training samples for curves and for probes during training: a fixed subset
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -59,6 +60,10 @@ class Training:
     precision: Literal["fp32", "bf16"] = "fp32"
     workers: NonNegativeInt = 0
     compile: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise StudyError for a value that is out of its range."""
+        check_fields(self)
 
 
 @dataclass

@@ -116,7 +116,10 @@ def check(splits: Splits, name: str) -> Splits:
     parts = {f.name: getattr(splits, f.name) for f in fields(Splits)[:3]}
     for part, split in parts.items():
         if not isinstance(split.y, Tensor) or (split.y.dtype, split.y.dim()) != (torch.int64, 1):
-            raise StudyError(f"data set {name!r}, {part}: labels are no tensor (n,) of int64")
+            raise StudyError(
+                f"data set {name!r}, {part}: labels are no tensor (n,) of int64; "
+                "convert them with torch.as_tensor(labels, dtype=torch.int64)"
+            )
         for modality, x in split.x.items():
             if not isinstance(x, Tensor | MemoryMapped):
                 raise StudyError(

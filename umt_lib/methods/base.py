@@ -27,6 +27,7 @@ from torch.nn.functional import cross_entropy
 
 from umt_lib.data.splits import Batch, Split
 from umt_lib.models import LateFusion, Output
+from umt_lib.ranges import check_fields
 
 Model = Any  # the nn.Module that the method's own ``build`` makes, of whatever class
 Teachers = dict[str, LateFusion]
@@ -59,6 +60,10 @@ class Method:
     needs_unimodal_logits: ClassVar[bool] = False  # logits per modality, hence an additive head
     auxiliary: ClassVar[bool] = False  # the model has a linear head per modality as well
     selects: ClassVar[bool] = True  # validation chooses the epoch; False leaves the last one
+
+    def __post_init__(self) -> None:
+        """Raise StudyError for a hyper-parameter that is out of its range."""
+        check_fields(self)
 
     def epochs(self, epochs: int) -> int:
         """Return the number of epochs to train, given that of the data set's schedule."""

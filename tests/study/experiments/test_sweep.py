@@ -94,6 +94,35 @@ def test_a_rate_with_which_training_diverges_is_not_chosen_and_leaves_no_file(pa
         run({**params, "sweep": {}, "training": {**params["training"], "learning_rate": 1e20}})
 
 
+def test_a_rate_with_which_a_later_seed_diverges_has_failed_and_the_next_best_is_taken(
+    params, monkeypatch
+):
+    params |= {"seeds": [0, 1, 2, 3], "sweep": {"learning_rate": [0.01, 0.1, 0.3]}}
+    before = run({**params, "name": "before"}).measured
+    best = before.chosen["learning_rate"]
+    trains = Experiment._fit
+
+    def fit(self, model, method, seed, overrides, *rest):
+        if seed == 3 and overrides.get("learning_rate") in failing:
+            raise Diverged("the training loss became nan")
+        return trains(self, model, method, seed, overrides, *rest)
+
+    monkeypatch.setattr(Experiment, "_fit", fit)
+    failing = [best]
+    after = run(params).measured
+    others = [t for t in before.sweep if t.value != best]
+    assert [t for t in after.sweep if t.value != best] == others
+    assert [(t.validation, t.nll) for t in after.sweep if t.value == best] == [(0.0, None)]
+    second = max(others, key=lambda t: (t.validation, -t.nll)).value
+    assert after.chosen == {"learning_rate": second}
+    training = {**params["training"], "learning_rate": second}
+    alone = run({**params, "name": "alone", "sweep": {}, "training": training})
+    assert alone.measured.seeds == after.seeds
+    failing = [t.value for t in before.sweep]
+    with pytest.raises(Diverged, match="the training loss became nan"):
+        run({**params, "name": "none"})
+
+
 def test_the_chosen_models_are_where_teachers_and_diagnostics_look(params):
     params["sweep"] = {"learning_rate": [0.01, 0.1]}
     result = run(params)

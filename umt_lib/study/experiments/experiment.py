@@ -130,7 +130,7 @@ class Experiment:
                 best, tried = sweep.search(grid, score, partial(self._valid, field))
                 trials += [_trial(field, value, scored) for value, scored in tried]
                 chosen[field] = best
-            runs = [self.train(seed, chosen, place, bar) for seed in seeds]
+            runs, trials, chosen = self._train_all(trials, chosen, place, bar)
         self._keep(chosen)
         records = [self._record(s, run) for s, run in zip(seeds, runs, strict=True)]
         result = Result(
@@ -176,6 +176,23 @@ class Experiment:
             return sweep.FAILED
         accuracy = sum(score.accuracy for score in scores) / len(scores)
         return accuracy, -sum(score.nll for score in scores) / len(scores)
+
+    def _train_all(
+        self, trials: list[Trial], chosen: dict[str, Any], device: torch.device, bar: tqdm
+    ) -> tuple[list[Trained], list[Trial], dict[str, Any]]:
+        """Train all seeds with what the first seeds chose; return the values that trained them.
+
+        A value with which a later seed diverges has failed, and the next best one is taken.
+        """
+        while True:
+            try:
+                runs = [self.train(seed, chosen, device, bar) for seed in self.params["seeds"]]
+                return runs, trials, chosen
+            except Diverged:
+                left = _next_best(trials, chosen)
+                if left is None:
+                    raise
+                trials, chosen = left
 
     def _valid(self, field: str, value: Any) -> bool:
         """Whether a value by which a sweep would be extended is one that may be in the file."""
@@ -435,6 +452,22 @@ def _trial(field: str, value: Any, scored: sweep.Scored) -> Trial:
     accuracy, minus_nll = scored
     failed = scored == sweep.FAILED
     return Trial(field=field, value=value, validation=accuracy, nll=None if failed else -minus_nll)
+
+
+def _next_best(
+    trials: list[Trial], chosen: dict[str, Any]
+) -> tuple[list[Trial], dict[str, Any]] | None:
+    """Trials and choice if the value that was chosen last has failed; None if no other is left."""
+    if not trials:
+        return None
+    field = trials[-1].field
+    failed = Trial(field=field, value=chosen[field], validation=0.0)
+    trials = [failed if (t.field, t.value) == (field, failed.value) else t for t in trials]
+    left = [t for t in trials if t.field == field and t.nll is not None]
+    if not left:
+        return None
+    best = max(left, key=lambda t: (t.validation, -(t.nll or 0.0)))
+    return trials, {**chosen, field: best.value}
 
 
 def _device(name: str) -> torch.device:

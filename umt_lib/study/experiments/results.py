@@ -72,7 +72,7 @@ class Trial(Record):
     Attributes:
         field: "learning_rate" or an option of the method.
         value: of that field.
-        validation: accuracy in [0, 1]; 0 if training diverged.
+        validation: accuracy in [0, 1]; 0 if training diverged, with one of these or a later seed.
         nll: cross-entropy in nats; None if training diverged.
     """
 
