@@ -36,7 +36,7 @@ def test_a_method_refuses_values_out_of_range(name, given, message):
         {"epochs": True},
         {"momentum": 1.5},
         {"learning_rate": 0.0},
-        {"learning_rate": math.inf},
+        {"learning_rate": math.nan},
         {"precision": "fp8"},
         {"workers": -1},
     ],

@@ -9,21 +9,21 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from umt_lib.errors import StudyError
 
-FINITE = ConfigDict(strict=True, allow_inf_nan=False)  # a boolean is no number
+STRICT = ConfigDict(strict=True)  # a boolean is no number; infinity switches some methods off
 
 
 def check_fields(spec: Any) -> None:
     """Check every field of a dataclass instance against its annotation.
 
     Raises:
-        StudyError: a value has another type, is out of range, NaN or infinite; the message names
-            class, field, value and range.
+        StudyError: a value has another type, is out of range or NaN; the message names class,
+            field, value and range.
     """
     hints = get_type_hints(type(spec), include_extras=True)
     for name in (field.name for field in fields(spec)):
         value = getattr(spec, name)
         try:
-            TypeAdapter(hints[name], config=FINITE).validate_python(value)
+            TypeAdapter(hints[name], config=STRICT).validate_python(value)
         except ValidationError as failure:
             told = failure.errors()[0]["msg"].lower()
             raise StudyError(f"{type(spec).__name__}({name}={value!r}): {told}") from None
