@@ -42,8 +42,19 @@ def not_finite(value):
         (fewer_rows(), r"'toy', test: modality 'a' has 11 rows for 12 labels"),
         (not_finite(float("nan")), r"'toy', validation: modality 'b' holds NaN.* in row 7"),
         (not_finite(-float("inf")), r"'toy', validation: modality 'b' holds NaN.* in row 7"),
-        (splits(test=Split({"a": np.ones((12, 2))}, part().y)), "'a' is a ndarray; give a tensor"),
-        (splits(test=Split({"a": torch.ones(12, 2)}, part().y.float())), "labels are no tensor"),
+        (
+            splits(train=Split({"a": torch.ones(12, 2)}, part().y)),
+            r"'toy' has the modalities \['a'\]",
+        ),
+        (
+            splits(test=Split({"a": torch.ones(12, 2)}, part().y)),
+            r"test: the modalities are \['a'\]",
+        ),
+        (
+            splits(test=Split({**part().x, "a": np.ones((12, 2))}, part().y)),
+            "'a' is a ndarray; give a tensor",
+        ),
+        (splits(test=Split(part().x, part().y.float())), "labels are no tensor"),
         (splits(train=part(classes=4)), r"'toy', train: label 3 is outside 0\.\.2"),
         (splits(test=part(classes=2)), r"'toy', test: no sample of class 'z'"),
         (

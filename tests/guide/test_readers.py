@@ -229,6 +229,16 @@ def test_a_damaged_array_is_named(npz, folder):
         readers.load(str(folder))
 
 
+def test_a_damaged_array_in_an_archive_of_another_compression_is_named(npz):
+    with zipfile.ZipFile(npz) as plain, zipfile.ZipFile(npz.with_name("x.npz"), "w") as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name), zipfile.ZIP_LZMA)
+    whole = bytearray(npz.with_name("x.npz").read_bytes())
+    whole[60:160] = bytes(100)
+    npz.write_bytes(whole)
+    refused(npz, "array 'audio' cannot be read .*; save it again with numpy")
+
+
 def test_python_objects_are_refused_not_unpickled(npz, folder):
     np.savez(npz, **{**GOOD, "labels": np.array(["n", "y"], dtype=object)[Y]})
     refused(npz, r"array 'labels' cannot be read .*Python objects.*labels\.astype\(str\)")

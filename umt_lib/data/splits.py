@@ -109,12 +109,21 @@ def check(splits: Splits, name: str) -> Splits:
         name: the data set's name, for error messages.
 
     Raises:
-        StudyError: labels or inputs are no tensors, numbers of rows differ, a value is NaN or
-            infinite, a class has no sample in a split, a label is out of range, or a group is in
-            two splits.
+        StudyError: there is one modality, or splits have different ones; labels or inputs are no
+            tensors, numbers of rows differ, a value is NaN or infinite, a class has no sample in a
+            split, a label is out of range, or a group is in two splits.
     """
     parts = {f.name: getattr(splits, f.name) for f in fields(Splits)[:3]}
+    if len(splits.modalities) < 2:
+        raise StudyError(
+            f"data set {name!r} has the modalities {list(splits.modalities)}; give two or more"
+        )
     for part, split in parts.items():
+        if set(split.x) != set(splits.modalities):
+            raise StudyError(
+                f"data set {name!r}, {part}: the modalities are {list(split.x)}, those of train "
+                f"are {list(splits.modalities)}; give every split the same ones"
+            )
         if not isinstance(split.y, Tensor) or (split.y.dtype, split.y.dim()) != (torch.int64, 1):
             raise StudyError(
                 f"data set {name!r}, {part}: labels are no tensor (n,) of int64; "

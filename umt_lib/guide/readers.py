@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import lzma
 import re
 import zipfile
 import zlib
@@ -53,6 +54,7 @@ DAMAGED = (
     RuntimeError,  # an npz that is encrypted, or compressed in another way than zip files are
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
     csv.Error,
 )
 

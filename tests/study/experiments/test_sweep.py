@@ -22,7 +22,7 @@ def run(params) -> results.Result:
 
 
 def searched(grid, best, valid=lambda value: True):
-    """The choice and the values tried if the score falls with the distance from ``best``."""
+    """The trials if the score falls with the distance from ``best``."""
     return sweep.search(grid, lambda v: (-abs(math.log(v / best)), 0.0), valid)
 
 
@@ -37,13 +37,13 @@ def searched(grid, best, valid=lambda value: True):
     ],
 )
 def test_a_grid_is_extended_where_its_best_value_lies_at_an_edge(grid, best, tried):
-    chosen, trials = searched(grid, best)
+    trials = searched(grid, best)
     assert [value for value, _ in trials] == tried
-    assert chosen == min(tried, key=lambda v: abs(math.log(v / best)))
+    assert sweep.best(trials) == min(tried, key=lambda v: abs(math.log(v / best)))
 
 
 def test_a_grid_is_not_extended_to_what_a_method_refuses():
-    assert [v for v, _ in searched([0.1, 0.3, 0.5], 0.9, lambda v: v <= 1)[1]] == [
+    assert [v for v, _ in searched([0.1, 0.3, 0.5], 0.9, lambda v: v <= 1)] == [
         *(0.1, 0.3, 0.5),
         0.83,
     ]
@@ -57,7 +57,7 @@ def test_a_grid_without_a_ratio_is_not_extended(grid):
 
 def test_of_equal_accuracies_the_better_cross_entropy_is_chosen():
     scores = {1.0: (1.0, -0.4), 2.0: (1.0, -0.1), 3.0: (1.0, -0.3)}
-    assert sweep.search([1.0, 2.0, 3.0], scores.__getitem__, lambda v: True)[0] == 2.0
+    assert sweep.best(sweep.search([1.0, 2.0, 3.0], scores.__getitem__, lambda v: True)) == 2.0
 
 
 # --- in experiments ------------------------------------------------------------------------------

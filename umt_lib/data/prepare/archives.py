@@ -8,6 +8,7 @@ checked when the samples are read. pooch restarts an interrupted download from t
 from __future__ import annotations
 
 import hashlib
+import lzma
 import zipfile
 import zlib
 from pathlib import Path
@@ -53,7 +54,7 @@ def unpack(archive: Path, folder: Path) -> int:
                 path = folder / file.filename
                 if not path.is_file() or path.stat().st_size != file.file_size:
                     packed.extract(file, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as fault:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as fault:
         raise StudyError(
             f"{archive}: damaged ({fault}); delete it and run the same command again"
         ) from None

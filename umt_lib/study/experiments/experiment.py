@@ -114,7 +114,7 @@ class Experiment:
             check_writable(folder)
         seeds, grids = self.params["seeds"], self.params.get("sweep", {})
         trainings = sum(map(len, grids.values())) * len(seeds[:SWEEP_SEEDS]) + len(seeds)
-        trials: list[Trial] = []
+        tried: dict[str, list[sweep.Tried]] = {}  # by hyper-parameter
         chosen = self._borrowed()
         with tqdm(  # a grid that is extended takes longer
             total=trainings * self.method({}).epochs(self.training.epochs),
@@ -127,10 +127,10 @@ class Experiment:
                 def score(value: Any, field: str = field) -> sweep.Scored:
                     return self._try({**chosen, field: value}, place, bar)
 
-                best, tried = sweep.search(grid, score, partial(self._valid, field))
-                trials += [_trial(field, value, scored) for value, scored in tried]
-                chosen[field] = best
-            runs, trials, chosen = self._train_all(trials, chosen, place, bar)
+                tried[field] = sweep.search(grid, score, partial(self._valid, field))
+                chosen[field] = sweep.best(tried[field])
+            runs = self._train_all(tried, chosen, place, bar)
+        trials = [_trial(field, *trial) for field, values in tried.items() for trial in values]
         self._keep(chosen)
         records = [self._record(s, run) for s, run in zip(seeds, runs, strict=True)]
         result = Result(
@@ -178,21 +178,28 @@ class Experiment:
         return accuracy, -sum(score.nll for score in scores) / len(scores)
 
     def _train_all(
-        self, trials: list[Trial], chosen: dict[str, Any], device: torch.device, bar: tqdm
-    ) -> tuple[list[Trained], list[Trial], dict[str, Any]]:
-        """Train all seeds with what the first seeds chose; return the values that trained them.
+        self,
+        tried: dict[str, list[sweep.Tried]],
+        chosen: dict[str, Any],
+        device: torch.device,
+        bar: tqdm,
+    ) -> list[Trained]:
+        """Train all seeds with what the first seeds chose.
 
-        A value with which a later seed diverges has failed, and the next best one is taken.
+        A value with which a later seed diverges has failed, and the next best one is taken: then
+        ``tried`` and ``chosen`` change.
         """
         while True:
             try:
-                runs = [self.train(seed, chosen, device, bar) for seed in self.params["seeds"]]
-                return runs, trials, chosen
+                return [self.train(seed, chosen, device, bar) for seed in self.params["seeds"]]
             except Diverged:
-                left = _next_best(trials, chosen)
-                if left is None:
+                if not tried:
                     raise
-                trials, chosen = left
+                field = list(tried)[-1]
+                tried[field] = sweep.failed(tried[field], chosen[field])
+                if all(scored == sweep.FAILED for _, scored in tried[field]):
+                    raise
+                chosen[field] = sweep.best(tried[field])
 
     def _valid(self, field: str, value: Any) -> bool:
         """Whether a value by which a sweep would be extended is one that may be in the file."""
@@ -452,22 +459,6 @@ def _trial(field: str, value: Any, scored: sweep.Scored) -> Trial:
     accuracy, minus_nll = scored
     failed = scored == sweep.FAILED
     return Trial(field=field, value=value, validation=accuracy, nll=None if failed else -minus_nll)
-
-
-def _next_best(
-    trials: list[Trial], chosen: dict[str, Any]
-) -> tuple[list[Trial], dict[str, Any]] | None:
-    """Trials and choice if the value that was chosen last has failed; None if no other is left."""
-    if not trials:
-        return None
-    field = trials[-1].field
-    failed = Trial(field=field, value=chosen[field], validation=0.0)
-    trials = [failed if (t.field, t.value) == (field, failed.value) else t for t in trials]
-    left = [t for t in trials if t.field == field and t.nll is not None]
-    if not left:
-        return None
-    best = max(left, key=lambda t: (t.validation, -(t.nll or 0.0)))
-    return trials, {**chosen, field: best.value}
 
 
 def _device(name: str) -> torch.device:
