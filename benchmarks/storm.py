@@ -161,13 +161,21 @@ def _processes() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
-def _session(pid: int) -> int:
-    """The session of a process; 0 if it has ended."""
-    try:
-        state, _, _, session, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return 0 if state in "ZX" else int(session)
+def _session(process: int) -> int:
+    """The session of a process; 0 if all its threads have ended.
+
+    After a kill the first thread can end before the others, which still hold files and locks.
+    """
+    tasks, threads = Path(f"/proc/{process}/task"), []
+    with contextlib.suppress(OSError):
+        threads = os.listdir(tasks)
+    for thread in threads:
+        with contextlib.suppress(OSError):
+            status = (tasks / thread / "stat").read_text()
+            state, _, _, session, *_ = status.rpartition(")")[2].split()
+            if state not in "ZX":
+                return int(session)
+    return 0
 
 
 def contents(folder: Path, pages: bool) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,24 @@ time.sleep(1000)
     script.kill_session(process.pid)
     process.wait()
     assert [script._session(int(child.stem)) for child in children] == [0, 0]
+
+
+def test_a_process_whose_first_thread_has_ended_is_killed(script, tmp_path):
+    """Its other threads still hold its files and locks."""
+    code = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(1000,)).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+    status = Path(f"/proc/{process.pid}/stat")
+    while status.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert process.poll() is None
+    try:
+        script.kill_session(process.pid)
+        assert process.wait(10) == -signal.SIGKILL
+    finally:
+        process.kill()
 
 
 def result(folder: Path, accuracy: float, seconds: float) -> None:
