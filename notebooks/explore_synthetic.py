@@ -52,8 +52,8 @@ view = View(explorer.world, status, cell, along)
 newest = Newest(view.show, view.failed)
 
 
-def move(**dials):
-    newest.start(explorer.steps(Cell.at(**dials), "paired", line))
+def move(**factors):
+    newest.start(explorer.steps(Cell.at(**factors), "paired", line))
 
 
 lazily = {"continuous_update": False, "style": {"description_width": "9em"}}
