@@ -30,11 +30,12 @@ wildcard_constraints:
     name="[^/]+",
 
 
+STALE = set()
 try:
     WANTED = wanted(PARAMS, WHICH)
     if workflow.is_main_process:  # not on the nodes of a cluster
-        SOURCES = sources(PARAMS)
-        if stale := [name for name in mark(PARAMS, WHICH) if name in WANTED]:
+        SOURCES, STALE = sources(PARAMS), set(mark(PARAMS, WHICH))
+        if stale := [name for name in WANTED if name in STALE]:
             seconds = published_seconds(stale, PARAMS)
             announce(seconds, CORES)
             print(forecast(seconds, CORES), file=sys.stderr)
@@ -43,11 +44,19 @@ except StudyError as error:
     raise
 
 
+def results(names):
+    """The results files of names, as inputs; the dates of those that are current do not count.
+
+    All that is made from a stale one must be made again. Snakemake would leave it if its input were
+    ancient, even what has other reasons to run.
+    """
+    files = {name: RESULT.format(name=name) for name in names}
+    return [file if name in STALE else ancient(file) for name, file in files.items()]
+
+
 def made_from(folder=""):
     """The results that the result of a job is made from, of an experiment or in a folder."""
-    return lambda wildcards: [
-        RESULT.format(name=name) for name in needs(Unit(f"{folder}{wildcards.name}", PARAMS))
-    ]
+    return lambda wildcards: results(needs(Unit(f"{folder}{wildcards.name}", PARAMS)))
 
 
 @cache
@@ -69,7 +78,7 @@ def cores(wildcards):
 rule book:  # made from current results only; runs every time, and does nothing if nothing changed
     localrule: True
     input:
-        ancient(expand(RESULT, name=WANTED)),
+        results(WANTED),
     shell:
         "{sys.executable:q} -m umt_lib.study.pipeline.run_graph {PARAMS:q} {WHICH:q} {SOURCES:q}"
         " && {sys.executable:q} -m umt_lib book"
@@ -83,7 +92,7 @@ rule experiments:
 rule experiment:
     input:
         f"{RUNS}/stamps/{{name}}",
-        ancient(made_from()),
+        made_from(),
     output:
         RESULT,
     log:
@@ -101,7 +110,7 @@ rule experiment:
 rule analysis:
     input:
         f"{RUNS}/stamps/analyses/{{name}}",
-        ancient(made_from("analyses/")),
+        made_from("analyses/"),
     output:
         f"{RUNS}/results/analyses/{{name}}.json",
     threads: cores  # of the maps; the other analyses use one

@@ -41,8 +41,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_forecast_adds_up_what_was_measured(study):
     line = forecast(published_seconds(["a", "b", "analyses/c"], PARAMS), cores=2)
     assert line.startswith(
-        "3 results are missing or stale; to make them takes about 20 min on 2 cores as fast as "
-        "those of the published results, and 75 MB of disk ("
+        "missing or stale results: 3; estimated time: 20 min, if 2 of the cores here are as fast "
+        "as those of the published results; disk space: 75 MB ("
     )  # (600 + 1200 + 360) / 2 + 120 seconds
     assert "never measured" not in line
     free = shutil.disk_usage(study).free / 1e6
@@ -52,10 +52,10 @@ def test_the_forecast_adds_up_what_was_measured(study):
 
 def test_what_was_never_measured_is_counted_and_not_guessed(study):
     line = forecast(published_seconds(["a", "unmeasured", "never-run"], PARAMS), cores=1)
-    assert "about 12 min on 1 cores" in line
+    assert "estimated time: 12 min, if 1 of the cores" in line
     assert line.endswith("; the cost of 2 of them was never measured")
     assert forecast({"never-run": None}, 1) == (
-        "1 results are missing or stale; the cost of 1 of them was never measured"
+        "missing or stale results: 1; the cost of 1 of them was never measured"
     )
 
 
@@ -92,14 +92,14 @@ def test_the_graph_announces_only_what_is_left(runs):
     def announced() -> list[str]:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        return [line for line in done.stderr.splitlines() if " missing or stale" in line]
+        return [line for line in done.stderr.splitlines() if "missing or stale" in line]
 
     (first,) = announced()
-    assert first.startswith(f"{len(wanted)} results are missing or stale; to make them takes ")
-    assert " MB of disk (" in first
+    assert first.startswith(f"missing or stale results: {len(wanted)}; estimated time: ")
+    assert "; disk space: " in first
     *current, _ = [name for name in wanted if run_graph.Unit(name).stale(PUBLISHED) == ""]
     for name in current:
         (results_dir() / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PUBLISHED / f"{name}.json", results_dir() / f"{name}.json")
     (left,) = announced()
-    assert left.startswith(f"{len(wanted) - len(current)} results are missing or stale; ")
+    assert left.startswith(f"missing or stale results: {len(wanted) - len(current)}; ")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,36 @@ def test_a_dry_run_of_the_default_study_lists_what_its_list_needs(folder):
     printed = dry_run(f"params={folder}")
     listed = {name for name in NAMES if f"wildcards: name={name}\n" in printed}
     assert listed == {"tiny-umt", "tiny-a", "tiny-b"}
+
+
+def jobs(printed: str) -> set[str]:
+    """The names of the experiments in a dry run, and "book"."""
+    found = {name for name in NAMES if f"wildcards: name={name}\n" in printed}
+    return found | ({"book"} if "rule book:" in printed else set())
+
+
+def test_what_is_made_from_a_stale_result_is_made_again_in_the_same_run(folder):
+    for name in NAMES:
+        run(folder, name)
+    assert jobs(dry_run(f"params={folder}")) == {"book"}
+    write(folder, {**read(folder, "tiny-joint"), "seeds": [3]})
+    assert jobs(dry_run(f"params={folder}")) == {"tiny-joint", "book"}
+    write(folder, {**read(folder, "tiny-a"), "training": {"epochs": 2, "batch_size": 16}})
+    assert jobs(dry_run(f"params={folder}")) == {"tiny-joint", "tiny-a", "tiny-umt", "book"}
+
+
+def test_a_result_is_complete_although_its_run_was_killed_before_it_ended(folder):
+    """Snakemake has recorded the start of its job and not the end."""
+    for name in ("tiny-a", "tiny-b", "tiny-joint"):
+        run(folder, name)
+    started = urlsafe_b64encode(str(results_dir() / "tiny-a.json").encode()).decode()
+    record = ROOT / ".snakemake/incomplete" / started
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.touch()
+    try:
+        assert jobs(dry_run(f"params={folder}")) == {"tiny-umt", "book"}
+    finally:
+        record.unlink()
 
 
 def test_the_default_study_has_the_teachers_of_its_experiments():

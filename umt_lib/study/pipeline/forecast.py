@@ -35,13 +35,14 @@ def forecast(seconds: dict[str, float | None], cores: int) -> str:
     """
     models = _measured("disk").get("bytes", {})
     known = {n: s for n, s in seconds.items() if s and (n in models or n.startswith("analyses/"))}
-    line = f"{len(seconds)} results are missing or stale"
+    line = f"missing or stale results: {len(seconds)}"
     if known:
         time = sum(known.values()) / cores + _measured("study_time").get("book_seconds", 0)
         space = sum(models.get(name, 0) + _published_bytes(name) for name in known)
         line += (
-            f"; to make them takes about {duration(time)} on {cores} cores as fast as those of the "
-            f"published results, and {_megabytes(space)} of disk ({_megabytes(_free())} are free)"
+            f"; estimated time: {duration(time)}, if {cores} of the cores here are as fast as "
+            f"those of the published results; disk space: {_megabytes(space)} "
+            f"({_megabytes(_free())} are free)"
         )
     if unknown := len(seconds) - len(known):
         line += f"; the cost of {unknown} of them was never measured"

@@ -3,7 +3,7 @@
 Snakemake compares dates, this study compares contents. So every experiment and analysis has a stamp
 file under ``runs/stamps`` with the reason why its result is stale. The date of the stamp tells
 Snakemake the same: later than the result's if it is stale, 1970 if it is current. The Snakefile
-declares all other dates ancient.
+declares the dates of current results ancient.
 
     run_graph PARAMS WHICH SOURCES   records that the results of WHICH are current
 """
