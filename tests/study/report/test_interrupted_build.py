@@ -39,8 +39,11 @@ def test_a_page_that_has_not_changed_is_not_rendered_again(pages, page):
 def test_a_page_that_was_half_written_when_the_build_was_killed_is_rendered_again(
     pages, page, monkeypatch
 ):
+    """As in an empty folder, although the style sheets of the killed build were complete."""
+    before = page.read_bytes()
+
     def killed(*_, **__):
-        page.write_bytes(page.read_bytes()[:100])
+        page.write_bytes(before[:100])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -48,7 +51,7 @@ def test_a_page_that_was_half_written_when_the_build_was_killed_is_rendered_agai
         with pytest.raises(KeyboardInterrupt):
             build.render(pages, page.parent)
     build.render(pages, page.parent)
-    assert page.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    assert page.read_bytes() == before
 
 
 def test_a_page_that_is_changed_after_the_clock_was_set_back_is_rendered(pages, page, monkeypatch):

@@ -187,7 +187,7 @@ def render(
     }
     if address := home.repository():
         options["repository"] = address
-    doctrees = _resumed(html.parent / "doctrees")
+    doctrees = _resumed(html.parent / "doctrees", html)
     arguments = {
         "sourcedir": str(pages),
         "outputdir": str(html),
@@ -219,19 +219,21 @@ def render(
     doctrees.rename(html.parent / "doctrees")
 
 
-def _resumed(doctrees: Path) -> Path:
+def _resumed(doctrees: Path, html: Path) -> Path:
     """Move what Sphinx has read of all pages to where this rendering changes it; return that.
 
-    It is moved back after a complete rendering without warnings. Otherwise all pages are rendered:
-    an interrupted rendering leaves pages half-written, and Sphinx warns of a page only when it
-    reads it. All are rendered too if the clock was set back, because Sphinx compares dates.
+    It is moved back after a complete rendering without warnings. Otherwise all pages are rendered
+    into an empty folder: an interrupted rendering leaves pages half-written, and style sheets that
+    change the links to them, and Sphinx warns of a page only when it reads it. All are rendered too
+    if the clock was set back, because Sphinx compares dates.
     """
     changed, state = doctrees.with_name("doctrees.unfinished"), doctrees / "environment.pickle"
     shutil.rmtree(changed, ignore_errors=True)
     if state.exists() and state.stat().st_mtime <= time.time():
         doctrees.rename(changed)
     else:
-        shutil.rmtree(doctrees, ignore_errors=True)
+        for made in (doctrees, html):
+            shutil.rmtree(made, ignore_errors=True)
     return changed
 
 
