@@ -140,7 +140,7 @@ onerror:
         print(missing, file=sys.stderr)
 
 
-# With keep-going, Snakemake can stop before all jobs are done and call that a success.
+# With keep-going, Snakemake calls a run a success from which jobs were left out.
 onsuccess:
     if not workflow.dag_settings.targets and (missing := without_result()):
         sys.exit(missing)
