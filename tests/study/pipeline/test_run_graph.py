@@ -129,6 +129,16 @@ def test_what_is_made_from_a_stale_result_is_made_again_in_the_same_run(folder):
     assert jobs(dry_run(f"params={folder}")) == {"tiny-joint", "tiny-a", "tiny-umt", "book"}
 
 
+def test_a_run_that_was_killed_after_it_wrote_its_result_is_repeated(folder, runs):
+    """Its notebook is not complete; the trained models are."""
+    for name in ("tiny-a", "tiny-joint"):
+        run(folder, name)
+    assert must_run(folder) == {"tiny-b", "tiny-umt"}
+    (runs / "notebooks").mkdir()
+    run_graph.unfinished(runs / "notebooks/tiny-a.ipynb").touch()
+    assert must_run(folder) == {"tiny-a", "tiny-b", "tiny-umt"}
+
+
 def test_a_result_is_complete_although_its_run_was_killed_before_it_ended(folder):
     """Snakemake has recorded the start of its job and not the end."""
     for name in ("tiny-a", "tiny-b", "tiny-joint"):

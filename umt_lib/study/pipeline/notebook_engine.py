@@ -31,6 +31,7 @@ from umt_lib.errors import StudyError
 from umt_lib.paths import results_dir
 from umt_lib.study.experiments.params import read
 from umt_lib.study.experiments.results import measured_digest
+from umt_lib.study.pipeline.run_graph import unfinished
 
 NAME = "inprocess"
 MEASURED = "measured_digest"  # in the metadata of a notebook: of the result that it measured
@@ -47,7 +48,7 @@ def execute(notebook: str, out: str, params: str) -> int:
         KeyboardInterrupt: a cell was interrupted.
     """
     parameters, name, path = read(params), Path(params).stem, Path(out)
-    partial = path.with_name(f".{path.stem}.partial.ipynb")
+    partial = unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         jupytext.write(jupytext.read(notebook), partial)

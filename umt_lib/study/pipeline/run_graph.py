@@ -198,9 +198,19 @@ def digest(*places: Path) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
 
 
+def unfinished(notebook: Path) -> Path:
+    """Where a notebook is while its cells are executed."""
+    return notebook.with_name(f".{notebook.stem}.partial.ipynb")
+
+
 def _reason(unit: Unit) -> str:
+    """Why a result is stale, or why its run has to be repeated; "" for neither."""
     try:
-        return unit.stale(results_dir())
+        if reason := unit.stale(results_dir()):
+            return reason
+        # killed after the cell that wrote the result
+        killed = unfinished(runs() / f"notebooks/{unit.name}.ipynb").exists()
+        return "its notebook was not finished" if killed else ""
     except StudyError as error:  # its run reports this, without stopping the others
         return str(error)
 
