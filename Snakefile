@@ -45,10 +45,10 @@ except StudyError as error:
 
 
 def results(names):
-    """The results files of names, as inputs; the dates of those that are current do not count.
+    """The results files of experiments and analyses, as inputs; current ones are ancient.
 
-    All that is made from a stale one must be made again. Snakemake would leave it if its input were
-    ancient, even what has other reasons to run.
+    Stale ones are not: Snakemake does not run a job in the same run as one that makes its inputs
+    again if these exist and are ancient, even if the job has other reasons to run.
     """
     files = {name: RESULT.format(name=name) for name in names}
     return [file if name in STALE else ancient(file) for name, file in files.items()]

@@ -25,8 +25,8 @@ def history(result: Result) -> Figure:
     if not seeds[0].curves:
         return _sentence("This method trains nothing, so there is no curve.")
     probes = seeds[0].curves.get("probe")
-    # places are given and no engine looks for them, which draws twice: there are hundreds
-    figure = Figure(figsize=(WIDTH, 2.2), layout="none")  # type: ignore[arg-type]  # its stub
+    # places are given: a layout engine would draw each of these hundreds of figures twice
+    figure = Figure(figsize=(WIDTH, 2.2), layout="none")  # type: ignore[arg-type]
     places = {"left": 0.07, "right": 0.99, "top": 0.88, "bottom": 0.32, "wspace": 0.25}
     axes = figure.subplots(1, 3 if probes else 2, gridspec_kw=places)
     count = len(seeds[0].curves["train_loss"])
